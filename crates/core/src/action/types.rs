@@ -1,0 +1,272 @@
+//! The plain values that an action produces. All of them are stored with the proposal and shown to people.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// The full name of an action: the system, a dot, the name in the manifest, e.g. `stripe.refund.create`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ActionName(String);
+
+impl ActionName {
+    /// Joins a system's name and an action's name. The manifest loader has checked both.
+    pub(crate) fn new(system: &str, action: &str) -> Self {
+        Self(format!("{system}.{action}"))
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ActionName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Groups of actions by risk. Policies name them: `action in Action::"financial"`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Group {
+    /// Changes nothing.
+    Read,
+    /// Changes something.
+    Write,
+    /// Removes or overwrites something.
+    Destructive,
+    /// Moves money.
+    Financial,
+    /// Reaches somebody outside the organisation.
+    External,
+    /// Changes who may do what.
+    Admin,
+    /// Reads what should not spread.
+    Sensitive,
+}
+
+impl Group {
+    /// Every group.
+    pub const ALL: [Self; 7] = [
+        Self::Read,
+        Self::Write,
+        Self::Destructive,
+        Self::Financial,
+        Self::External,
+        Self::Admin,
+        Self::Sensitive,
+    ];
+
+    /// The name used in manifests and policies.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Destructive => "destructive",
+            Self::Financial => "financial",
+            Self::External => "external",
+            Self::Admin => "admin",
+            Self::Sensitive => "sensitive",
+        }
+    }
+}
+
+/// What the upstream does with a repeated call. Declared in the manifest, shown to approvers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EffectClass {
+    /// No effect at all.
+    Read,
+    /// The upstream drops a repeat with the same key.
+    Keyed,
+    /// A precondition makes a second application fail.
+    Conditional,
+    /// Absolute and idempotent by nature, such as PUT.
+    Natural,
+    /// Nothing is known: never sent again.
+    Opaque,
+}
+
+/// The HTTP method of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Method {
+    /// GET.
+    Get,
+    /// HEAD.
+    Head,
+    /// POST.
+    Post,
+    /// PUT.
+    Put,
+    /// PATCH.
+    Patch,
+    /// DELETE.
+    Delete,
+}
+
+impl Method {
+    /// Upper-case name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Head => "HEAD",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Patch => "PATCH",
+            Self::Delete => "DELETE",
+        }
+    }
+
+    /// Safe in the sense of RFC 9110 section 9.2.1. A preview uses no other (T31).
+    pub const fn is_safe(self) -> bool {
+        match self {
+            Self::Get | Self::Head => true,
+            Self::Post | Self::Put | Self::Patch | Self::Delete => false,
+        }
+    }
+}
+
+/// The exact thing touched.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resource {
+    /// Its type, e.g. `Charge`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Its id in its system.
+    pub id: String,
+    /// The system, e.g. `stripe`.
+    pub system: String,
+}
+
+impl Resource {
+    /// `stripe Charge ch_…`, for people.
+    pub fn to_text(&self) -> String {
+        format!("{} {} {}", self.system, self.kind, self.id)
+    }
+}
+
+/// The same typed facts for every action. Policies should read these rather than the raw input.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Risk {
+    /// Whether anything changes.
+    pub mutating: bool,
+    /// Whether the manifest knows a way back.
+    pub reversible: bool,
+    /// In the group `external`.
+    pub external: bool,
+    /// In the group `financial`.
+    pub financial: bool,
+    /// Money in whole units, rounded up, never negative; 0 when no money moves.
+    pub amount: i64,
+    /// The same exactly, as decimal text with at most four decimals.
+    pub exact: String,
+    /// ISO 4217 code in lower case, or empty.
+    pub currency: String,
+    /// How many things are touched; at least 1.
+    pub count: i64,
+}
+
+/// What must still be true right before the write.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum Precondition {
+    /// The manifest binds nothing: the approver is told "not guarded" (T07).
+    None,
+    /// The upstream's entity tag, sent as `If-Match`.
+    Etag {
+        /// As it was received.
+        etag: String,
+    },
+    /// Values that people saw, by JSON pointer into the record; read again right before the write.
+    Watched {
+        /// Pointer to value; an absent value is `null`.
+        values: BTreeMap<String, Value>,
+    },
+}
+
+/// What the manifest says about going back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Undo {
+    /// Why not, or how, in a sentence for the approver.
+    pub why: String,
+}
+
+/// Names of the credentials of a system. Names only: values exist after a dispatch.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct CredentialRefs {
+    /// For preview reads and actions of the class `read`.
+    pub read: Option<String>,
+    /// For everything else; resolved after the dispatch is recorded, never before.
+    pub write: Option<String>,
+}
+
+/// Everything computed from the input and the record that was read. All of it is bound by the intent digest.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Facts {
+    /// The exact thing touched.
+    pub resource: Resource,
+    /// `staging`, `support`, …
+    pub environment: String,
+    /// Typed risk.
+    pub risk: Risk,
+    /// Sentences that say what will happen.
+    pub effects: Vec<String>,
+    /// What must still hold at dispatch.
+    pub precondition: Precondition,
+    /// The exact call, without any credential.
+    pub call: Call,
+    /// The record as it would be afterwards, if the manifest can tell.
+    pub after: Option<Value>,
+}
+
+/// One exact HTTP request without its credential.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Call {
+    /// The method.
+    pub method: Method,
+    /// The whole URL; its origin is the system's.
+    pub url: String,
+    /// Headers in order, names in lower case. Never an `authorization`.
+    pub headers: Vec<(String, String)>,
+    /// Content type and body text.
+    pub body: Option<(String, String)>,
+    /// The name of the credential that will be added.
+    pub credential: Option<String>,
+    /// Statuses that mean success.
+    pub ok: BTreeSet<u16>,
+    /// Milliseconds for the whole call.
+    pub timeout_ms: u64,
+    /// The declared effect class.
+    pub effect: EffectClass,
+}
+
+impl Call {
+    /// The call with the proposal's own id replaced by a fixed word. The id is the only late-bound text
+    /// (T79), it is random, so nothing else in the bytes can be equal to it; what remains is what was approved.
+    #[must_use]
+    pub fn masked(&self, proposal_id: &str) -> Self {
+        let mask = |text: &str| text.replace(proposal_id, "{proposal.id}");
+        Self {
+            url: mask(&self.url),
+            headers: self.headers.iter().map(|(n, v)| (n.clone(), mask(v))).collect(),
+            body: self.body.as_ref().map(|(t, b)| (t.clone(), mask(b))),
+            ..self.clone()
+        }
+    }
+}
+
+/// A safe request that reads the record before the change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReadCall {
+    /// GET or HEAD.
+    pub method: Method,
+    /// The whole URL; its origin is the system's.
+    pub url: String,
+    /// The name of the read credential.
+    pub credential: Option<String>,
+}

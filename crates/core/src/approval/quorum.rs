@@ -1,0 +1,93 @@
+//! Whether enough different people have approved. One person fills one seat across all rules, and which
+//! seat is a matching problem: the greedy answer is wrong when one person is named by two rules.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Approval, Rules, may_decide};
+use crate::directory::{Chain, Directory};
+
+/// How far one rule has come.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Standing {
+    /// The rule's name.
+    pub rule: String,
+    /// Approvals that count towards it.
+    pub have: u32,
+    /// Approvals it asks for.
+    pub want: u32,
+}
+
+impl Standing {
+    /// Whether the rule is met.
+    pub fn is_met(&self) -> bool {
+        self.have >= self.want
+    }
+}
+
+/// Assigns the people who approved to the seats that the rules ask for, as many as possible.
+///
+/// Only approvals of people who are still eligible count. A rule that no longer exists is never met.
+pub fn standing(
+    names: &[&str],
+    approvals: &[&Approval],
+    rules: &Rules,
+    chain: &Chain,
+    directory: &Directory,
+) -> Vec<Standing> {
+    let seats: Vec<&str> = names
+        .iter()
+        .flat_map(|name| {
+            std::iter::repeat_n(*name, rules.get(name).map_or(1, |r| usize::try_from(r.quorum).unwrap_or(1)))
+        })
+        .collect();
+    let mut people: Vec<&str> = approvals.iter().map(|a| a.person.as_str()).collect();
+    people.sort_unstable();
+    people.dedup();
+    let fits = |person: &str, seat: &str| {
+        rules.get(seat).is_some_and(|rule| may_decide(rule, person, chain, directory).is_ok())
+    };
+    let mut taken: BTreeMap<usize, usize> = BTreeMap::new();
+    for index in 0..people.len() {
+        let mut seen = vec![false; seats.len()];
+        seat_person(index, &people, &seats, &fits, &mut taken, &mut seen);
+    }
+    names
+        .iter()
+        .map(|name| Standing {
+            rule: (*name).to_owned(),
+            have: count(taken.keys().filter(|seat| seats.get(**seat) == Some(name)).count()),
+            want: rules.get(name).map_or(1, |r| r.quorum),
+        })
+        .collect()
+}
+
+fn count(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
+}
+
+/// One augmenting path of the bipartite matching (Kuhn's algorithm).
+fn seat_person(
+    person: usize,
+    people: &[&str],
+    seats: &[&str],
+    fits: &impl Fn(&str, &str) -> bool,
+    taken: &mut BTreeMap<usize, usize>,
+    seen: &mut [bool],
+) -> bool {
+    let Some(name) = people.get(person) else { return false };
+    for (seat, rule) in seats.iter().enumerate() {
+        let Some(visited) = seen.get_mut(seat) else { continue };
+        if *visited || !fits(name, rule) {
+            continue;
+        }
+        *visited = true;
+        let holder = taken.get(&seat).copied();
+        if holder.is_none_or(|other| seat_person(other, people, seats, fits, taken, seen)) {
+            taken.insert(seat, person);
+            return true;
+        }
+    }
+    false
+}

@@ -1,0 +1,138 @@
+use super::*;
+use crate::digest::domain;
+use crate::problem::SourceFile;
+
+const DIRECTORY: &str = r#"
+[team.finance]
+[team.security]
+[person.ann]
+name = "Ann"
+teams = ["finance", "security"]
+[person.bob]
+name = "Bob"
+teams = ["finance"]
+[person.eve]
+name = "Eve"
+[person.off]
+name = "Off"
+teams = ["finance"]
+disabled = true
+[agent.bot]
+title = "Bot"
+owner = "bob"
+act_for = ["person:eve", "person:ann"]
+alone = true
+"#;
+
+const RULES: &str = r#"
+[finance]
+who = ["team:finance"]
+decide_in = "30m"
+use_in = "10m"
+not = []
+[security]
+who = ["team:security"]
+decide_in = "30m"
+use_in = "10m"
+[two]
+who = ["team:finance"]
+quorum = 2
+decide_in = "30m"
+use_in = "10m"
+not = []
+[consent]
+who = ["requester"]
+decide_in = "1h"
+use_in = "10m"
+"#;
+
+fn file(path: &str, text: &str) -> SourceFile {
+    SourceFile { path: path.into(), text: text.into() }
+}
+
+fn directory() -> Directory {
+    Directory::load(&file("directory.toml", DIRECTORY)).unwrap()
+}
+
+fn rules(directory: &Directory) -> Rules {
+    Rules::load(&file("approvals.toml", RULES), directory).unwrap()
+}
+
+fn approval(person: &str) -> Approval {
+    let digest = Digest::of(domain::INTENT, b"x");
+    Approval {
+        person: person.into(),
+        at: Timestamp::from_micros(0),
+        intent: digest,
+        decision: digest,
+        view: digest,
+        policy_set: digest,
+        nonce: String::new(),
+        proof: Proof::Click,
+        channel: "api".into(),
+        comment: String::new(),
+    }
+}
+
+#[test]
+fn nobody_in_the_chain_and_no_owner_may_decide_t11() {
+    let directory = directory();
+    let rules = rules(&directory);
+    let table = [
+        // (rule, person, on behalf of, may)
+        ("finance", "ann", Some("eve"), true),
+        ("finance", "ann", Some("ann"), false),
+        ("finance", "bob", Some("eve"), true), // `not = []` lets the owner decide
+        ("security", "ann", Some("eve"), true),
+        ("security", "bob", Some("eve"), false),
+        ("finance", "eve", Some("eve"), false),
+        ("finance", "off", Some("eve"), false),
+        ("finance", "ghost", Some("eve"), false),
+        ("finance", "bot", Some("eve"), false),
+        ("consent", "eve", Some("eve"), true),
+        ("consent", "ann", Some("eve"), false),
+        ("consent", "ann", None, false),
+    ];
+    for (rule, person, behalf, may) in table {
+        let chain = directory.chain("bot", behalf).unwrap();
+        let answer = may_decide(rules.get(rule).unwrap(), person, &chain, &directory);
+        assert_eq!(answer.is_ok(), may, "{person} under {rule} for {behalf:?}");
+    }
+}
+
+#[test]
+fn one_person_fills_one_seat_and_the_seats_are_matched_t12() {
+    let directory = directory();
+    let rules = rules(&directory);
+    let chain = directory.chain("bot", Some("eve")).unwrap();
+    let met = |names: &[&str], people: &[&str]| {
+        let approvals: Vec<Approval> = people.iter().map(|p| approval(p)).collect();
+        let list: Vec<&Approval> = approvals.iter().collect();
+        standing(names, &list, &rules, &chain, &directory).iter().all(Standing::is_met)
+    };
+    // Ann is in both groups, Bob in one: greedy would seat Ann at finance and leave security empty.
+    assert!(met(&["finance", "security"], &["ann", "bob"]));
+    assert!(!met(&["finance", "security"], &["ann"]));
+    assert!(!met(&["two"], &["ann"]));
+    assert!(!met(&["two"], &["ann", "ann"]));
+    assert!(met(&["two"], &["ann", "bob"]));
+    assert!(!met(&["two"], &["ann", "off"]));
+    assert!(!met(&["no-such-rule"], &["ann", "bob"]));
+    assert!(met(&[], &[]));
+}
+
+#[test]
+fn a_rule_nobody_could_meet_does_not_load() {
+    let directory = directory();
+    let text = "[x]\nwho = [\"team:security\"]\nquorum = 2\ndecide_in = \"soon\"\nuse_in = \"10m\"\n";
+    let problems = Rules::load(&file("approvals.toml", text), &directory).unwrap_err();
+    let said: Vec<(usize, &str)> = problems.iter().map(|p| (p.line, p.message.as_str())).collect();
+    assert_eq!(said, [(3, "rule `x` asks for 2 people but names 1"), (4, "`soon` is not a length of time"),]);
+}
+
+#[test]
+fn a_proof_that_is_not_built_is_refused() {
+    let directory = directory();
+    let text = "[x]\nwho = [\"person:ann\"]\ndecide_in = \"1m\"\nuse_in = \"1m\"\nproof = \"passkey\"\n";
+    assert_eq!(Rules::load(&file("approvals.toml", text), &directory).unwrap_err()[0].line, 5);
+}

@@ -1,0 +1,446 @@
+//! Who exists: people, teams and agents, as `directory.toml` names them, and the identity chain built from it.
+//!
+//! There is no empty or anonymous identity: a `Chain` is only made by [`Directory::chain`] from an agent that
+//! was found by its key (T40).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::digest::Digest;
+use crate::problem::{Problem, SourceFile, line_of, read_toml};
+use crate::refusal::Refusal;
+
+/// A person who may approve, operate or be acted for.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Person {
+    /// How they are shown.
+    pub name: String,
+    /// Their address, shown to auditors.
+    #[serde(default)]
+    pub email: String,
+    /// Teams they belong to, by name.
+    #[serde(default)]
+    pub teams: BTreeSet<String>,
+    /// What they may do besides approving.
+    #[serde(default)]
+    pub roles: BTreeSet<Role>,
+    /// A person who has left: may do nothing, and nothing may be done for them.
+    #[serde(default)]
+    pub disabled: bool,
+}
+
+/// What a person may do in the console besides deciding on proposals that rules put before them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// May see every proposal and cancel any.
+    Operator,
+    /// May see every proposal and read and export the log.
+    Auditor,
+}
+
+/// A program that proposes.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Agent {
+    /// How it is shown to approvers. The agent itself has no say in it (T33).
+    pub title: String,
+    /// The person who answers for it. Never an approver of its proposals under `not = ["agent-owner"]`.
+    pub owner: String,
+    /// Teams it belongs to, by name.
+    #[serde(default)]
+    pub teams: BTreeSet<String>,
+    /// The people it may act for: `person:ann` or `team:support`.
+    #[serde(default)]
+    pub act_for: BTreeSet<String>,
+    /// Whether it may propose on nobody's behalf.
+    #[serde(default)]
+    pub alone: bool,
+    /// A suspended agent: its keys open nothing.
+    #[serde(default)]
+    pub disabled: bool,
+    /// Its keys, as digests.
+    #[serde(default)]
+    pub key: Vec<AgentKey>,
+}
+
+/// An API key at rest.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AgentKey {
+    /// Digest of the key under the domain `countersign/token/v1`.
+    pub hash: Digest,
+    /// When it was made, for people.
+    #[serde(default)]
+    pub created: String,
+}
+
+/// A team: people and agents that policies and approval rules name together.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Team {
+    /// How it is shown.
+    #[serde(default)]
+    pub title: String,
+    /// Teams that this one is part of.
+    #[serde(default)]
+    pub parents: BTreeSet<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DirectoryFile {
+    #[serde(default)]
+    team: BTreeMap<String, Team>,
+    #[serde(default)]
+    person: BTreeMap<String, Person>,
+    #[serde(default)]
+    agent: BTreeMap<String, Agent>,
+}
+
+/// One link of an identity chain.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum Link {
+    /// A person at the root: the one on whose behalf.
+    Person {
+        /// Name in the directory.
+        id: String,
+    },
+    /// An agent.
+    Agent {
+        /// Name in the directory.
+        id: String,
+    },
+}
+
+/// Who acts: from the person at the root, if any, to the agent that holds the key. Never empty.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Chain {
+    links: Vec<Link>,
+}
+
+impl Chain {
+    /// The links, root first.
+    pub fn links(&self) -> &[Link] {
+        &self.links
+    }
+
+    /// The person on whose behalf, if any.
+    pub fn person(&self) -> Option<&str> {
+        self.links.iter().find_map(|l| match l {
+            Link::Person { id } => Some(id.as_str()),
+            Link::Agent { .. } => None,
+        })
+    }
+
+    /// The agent that proposed: the last link.
+    pub fn agent(&self) -> &str {
+        self.links
+            .iter()
+            .rev()
+            .find_map(|l| match l {
+                Link::Agent { id } => Some(id.as_str()),
+                Link::Person { .. } => None,
+            })
+            .unwrap_or_default()
+    }
+
+    /// `ann → support-bot`, for people and logs.
+    pub fn to_text(&self) -> String {
+        let names: Vec<&str> = self
+            .links
+            .iter()
+            .map(|l| match l {
+                Link::Person { id } | Link::Agent { id } => id.as_str(),
+            })
+            .collect();
+        names.join(" → ")
+    }
+}
+
+/// The loaded directory.
+#[derive(Debug, Clone)]
+pub struct Directory {
+    teams: BTreeMap<String, Team>,
+    people: BTreeMap<String, Person>,
+    agents: BTreeMap<String, Agent>,
+    by_key: BTreeMap<Digest, String>,
+}
+
+impl Directory {
+    /// Reads `directory.toml`; every mistake is listed, not just the first.
+    pub fn load(file: &SourceFile) -> Result<Self, Vec<Problem>> {
+        let parsed: DirectoryFile = read_toml(file).map_err(|p| vec![p])?;
+        let mut found = Vec::new();
+        check_references(file, &parsed, &mut found);
+        let mut by_key = BTreeMap::new();
+        for (name, agent) in &parsed.agent {
+            for key in &agent.key {
+                if by_key.insert(key.hash, name.clone()).is_some() {
+                    found.push(at(
+                        file,
+                        &key.hash.to_string(),
+                        "the same key is listed twice",
+                        "Give every agent a key of its own.",
+                    ));
+                }
+            }
+        }
+        if found.is_empty() {
+            Ok(Self { teams: parsed.team, people: parsed.person, agents: parsed.agent, by_key })
+        } else {
+            Err(found)
+        }
+    }
+
+    /// The agent that holds the key with this digest, unless it is suspended.
+    pub fn agent_by_key(&self, hash: &Digest) -> Option<(&str, &Agent)> {
+        let name = self.by_key.get(hash)?;
+        let agent = self.agents.get(name).filter(|a| !a.disabled)?;
+        Some((name, agent))
+    }
+
+    /// A person by name, also one who has left.
+    pub fn person(&self, id: &str) -> Option<&Person> {
+        self.people.get(id)
+    }
+
+    /// An agent by name, also a suspended one.
+    pub fn agent(&self, id: &str) -> Option<&Agent> {
+        self.agents.get(id)
+    }
+
+    /// All people, by name.
+    pub fn people(&self) -> impl Iterator<Item = (&str, &Person)> {
+        self.people.iter().map(|(n, p)| (n.as_str(), p))
+    }
+
+    /// All agents, by name.
+    pub fn agents(&self) -> impl Iterator<Item = (&str, &Agent)> {
+        self.agents.iter().map(|(n, a)| (n.as_str(), a))
+    }
+
+    /// All teams, by name.
+    pub fn teams(&self) -> impl Iterator<Item = (&str, &Team)> {
+        self.teams.iter().map(|(n, t)| (n.as_str(), t))
+    }
+
+    /// The teams a link belongs to, with all their ancestors.
+    pub fn teams_of(&self, link: &Link) -> BTreeSet<&str> {
+        let direct = match link {
+            Link::Person { id } => self.people.get(id).map(|p| &p.teams),
+            Link::Agent { id } => self.agents.get(id).map(|a| &a.teams),
+        };
+        let mut all = BTreeSet::new();
+        let mut open: Vec<&str> = direct.into_iter().flatten().map(String::as_str).collect();
+        while let Some(name) = open.pop() {
+            if all.insert(name) {
+                open.extend(
+                    self.teams.get(name).into_iter().flat_map(|t| t.parents.iter().map(String::as_str)),
+                );
+            }
+        }
+        all
+    }
+
+    /// Whether `who` (`person:ann`, `team:finance-leads`) names this person now.
+    pub fn names(&self, who: &str, person: &str) -> bool {
+        match who.split_once(':') {
+            Some(("person", id)) => id == person,
+            Some(("team", team)) => self.teams_of(&Link::Person { id: person.to_owned() }).contains(team),
+            _ => false,
+        }
+    }
+
+    /// Builds the identity chain of a request that came with this agent's key.
+    pub fn chain(&self, agent: &str, on_behalf_of: Option<&str>) -> Result<Chain, Refusal> {
+        let agent_link = Link::Agent { id: agent.to_owned() };
+        let chain = match on_behalf_of {
+            Some(person) => Chain { links: vec![Link::Person { id: person.to_owned() }, agent_link] },
+            None => Chain { links: vec![agent_link] },
+        };
+        self.still_holds(&chain)?;
+        Ok(chain)
+    }
+
+    /// Whether every link of a chain still exists, is active and may still act for the one before it (T05).
+    pub fn still_holds(&self, chain: &Chain) -> Result<(), Refusal> {
+        let name = chain.agent();
+        let gone = |detail: String| Refusal::IdentityNotValid { detail };
+        let agent =
+            self.agents.get(name).ok_or_else(|| gone(format!("agent `{name}` is not in the directory")))?;
+        if agent.disabled {
+            return Err(gone(format!("agent `{name}` is suspended")));
+        }
+        let Some(id) = chain.person() else {
+            return if agent.alone {
+                Ok(())
+            } else {
+                Err(gone(format!("agent `{name}` must name the person it acts for in `on_behalf_of`")))
+            };
+        };
+        let not_allowed = || Refusal::DelegationNotAllowed { agent: name.to_owned(), person: id.to_owned() };
+        // An unknown person and one it may not act for look the same: an agent cannot list people by trying.
+        let person = self.people.get(id).ok_or_else(not_allowed)?;
+        if !agent.act_for.iter().any(|who| self.names(who, id)) {
+            return Err(not_allowed());
+        }
+        if person.disabled { Err(gone(format!("person `{id}` is disabled"))) } else { Ok(()) }
+    }
+}
+
+fn at(file: &SourceFile, needle: &str, message: impl Into<String>, remedy: &str) -> Problem {
+    let line = file.text.find(needle).map_or(0, |offset| line_of(&file.text, offset));
+    Problem::error(&file.path, line, message, remedy)
+}
+
+fn check_references(file: &SourceFile, parsed: &DirectoryFile, found: &mut Vec<Problem>) {
+    let mut name_ok = |table: &str, name: &str| {
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '@');
+        if name.is_empty() || !name.chars().all(plain) {
+            let remedy = "Use letters, digits, and `-`, `_`, `.`, `@`.";
+            found.push(at(
+                file,
+                name,
+                format!("the {table} name `{name}` has other characters than it may"),
+                remedy,
+            ));
+        }
+    };
+    parsed.team.keys().for_each(|n| name_ok("team", n));
+    parsed.person.keys().for_each(|n| name_ok("person", n));
+    parsed.agent.keys().for_each(|n| name_ok("agent", n));
+
+    let memberships = parsed
+        .person
+        .values()
+        .map(|p| &p.teams)
+        .chain(parsed.agent.values().map(|a| &a.teams))
+        .chain(parsed.team.values().map(|t| &t.parents));
+    for team in memberships.flatten() {
+        if !parsed.team.contains_key(team) {
+            let remedy = format!("Add `[team.{team}]` or correct the name.");
+            found.push(at(file, team, format!("team `{team}` is not defined"), &remedy));
+        }
+    }
+    for (name, agent) in &parsed.agent {
+        if !parsed.person.contains_key(&agent.owner) {
+            let message = format!("the owner `{}` of agent `{name}` is not a person", agent.owner);
+            found.push(at(file, &agent.owner, message, "Name somebody who answers for the agent."));
+        }
+        for who in &agent.act_for {
+            if !defined(parsed, who) {
+                let message = format!("`{who}` names nobody");
+                found.push(at(
+                    file,
+                    who,
+                    message,
+                    "Write `person:NAME` or `team:NAME` with a name that is defined.",
+                ));
+            }
+        }
+        if agent.act_for.is_empty() && !agent.alone {
+            let message = format!("agent `{name}` may act for nobody and not alone, so it can do nothing");
+            found.push(at(file, &format!("agent.{name}"), message, "Give it `act_for` or `alone = true`."));
+        }
+    }
+}
+
+fn defined(parsed: &DirectoryFile, who: &str) -> bool {
+    match who.split_once(':') {
+        Some(("person", id)) => parsed.person.contains_key(id),
+        Some(("team", id)) => parsed.team.contains_key(id),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = r#"
+[team.company]
+[team.support]
+parents = ["company"]
+[person.ann]
+name = "Ann"
+teams = ["support"]
+[person.bob]
+name = "Bob"
+disabled = true
+[person.eve]
+name = "Eve"
+[agent.bot]
+title = "Support bot"
+owner = "bob"
+act_for = ["team:support", "person:bob"]
+[agent.cron]
+title = "Nightly"
+owner = "ann"
+alone = true
+[agent.old]
+title = "Old"
+owner = "ann"
+alone = true
+disabled = true
+"#;
+
+    fn load(text: &str) -> Result<Directory, Vec<Problem>> {
+        Directory::load(&SourceFile { path: "directory.toml".into(), text: text.into() })
+    }
+
+    #[test]
+    fn a_chain_is_built_only_from_what_the_directory_allows() {
+        let directory = load(TEXT).unwrap();
+        let table = [
+            ("bot", Some("ann"), None),
+            ("cron", None, None),
+            ("bot", None, Some("identity_not_valid")),
+            ("bot", Some("eve"), Some("delegation_not_allowed")),
+            ("bot", Some("nobody"), Some("delegation_not_allowed")),
+            ("bot", Some("bob"), Some("identity_not_valid")),
+            ("bot", Some(""), Some("delegation_not_allowed")),
+            ("cron", Some("ann"), Some("delegation_not_allowed")),
+            ("old", None, Some("identity_not_valid")),
+            ("ghost", None, Some("identity_not_valid")),
+        ];
+        for (agent, person, expect) in table {
+            let code = directory.chain(agent, person).err().map(|r| r.code());
+            assert_eq!(code, expect, "{agent} for {person:?}");
+        }
+    }
+
+    #[test]
+    fn a_team_brings_its_parents() {
+        let directory = load(TEXT).unwrap();
+        let teams = directory.teams_of(&Link::Person { id: "ann".into() });
+        assert_eq!(teams.into_iter().collect::<Vec<_>>(), ["company", "support"]);
+        assert!(directory.names("team:company", "ann"));
+        assert!(!directory.names("company", "ann"));
+    }
+
+    #[test]
+    fn every_mistake_is_listed_with_its_line() {
+        let text = "[person.ann]\nname = \"Ann\"\nteams = [\"suport\"]\n[agent.bot]\ntitle = \"B\"\nowner = \"nobody\"\n";
+        let problems = load(text).unwrap_err();
+        let lines: Vec<(usize, &str)> = problems.iter().map(|p| (p.line, p.message.as_str())).collect();
+        assert_eq!(
+            lines,
+            [
+                (3, "team `suport` is not defined"),
+                (6, "the owner `nobody` of agent `bot` is not a person"),
+                (4, "agent `bot` may act for nobody and not alone, so it can do nothing"),
+            ]
+        );
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused_and_not_ignored() {
+        let problems = load("[person.ann]\nname = \"Ann\"\nteam = [\"x\"]\n").unwrap_err();
+        assert_eq!(problems[0].line, 3);
+    }
+}

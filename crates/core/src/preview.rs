@@ -1,0 +1,84 @@
+//! What people see before they decide: the record now, the record afterwards, the difference, and how
+//! faithful that is.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::action::{Action, Before, Facts};
+use crate::time::Timestamp;
+
+/// How a preview was made. Always shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Fidelity {
+    /// The upstream itself computed it.
+    Exact,
+    /// The gate read the record and applied the change.
+    Computed,
+    /// Only the manifest's sentences.
+    Declared,
+    /// Nothing is known.
+    None,
+}
+
+impl Fidelity {
+    /// The name used in policies, the API and on the card.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Exact => "exact",
+            Self::Computed => "computed",
+            Self::Declared => "declared",
+            Self::None => "none",
+        }
+    }
+}
+
+/// The difference that people see. Not hashed as such: it is a pure function of what is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Preview {
+    /// How it was made.
+    pub fidelity: Fidelity,
+    /// When the record was read, or when this was computed.
+    pub at: Timestamp,
+    /// Where `before` came from, e.g. `GET https://api.stripe.com/v1/charges/ch_1`.
+    pub source: Option<String>,
+    /// The record as it was read, with what the manifest redacts removed.
+    pub before: Option<Value>,
+    /// The record as it would be.
+    pub after: Option<Value>,
+    /// RFC 6902 operations from `before` to `after`.
+    pub patch: Vec<Value>,
+}
+
+impl Preview {
+    /// Builds the preview of one action from what was read and what the manifest computed.
+    pub fn new(action: &Action, facts: &Facts, before: Option<&Before>, at: Timestamp) -> Self {
+        let hide = |value: &Value| action.redact(value);
+        let (shown_before, shown_after) = (before.map(|b| hide(&b.body)), facts.after.as_ref().map(hide));
+        let patch = match (&shown_before, &shown_after) {
+            (Some(b), Some(a)) => difference(b, a),
+            _ => Vec::new(),
+        };
+        let fidelity = match (&shown_before, &shown_after) {
+            (Some(_), Some(_)) => Fidelity::Computed,
+            _ if facts.effects.is_empty() => Fidelity::None,
+            _ => Fidelity::Declared,
+        };
+        Self {
+            fidelity,
+            at,
+            source: before.map(|b| b.source.clone()),
+            before: shown_before,
+            after: shown_after,
+            patch,
+        }
+    }
+}
+
+/// RFC 6902 operations that turn `before` into `after`.
+pub fn difference(before: &Value, after: &Value) -> Vec<Value> {
+    match serde_json::to_value(json_patch::diff(before, after)) {
+        Ok(Value::Array(operations)) => operations,
+        _ => Vec::new(),
+    }
+}

@@ -1,0 +1,83 @@
+//! What is wrong with a gate directory, said so that a person can mend it: file, line, fault, remedy.
+
+use std::fmt;
+
+/// A file of the gate directory, already read. `path` is relative to the directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceFile {
+    /// For example `actions/stripe.toml`.
+    pub path: String,
+    /// Its whole text.
+    pub text: String,
+}
+
+/// Whether the gate may run in spite of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// The gate directory does not load.
+    Error,
+    /// It loads, but somebody should look.
+    Warning,
+}
+
+/// One finding of `countersign check`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// The file, relative to the gate directory.
+    pub file: String,
+    /// Line in the file, from 1; 0 when no single line is to blame.
+    pub line: usize,
+    /// Error or warning.
+    pub severity: Severity,
+    /// What is wrong: a lower-case fragment without a full stop.
+    pub message: String,
+    /// What to do about it: a sentence.
+    pub remedy: String,
+}
+
+impl Problem {
+    /// A finding that stops the gate directory from loading.
+    pub fn error(file: &str, line: usize, message: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self {
+            file: file.to_owned(),
+            line,
+            severity: Severity::Error,
+            message: message.into(),
+            remedy: remedy.into(),
+        }
+    }
+
+    /// A finding that is only careless.
+    pub fn warning(file: &str, line: usize, message: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { severity: Severity::Warning, ..Self::error(file, line, message, remedy) }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match self.severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        };
+        write!(f, "{}:{}: {kind}: {}. {}", self.file, self.line, self.message, self.remedy)
+    }
+}
+
+/// The line, from 1, on which byte `offset` of `text` stands.
+pub fn line_of(text: &str, offset: usize) -> usize {
+    text.bytes().take(offset).filter(|b| *b == b'\n').count().saturating_add(1)
+}
+
+/// Reads TOML into `T`; a mistake becomes a problem with its line.
+pub fn read_toml<T: serde::de::DeserializeOwned>(file: &SourceFile) -> Result<T, Problem> {
+    toml::from_str(&file.text).map_err(|e| {
+        let line = e.span().map_or(0, |s| line_of(&file.text, s.start));
+        let message = e.message().split_whitespace().collect::<Vec<_>>().join(" ");
+        Problem::error(
+            &file.path,
+            line,
+            message,
+            "Correct the line; unknown keys are refused, never ignored.",
+        )
+    })
+}

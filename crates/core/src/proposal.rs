@@ -1,0 +1,165 @@
+//! The life of a proposal: one enum of states, one function that moves it.
+//!
+//! `apply` is the only way from one state to another. It matches every pair of state and event, so a new
+//! state or event does not compile until somebody has said what happens. The whole matrix is a snapshot
+//! test and is printed in ARCHITECTURE.md.
+
+mod apply;
+mod event;
+mod state;
+#[cfg(test)]
+mod tests;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::action::{ActionName, Facts, Undo};
+use crate::approval::Approval;
+use crate::audit::Entry;
+use crate::decision::Decision;
+use crate::digest::{Digest, Hasher, domain};
+use crate::directory::Chain;
+use crate::id::ProposalId;
+use crate::intent::Intent;
+use crate::json::CanonicalInput;
+use crate::preview::Preview;
+use crate::time::Timestamp;
+
+pub use apply::{apply, open};
+pub use event::{Event, EventName};
+pub use state::{Clock, RefusedCode, State, StateName};
+
+/// What an agent attached to show why: shown apart from the facts, never part of them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Evidence {
+    /// What it is, in the agent's words.
+    pub title: String,
+    /// The thing itself.
+    pub body: Value,
+}
+
+/// One request to run one action with one input, by one identity chain. Never changes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Proposal {
+    /// `prp_…`.
+    pub id: ProposalId,
+    /// The action.
+    pub action: ActionName,
+    /// The action's title, from the registry.
+    pub title: String,
+    /// Digest of the action's manifest.
+    pub revision: Digest,
+    /// The validated input.
+    pub input: CanonicalInput,
+    /// 32 hexadecimal digits that make the log's commitment to the input unguessable.
+    pub salt: String,
+    /// Who acts.
+    pub chain: Chain,
+    /// What the manifest says about going back.
+    pub undo: Undo,
+    /// Whether the manifest can undo it.
+    pub reversible: bool,
+    /// The agent's own words. Never shown as a fact (T28).
+    pub reason: Option<String>,
+    /// The agent's run, an opaque label.
+    pub run: Option<String>,
+    /// What the agent attached.
+    pub evidence: Vec<Evidence>,
+    /// When it was proposed.
+    pub created_at: Timestamp,
+}
+
+impl Proposal {
+    /// What the log holds in place of the input.
+    pub fn commitment(&self) -> Digest {
+        Hasher::new(domain::PAYLOAD).field(self.salt.as_bytes()).field(self.input.bytes()).finish()
+    }
+
+    /// The intent digest of this proposal with these facts.
+    pub fn intent(&self, facts: &Facts) -> Digest {
+        Intent {
+            action: &self.action,
+            revision: &self.revision,
+            input: &self.input,
+            chain: &self.chain,
+            facts,
+            proposal_id: &self.id.to_string(),
+        }
+        .digest()
+    }
+}
+
+/// What is bound right now: the facts, what people are shown, and the digest over both.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Binding {
+    /// Everything that is sent and everything that must hold.
+    pub facts: Facts,
+    /// What people are shown.
+    pub preview: Preview,
+    /// The intent digest.
+    pub intent: Digest,
+}
+
+impl Binding {
+    /// Binds facts and preview of a proposal.
+    pub fn new(proposal: &Proposal, facts: Facts, preview: Preview) -> Self {
+        let intent = proposal.intent(&facts);
+        Self { facts, preview, intent }
+    }
+}
+
+/// A proposal with everything that has become of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// The proposal itself.
+    pub proposal: Proposal,
+    /// What is bound now.
+    pub binding: Binding,
+    /// What policy last said.
+    pub decision: Decision,
+    /// Every approval ever given, also those that no longer count.
+    pub approvals: Vec<Approval>,
+    /// Where it is.
+    pub state: State,
+    /// How often it has moved; guards every write.
+    pub version: u32,
+}
+
+impl Record {
+    /// The approvals that answer to what is bound now.
+    pub fn standing_approvals(&self) -> Vec<&Approval> {
+        self.approvals.iter().filter(|a| a.answers_to(&self.binding.intent, &self.decision.digest)).collect()
+    }
+
+    /// When the gate must act on it by itself: the deadline of an open proposal.
+    pub fn due(&self) -> Option<Timestamp> {
+        match &self.state {
+            State::Pending { decide_by, .. } => Some(*decide_by),
+            State::Ready { use_by } => Some(*use_by),
+            State::Denied { .. }
+            | State::Dispatched { .. }
+            | State::Succeeded { .. }
+            | State::Failed { .. }
+            | State::Unknown { .. }
+            | State::Rejected { .. }
+            | State::Expired { .. }
+            | State::Cancelled { .. }
+            | State::Superseded { .. }
+            | State::Refused { .. } => None,
+        }
+    }
+}
+
+/// One move: the record as it becomes, and the log entry that goes with it in the same transaction.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Step {
+    /// The record after the move.
+    pub record: Record,
+    /// Version before the move; 0 when the proposal is new.
+    pub from_version: u32,
+    /// State before the move; none when the proposal is new.
+    pub from: Option<StateName>,
+    /// What the log says about it.
+    pub entry: Entry,
+}

@@ -1,0 +1,295 @@
+//! The one function that moves a proposal, and the one that opens it.
+
+use serde_json::{Value, json};
+
+use super::{Binding, Clock, Event, EventName, Proposal, Record, RefusedCode, State, StateName, Step};
+use crate::approval::{Approval, Standing};
+use crate::audit::{Actor, Entry, EventCode};
+use crate::decision::{Decision, Verdict};
+use crate::outcome::{Outcome, Response};
+use crate::refusal::Refusal;
+use crate::time::Timestamp;
+
+/// Opens a proposal in the state that policy's decision leads to.
+pub fn open(
+    proposal: Proposal,
+    binding: Binding,
+    decision: Decision,
+    standing: Vec<Standing>,
+    deadlines: (Timestamp, Timestamp),
+) -> Step {
+    let (decide_by, use_by) = deadlines;
+    let (state, event) = match &decision.verdict {
+        Verdict::Deny { code } => (State::Denied { code: *code }, EventCode::Denied),
+        Verdict::NeedsApproval { .. } => (State::Pending { standing, decide_by }, EventCode::Pending),
+        Verdict::Allow => (State::Ready { use_by }, EventCode::Allowed),
+    };
+    let entry =
+        Entry::new(proposal.created_at, event, agent(&proposal), opened(&proposal, &binding, &decision))
+            .about(proposal.id, 1);
+    let record = Record { proposal, binding, decision, approvals: Vec::new(), state, version: 1 };
+    Step { record, from_version: 0, from: None, entry }
+}
+
+/// Moves a proposal, or says why not. Nothing else changes a state.
+///
+/// INVARIANT: every pair of state and event is decided here and nowhere else (the matrix snapshot).
+pub fn apply(record: &Record, event: &Event, now: Timestamp) -> Result<Step, Refusal> {
+    let denied =
+        || Err(Refusal::WrongState { state: record.state.name().as_str(), verb: event.name().past() });
+    match (&record.state, event) {
+        (State::Pending { decide_by, .. }, Event::Approve { approval, standing, use_by }) => {
+            in_time(*decide_by, now, event.name())?;
+            approve(record, approval, standing, *use_by, now)
+        }
+        (State::Pending { decide_by, .. }, Event::Reject { person, reason, channel }) => {
+            in_time(*decide_by, now, event.name())?;
+            let state = State::Rejected { by: person.clone(), reason: reason.clone(), at: now };
+            let data = json!({ "reason": reason, "channel": channel, "intent": record.binding.intent });
+            Ok(step(record, state, EventCode::Rejected, Actor::Person { id: person.clone() }, data, now))
+        }
+        (State::Pending { .. } | State::Ready { .. }, Event::Cancel { by }) => {
+            let state = State::Cancelled { by: by.clone(), at: now };
+            Ok(step(record, state, EventCode::Cancelled, by.clone(), json!({}), now))
+        }
+        (State::Pending { decide_by: due, .. } | State::Ready { use_by: due }, Event::Expire) => {
+            if now < *due {
+                return denied();
+            }
+            let clock = if record.state.name() == StateName::Ready { Clock::UseBy } else { Clock::DecideBy };
+            let data = json!({ "clock": clock });
+            Ok(step(record, State::Expired { at: now, clock }, EventCode::Expired, Actor::Gate, data, now))
+        }
+        (State::Pending { .. } | State::Ready { .. }, Event::Supersede { by }) => {
+            let state = State::Superseded { by: *by, at: now };
+            Ok(step(record, state, EventCode::Superseded, Actor::Gate, json!({ "by": by }), now))
+        }
+        (State::Pending { .. } | State::Ready { .. }, Event::Revise { .. }) => revise(record, event, now),
+        (State::Pending { .. } | State::Ready { .. }, Event::Refuse { code, detail }) => {
+            let state = State::Refused { code: *code, detail: detail.clone(), at: now };
+            let data = json!({ "code": code, "detail": detail });
+            Ok(step(record, state, EventCode::Refused, Actor::Gate, data, now))
+        }
+        (State::Ready { use_by }, Event::Dispatch { .. }) => {
+            in_time(*use_by, now, event.name())?;
+            dispatch(record, event, now)
+        }
+        (State::Dispatched { attempt: current, .. }, Event::Finish { attempt, outcome }) => {
+            if current == attempt { Ok(finish(record, outcome, now)) } else { denied() }
+        }
+        (State::Dispatched { .. }, Event::OwnerGone) => {
+            let outcome = Outcome::Unknown { cause: crate::outcome::Cause::OwnerGone, response: None };
+            Ok(finish(record, &outcome, now))
+        }
+        (State::Pending { .. }, Event::Dispatch { .. } | Event::Finish { .. } | Event::OwnerGone)
+        | (
+            State::Ready { .. },
+            Event::Approve { .. } | Event::Reject { .. } | Event::Finish { .. } | Event::OwnerGone,
+        )
+        | (
+            State::Dispatched { .. },
+            Event::Approve { .. }
+            | Event::Reject { .. }
+            | Event::Cancel { .. }
+            | Event::Expire
+            | Event::Supersede { .. }
+            | Event::Revise { .. }
+            | Event::Refuse { .. }
+            | Event::Dispatch { .. },
+        )
+        | (
+            State::Denied { .. }
+            | State::Succeeded { .. }
+            | State::Failed { .. }
+            | State::Unknown { .. }
+            | State::Rejected { .. }
+            | State::Expired { .. }
+            | State::Cancelled { .. }
+            | State::Superseded { .. }
+            | State::Refused { .. },
+            Event::Approve { .. }
+            | Event::Reject { .. }
+            | Event::Cancel { .. }
+            | Event::Expire
+            | Event::Supersede { .. }
+            | Event::Revise { .. }
+            | Event::Refuse { .. }
+            | Event::Dispatch { .. }
+            | Event::Finish { .. }
+            | Event::OwnerGone,
+        ) => denied(),
+    }
+}
+
+/// Deadlines are compared here as well as by the sweeper, so a late sweeper lets nothing through.
+fn in_time(due: Timestamp, now: Timestamp, event: EventName) -> Result<(), Refusal> {
+    if now < due {
+        Ok(())
+    } else {
+        Err(Refusal::WrongState { state: StateName::Expired.as_str(), verb: event.past() })
+    }
+}
+
+fn approve(
+    record: &Record,
+    approval: &Approval,
+    standing: &[Standing],
+    use_by: Timestamp,
+    now: Timestamp,
+) -> Result<Step, Refusal> {
+    let (intent, decision) = (record.binding.intent, record.decision.digest);
+    if !approval.answers_to(&intent, &decision) {
+        return Err(Refusal::Stale { intent, decision });
+    }
+    if record.standing_approvals().iter().any(|a| a.person == approval.person) {
+        return Err(Refusal::AlreadyDecided);
+    }
+    let complete = !standing.is_empty() && standing.iter().all(Standing::is_met);
+    let State::Pending { decide_by, .. } = &record.state else { return Err(Refusal::AlreadyDecided) };
+    let state = if complete {
+        State::Ready { use_by }
+    } else {
+        State::Pending { standing: standing.to_vec(), decide_by: *decide_by }
+    };
+    let data = json!({ "approval": approval, "complete": complete, "standing": standing });
+    let actor = Actor::Person { id: approval.person.clone() };
+    let mut step = step(record, state, EventCode::Approved, actor, data, now);
+    step.record.approvals.push(approval.clone());
+    Ok(step)
+}
+
+fn revise(record: &Record, event: &Event, now: Timestamp) -> Result<Step, Refusal> {
+    let Event::Revise { binding, decision, standing, decide_by, use_by, because } = event else {
+        return Err(Refusal::WrongState { state: record.state.name().as_str(), verb: event.name().past() });
+    };
+    let (state, code) = match &decision.verdict {
+        Verdict::Deny { .. } => {
+            let refused =
+                State::Refused { code: RefusedCode::PolicyDenies, detail: because.clone(), at: now };
+            (refused, EventCode::Refused)
+        }
+        Verdict::Allow => (State::Ready { use_by: *use_by }, EventCode::Revised),
+        Verdict::NeedsApproval { .. } if !standing.is_empty() && standing.iter().all(Standing::is_met) => {
+            (State::Ready { use_by: *use_by }, EventCode::Revised)
+        }
+        Verdict::NeedsApproval { .. } => {
+            (State::Pending { standing: standing.clone(), decide_by: *decide_by }, EventCode::Revised)
+        }
+    };
+    let data = json!({
+        "because": because,
+        "from": record.state.name(),
+        "to": state.name(),
+        "intent": binding.intent,
+        "previous_intent": record.binding.intent,
+        "decision": decision,
+        "preview": preview_of(binding),
+    });
+    let mut step = step(record, state, code, Actor::Gate, data, now);
+    step.record.binding = (**binding).clone();
+    step.record.decision = decision.clone();
+    Ok(step)
+}
+
+fn dispatch(record: &Record, event: &Event, now: Timestamp) -> Result<Step, Refusal> {
+    let Event::Dispatch { attempt, owner, decision, intent } = event else {
+        return Err(Refusal::WrongState { state: record.state.name().as_str(), verb: event.name().past() });
+    };
+    // INVARIANT I6: what runs is what was bound; policy's last word is a plain allow.
+    if *intent != record.binding.intent || decision.verdict != Verdict::Allow {
+        return Err(Refusal::Stale { intent: record.binding.intent, decision: record.decision.digest });
+    }
+    let state = State::Dispatched { attempt: *attempt, owner: owner.clone(), at: now };
+    let data = json!({
+        "attempt": attempt,
+        "owner": owner,
+        "intent": intent,
+        "policy_set": decision.policy_set,
+        "policies": decision.policies,
+        "approved_by": record.standing_approvals().iter().map(|a| &a.person).collect::<Vec<_>>(),
+        "credential": record.binding.facts.call.credential,
+        "precondition": record.binding.facts.precondition,
+        "effect": record.binding.facts.call.effect,
+    });
+    Ok(step(record, state, EventCode::Dispatched, Actor::Gate, data, now))
+}
+
+fn finish(record: &Record, outcome: &Outcome, now: Timestamp) -> Step {
+    let attempt = match &record.state {
+        State::Dispatched { attempt, .. } => *attempt,
+        // Only called from `Dispatched`; any other state keeps its own.
+        State::Denied { .. }
+        | State::Pending { .. }
+        | State::Ready { .. }
+        | State::Succeeded { .. }
+        | State::Failed { .. }
+        | State::Unknown { .. }
+        | State::Rejected { .. }
+        | State::Expired { .. }
+        | State::Cancelled { .. }
+        | State::Superseded { .. }
+        | State::Refused { .. } => {
+            return step(record, record.state.clone(), EventCode::LateResult, Actor::Gate, json!({}), now);
+        }
+    };
+    let (state, code, cause) = match outcome.clone() {
+        Outcome::Succeeded { response } => {
+            (State::Succeeded { attempt, at: now, response }, EventCode::Succeeded, None)
+        }
+        Outcome::Failed { cause, response } => {
+            (State::Failed { attempt, at: now, cause, response }, EventCode::Failed, Some(cause))
+        }
+        Outcome::Unknown { cause, response } => {
+            (State::Unknown { attempt, at: now, cause, response }, EventCode::Unknown, Some(cause))
+        }
+    };
+    let answer = match outcome {
+        Outcome::Succeeded { response } => Some(response),
+        Outcome::Failed { response, .. } | Outcome::Unknown { response, .. } => response.as_ref(),
+    };
+    let data = json!({ "attempt": attempt, "cause": cause, "response": answer.map(response_of), "undo": record.proposal.undo });
+    step(record, state, code, Actor::Gate, data, now)
+}
+
+/// What the log keeps of an answer: its status and a digest. The body lives beside the log and may be erased.
+fn response_of(response: &Response) -> Value {
+    let body = crate::json::canonical(&response.body);
+    json!({
+        "status": response.status,
+        "body": crate::digest::Digest::of(crate::digest::domain::PAYLOAD, &body),
+        "bytes": body.len(),
+        "scrubbed": response.scrubbed,
+    })
+}
+
+fn preview_of(binding: &Binding) -> Value {
+    json!({ "fidelity": binding.preview.fidelity, "at": binding.preview.at, "source": binding.preview.source })
+}
+
+fn agent(proposal: &Proposal) -> Actor {
+    Actor::Agent { chain: proposal.chain.clone() }
+}
+
+/// The fields of an opening entry: who asked for what, what was read, what policy said.
+pub(super) fn opened(proposal: &Proposal, binding: &Binding, decision: &Decision) -> Value {
+    json!({
+        "action": proposal.action,
+        "revision": proposal.revision,
+        "input": proposal.commitment(),
+        "resource": binding.facts.resource,
+        "environment": binding.facts.environment,
+        "risk": binding.facts.risk,
+        "intent": binding.intent,
+        "decision": decision,
+        "preview": preview_of(binding),
+        "run": proposal.run,
+        "undo": proposal.undo,
+    })
+}
+
+fn step(record: &Record, state: State, event: EventCode, actor: Actor, data: Value, now: Timestamp) -> Step {
+    let version = record.version.saturating_add(1);
+    let entry = Entry::new(now, event, actor, data).about(record.proposal.id, version);
+    let moved = Record { state, version, ..record.clone() };
+    Step { record: moved, from_version: record.version, from: Some(record.state.name()), entry }
+}
