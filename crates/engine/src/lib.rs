@@ -1,1 +1,13 @@
-//! The verbs.
+//! The verbs of Countersign at work.
+//!
+//! `gate` holds one file per verb and is all that a surface may call. `store` keeps proposals and the log,
+//! `connector` makes calls, `credential` resolves secrets; none of the three knows another, and only `gate`
+//! knows all three. Nothing here knows HTTP routes, templates or the command line.
+
+pub mod connector;
+pub mod credential;
+pub mod fault;
+pub mod gate;
+pub mod grant;
+pub mod store;
+pub mod world;
