@@ -23,3 +23,4 @@ pub mod refusal;
 pub mod ruleset;
 pub mod text;
 pub mod time;
+pub mod view;

@@ -1,1 +1,98 @@
-//! The verbs.
+//! The verbs, one file each. Surfaces call these and nothing else; nothing here knows a surface.
+//!
+//! The data goes one way: authenticate, validate, preview, decide, open, commit; then, when it may run,
+//! everything is asked again, the dispatch is committed, and only then is a credential resolved and a call made.
+
+mod approve;
+mod cancel;
+mod decide;
+mod dispatch;
+mod expire;
+mod propose;
+mod read;
+mod reload;
+mod supervisor;
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use countersign_core::audit::{Entry, LogKey};
+use countersign_core::proposal::Record;
+use countersign_core::refusal::Refusal;
+use countersign_core::ruleset::Ruleset;
+
+use crate::connector::HttpConnector;
+use crate::credential::Credentials;
+use crate::fault::Stop;
+use crate::store::Store;
+use crate::world::World;
+
+pub use approve::Verdict;
+pub use propose::{Previewed, Proposal, Proposed};
+pub use read::Viewer;
+pub use supervisor::Supervisor;
+
+/// What a gate is made of.
+#[derive(Debug)]
+pub struct Parts {
+    /// Clock and randomness.
+    pub world: World,
+    /// The open store.
+    pub store: Store,
+    /// What decides.
+    pub ruleset: Ruleset,
+    /// Names to secrets.
+    pub credentials: Credentials,
+    /// Makes calls.
+    pub connector: HttpConnector,
+    /// Signs checkpoints.
+    pub log_key: LogKey,
+}
+
+/// The gate. Cheap to clone; all clones are one gate.
+#[derive(Debug, Clone)]
+pub struct Gate(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    world: World,
+    store: Store,
+    ruleset: RwLock<Arc<Ruleset>>,
+    credentials: Credentials,
+    connector: HttpConnector,
+    log_key: LogKey,
+    /// Names this process in dispatches.
+    owner: String,
+    work: supervisor::Work,
+}
+
+impl Gate {
+    /// The store, for what needs no verb: sessions, the log, counts.
+    pub fn store(&self) -> &Store {
+        &self.0.store
+    }
+
+    /// Clock and randomness.
+    pub fn world(&self) -> &World {
+        &self.0.world
+    }
+
+    /// The log's key: its origin and public half are no secret.
+    pub fn log_key(&self) -> &LogKey {
+        &self.0.log_key
+    }
+
+    /// What decides right now.
+    pub fn ruleset(&self) -> Arc<Ruleset> {
+        Arc::clone(&self.0.ruleset.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Appends an entry that moves no proposal.
+    pub async fn note(&self, entry: Entry) -> Result<(), Stop> {
+        self.0.store.note(entry).await
+    }
+
+    async fn load(&self, id: countersign_core::id::ProposalId) -> Result<Record, Stop> {
+        let found = self.0.store.proposal(id).await?;
+        found.ok_or_else(|| Refusal::ProposalNotFound { id: id.to_string() }.into())
+    }
+}

@@ -152,6 +152,10 @@ impl Store {
     ) -> Result<Vec<ProposalId>, Fault> {
         todo!()
     }
+    /// Whether no other process can have this database open.
+    pub fn is_exclusive(&self) -> bool {
+        todo!()
+    }
     /// Subscribes to changes made through this process.
     pub fn changes(&self) -> broadcast::Receiver<Change> {
         self.changes.subscribe()

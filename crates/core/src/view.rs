@@ -1,0 +1,190 @@
+//! The card: what a person is shown and decides on.
+//!
+//! It is a pure function of what is bound, and its digest is part of the approval. The agent's own words
+//! are not an argument here, so they cannot slip in among the facts (T28).
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::action::{EffectClass, Precondition};
+use crate::decision::{Decision, Gate, Verdict};
+use crate::digest::{Digest, domain};
+use crate::directory::{Directory, Link};
+use crate::json;
+use crate::preview::Preview;
+use crate::proposal::{Binding, Proposal, Record};
+
+/// Everything of a record that the card may show: no reason, no evidence, no run.
+#[derive(Debug, Clone, Copy)]
+pub struct Bound<'a> {
+    id: &'a crate::id::ProposalId,
+    action: &'a crate::action::ActionName,
+    title: &'a str,
+    input: &'a Value,
+    links: &'a [Link],
+    undo: &'a str,
+    reversible: bool,
+    binding: &'a Binding,
+    decision: &'a Decision,
+}
+
+impl<'a> From<&'a Record> for Bound<'a> {
+    fn from(record: &'a Record) -> Self {
+        let Proposal { id, action, title, input, chain, undo, reversible, .. } = &record.proposal;
+        Self {
+            id,
+            action,
+            title,
+            input: input.value(),
+            links: chain.links(),
+            undo: &undo.why,
+            reversible: *reversible,
+            binding: &record.binding,
+            decision: &record.decision,
+        }
+    }
+}
+
+/// One link of the chain, named by the registry and not by itself (T33).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Who {
+    /// `person` or `agent`.
+    pub kind: &'static str,
+    /// Name in the directory.
+    pub id: String,
+    /// Display name from the directory.
+    pub name: String,
+}
+
+/// The exact request, with the credential as a name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CallView {
+    /// Method and URL in one line.
+    pub line: String,
+    /// Headers that the gate adds, without the credential.
+    pub headers: Vec<(String, String)>,
+    /// Content type of the body.
+    pub content_type: Option<String>,
+    /// The body as it will be sent.
+    pub body: Option<String>,
+    /// Name of the credential that is added at dispatch.
+    pub credential: Option<String>,
+    /// The declared effect class.
+    pub effect: EffectClass,
+}
+
+/// The card.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Card {
+    /// The proposal's id.
+    pub id: String,
+    /// The action's name.
+    pub action: String,
+    /// One sentence: what, on which thing, where.
+    pub headline: String,
+    /// Who acts, root first.
+    pub who: Vec<Who>,
+    /// The thing touched: type, id, system.
+    pub resource: crate::action::Resource,
+    /// The environment.
+    pub environment: String,
+    /// Typed risk.
+    pub risk: crate::action::Risk,
+    /// What will happen, in the manifest's sentences.
+    pub effects: Vec<String>,
+    /// Whether it can be undone.
+    pub reversible: bool,
+    /// How, or why not.
+    pub undo: String,
+    /// Before, after, difference, and how faithful that is.
+    pub preview: Preview,
+    /// What is checked again right before the write, or that nothing is (T07).
+    pub guard: String,
+    /// The input as it was validated.
+    pub input: Value,
+    /// The exact request.
+    pub call: CallView,
+    /// Why people are asked: policies with their reasons and rules.
+    pub gates: Vec<Gate>,
+    /// The verdict's name.
+    pub verdict: &'static str,
+    /// What an approval binds.
+    pub intent: Digest,
+    /// What an approval binds.
+    pub decision: Digest,
+    /// The policy set that decided.
+    pub policy_set: Digest,
+}
+
+impl Card {
+    /// The card of what is bound.
+    pub fn new(bound: Bound<'_>, directory: &Directory) -> Self {
+        let facts = &bound.binding.facts;
+        let call = &facts.call;
+        Self {
+            id: bound.id.to_string(),
+            action: bound.action.to_string(),
+            headline: format!("{}: {} in {}", bound.title, facts.resource.to_text(), facts.environment),
+            who: bound.links.iter().map(|link| who(link, directory)).collect(),
+            resource: facts.resource.clone(),
+            environment: facts.environment.clone(),
+            risk: facts.risk.clone(),
+            effects: facts.effects.clone(),
+            reversible: bound.reversible,
+            undo: bound.undo.to_owned(),
+            preview: bound.binding.preview.clone(),
+            guard: guard(&facts.precondition),
+            input: bound.input.clone(),
+            call: CallView {
+                line: format!("{} {}", call.method.as_str(), call.url),
+                headers: call.headers.clone(),
+                content_type: call.body.as_ref().map(|(t, _)| t.clone()),
+                body: call.body.as_ref().map(|(_, b)| b.clone()),
+                credential: call.credential.clone(),
+                effect: call.effect,
+            },
+            gates: bound.decision.gates().to_vec(),
+            verdict: match bound.decision.verdict {
+                Verdict::Allow => "allow",
+                Verdict::Deny { .. } => "deny",
+                Verdict::NeedsApproval { .. } => "needs_approval",
+            },
+            intent: bound.binding.intent,
+            decision: bound.decision.digest,
+            policy_set: bound.decision.policy_set,
+        }
+    }
+
+    /// The digest of everything on the card; the approve request echoes it.
+    pub fn digest(&self) -> Digest {
+        Digest::of(domain::VIEW, &json::canonical_of(self))
+    }
+}
+
+fn who(link: &Link, directory: &Directory) -> Who {
+    match link {
+        Link::Person { id } => {
+            let name = directory.person(id).map_or_else(|| id.clone(), |p| p.name.clone());
+            Who { kind: "person", id: id.clone(), name }
+        }
+        Link::Agent { id } => {
+            let name = directory.agent(id).map_or_else(|| id.clone(), |a| a.title.clone());
+            Who { kind: "agent", id: id.clone(), name }
+        }
+    }
+}
+
+fn guard(precondition: &Precondition) -> String {
+    match precondition {
+        Precondition::None => {
+            "Not guarded: the record may change between your decision and the call.".to_owned()
+        }
+        Precondition::Etag { etag } => {
+            format!("Guarded by the upstream: it refuses unless the record is still version {etag}.")
+        }
+        Precondition::Watched { values } => {
+            let names: Vec<&str> = values.keys().map(String::as_str).collect();
+            format!("Read again right before the call; if {} differ, you are asked again.", names.join(", "))
+        }
+    }
+}

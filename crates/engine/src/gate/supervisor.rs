@@ -1,0 +1,139 @@
+//! Owns everything that runs beside a request. A verb runs in a task of its own, so a client that hangs up
+//! never cancels a commit or a call half-way (T94). The number of such tasks is bounded.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use countersign_core::digest::{Digest, domain};
+use countersign_core::refusal::Refusal;
+use tokio::sync::{Notify, Semaphore};
+use tokio::task::JoinHandle;
+use tracing::Instrument as _;
+
+use super::{Gate, Inner, Parts};
+use crate::fault::{Fault, Stop};
+
+/// Verbs that may be under way at once. Each holds little; the writer's queue is the real limit.
+const VERBS_MAX: usize = 4_096;
+/// Between two looks at deadlines, and the longest a committed entry waits for its checkpoint.
+const TICK: Duration = Duration::from_millis(500);
+
+/// Bounded room for detached work.
+#[derive(Debug)]
+pub(super) struct Work {
+    room: Arc<Semaphore>,
+}
+
+/// Ends the gate's background work in order.
+#[derive(Debug)]
+pub struct Supervisor {
+    gate: Gate,
+    stop: Arc<Notify>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Gate {
+    /// Starts the gate: takes up what a former process left, then watches deadlines and keeps the log's head.
+    #[expect(clippy::disallowed_methods, reason = "the supervisor owns tasks")]
+    pub async fn start(parts: Parts) -> Result<(Self, Supervisor), Stop> {
+        let Parts { world, store, ruleset, credentials, connector, log_key } = parts;
+        let inner = Inner {
+            owner: format!("gate-{}", world.random_hex::<4>()),
+            world,
+            store,
+            ruleset: std::sync::RwLock::new(Arc::new(ruleset)),
+            credentials,
+            connector,
+            log_key,
+            work: Work { room: Arc::new(Semaphore::new(VERBS_MAX)) },
+        };
+        let gate = Self(Arc::new(inner));
+        gate.note_start().await?;
+        gate.give_up_orphans().await?;
+        let stop = Arc::new(Notify::new());
+        let tasks = vec![
+            tokio::spawn(gate.clone().watch_deadlines(Arc::clone(&stop), TICK)),
+            tokio::spawn(gate.clone().keep_head(Arc::clone(&stop), TICK)),
+        ];
+        gate.resume_ready().await?;
+        Ok((gate.clone(), Supervisor { gate, stop, tasks }))
+    }
+
+    /// Runs a verb in a task of its own and waits for it. Dropping the wait does not stop the verb.
+    #[expect(clippy::disallowed_methods, reason = "the supervisor owns tasks")]
+    pub(super) async fn detached<T: Send + 'static>(
+        &self,
+        verb: impl Future<Output = Result<T, Stop>> + Send + 'static,
+    ) -> Result<T, Stop> {
+        let room = Arc::clone(&self.0.work.room);
+        let permit = room.try_acquire_owned().map_err(|_| Refusal::Busy { retry_after_s: 1 })?;
+        let task = tokio::spawn(
+            async move {
+                let answer = verb.await;
+                drop(permit);
+                answer
+            }
+            .in_current_span(),
+        );
+        task.await.map_err(|e| Fault::new("finish a verb", e))?
+    }
+
+    /// Starts a verb that nobody waits for. What it cannot do now, the deadline watch does later.
+    #[expect(clippy::disallowed_methods, reason = "the supervisor owns tasks")]
+    pub(super) fn in_background(&self, verb: impl Future<Output = ()> + Send + 'static) {
+        let room = Arc::clone(&self.0.work.room);
+        if let Ok(permit) = room.try_acquire_owned() {
+            tokio::spawn(async move {
+                verb.await;
+                drop(permit);
+            });
+        }
+    }
+
+    async fn note_start(&self) -> Result<(), Stop> {
+        use countersign_core::audit::{Actor, Entry, EventCode};
+        let data = serde_json::json!({
+            "owner": self.0.owner,
+            "policy_set": self.ruleset().policies.digest(),
+            "version": env!("CARGO_PKG_VERSION"),
+            "origin": Digest::of(domain::PAYLOAD, self.0.log_key.origin().as_bytes()),
+        });
+        self.note(Entry::new(self.0.world.now(), EventCode::GateStarted, Actor::Gate, data)).await
+    }
+
+    /// Integrates new entries into the log and signs its head, within a tick of their commit.
+    async fn keep_head(self, stop: Arc<Notify>, tick: Duration) {
+        loop {
+            match self.0.store.integrate(&self.0.log_key).await {
+                Ok(_) => {}
+                Err(fault) => {
+                    tracing::error!(error = %crate::fault::chain_text(&fault), "the log's head is not moving")
+                }
+            }
+            tokio::select! {
+                () = tokio::time::sleep(tick) => {}
+                () = stop.notified() => return,
+            }
+        }
+    }
+}
+
+impl Supervisor {
+    /// Takes no new work, lets what is under way finish, then closes the log's head.
+    pub async fn shut_down(self) -> Result<(), Stop> {
+        self.stop.notify_waiters();
+        for task in &self.tasks {
+            task.abort();
+        }
+        let all = u32::try_from(VERBS_MAX).unwrap_or(u32::MAX);
+        let drained =
+            tokio::time::timeout(Duration::from_secs(150), self.gate.0.work.room.acquire_many(all)).await;
+        if drained.is_err() {
+            tracing::warn!("some calls did not finish; they are marked unknown at the next start");
+        }
+        while self.gate.0.store.integrate(&self.gate.0.log_key).await? > 0 {}
+        self.gate.0.work.room.close();
+        Ok(())
+    }
+}
