@@ -1,2 +1,14 @@
-//! The binary.
-fn main() {}
+//! The `countersign` binary: surfaces over the engine, and process start.
+
+mod auth;
+mod cli;
+mod config;
+mod console;
+mod http;
+mod serve;
+mod telemetry;
+mod wire;
+
+fn main() -> std::process::ExitCode {
+    cli::run()
+}

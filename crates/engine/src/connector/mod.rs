@@ -40,3 +40,8 @@ impl HttpConnector {
         todo!()
     }
 }
+
+/// Installs the TLS provider of this process, once.
+pub fn install_tls_provider() {
+    todo!()
+}

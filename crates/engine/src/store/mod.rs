@@ -194,6 +194,10 @@ impl Store {
     pub async fn session(&self, _token: &Digest, _now: Timestamp) -> Result<Option<Session>, Fault> {
         todo!()
     }
+    /// Takes no more writes and finishes those that wait.
+    pub async fn close(self) -> Result<(), Fault> {
+        todo!()
+    }
     /// Ends a session.
     pub async fn end_session(&self, _token: &Digest) -> Result<(), Fault> {
         todo!()

@@ -1,0 +1,93 @@
+//! Who is calling: an agent by its key, a person by a session. There is no third answer and no empty one (T40).
+
+use std::time::Duration;
+
+use countersign_core::audit::{Actor, Entry, EventCode};
+use countersign_core::digest::{Digest, domain};
+use countersign_core::refusal::Refusal;
+use countersign_engine::fault::Stop;
+use countersign_engine::gate::Gate;
+use countersign_engine::world::World;
+use serde_json::json;
+
+/// The word an agent's key begins with.
+pub(crate) const AGENT_KEY: &str = "csk_";
+/// The word a person's session begins with.
+pub(crate) const SESSION: &str = "css_";
+/// The word a one-time sign-in link's token begins with.
+pub(crate) const LINK: &str = "csl_";
+/// How long a sign-in link works.
+pub(crate) const LINK_LIFE: Duration = Duration::from_secs(15 * 60);
+/// The longest a session lasts.
+pub(crate) const SESSION_LIFE: Duration = Duration::from_secs(12 * 3600);
+/// A session that nobody used for this long is over.
+pub(crate) const SESSION_IDLE: Duration = Duration::from_secs(3600);
+
+/// A person with a live session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SignedIn {
+    /// Name in the directory.
+    pub(crate) person: String,
+    /// What forms of this session carry, so that no other site can post them (T129).
+    pub(crate) csrf: String,
+}
+
+/// 256 random bits as text after a word that says what it is.
+pub(crate) fn new_token(world: &World, word: &str) -> String {
+    format!("{word}{}", world.random_hex::<32>())
+}
+
+/// The digest under which a key, session or link is kept. The token itself is kept nowhere (T47).
+pub(crate) fn token_digest(token: &str) -> Digest {
+    Digest::of(domain::TOKEN, token.as_bytes())
+}
+
+/// The agent that holds this key. Lookup is by digest, so its time says nothing about other keys (T48).
+pub(crate) fn agent(gate: &Gate, token: &str) -> Result<String, Refusal> {
+    if !token.starts_with(AGENT_KEY) {
+        return Err(Refusal::Unauthenticated);
+    }
+    let rules = gate.ruleset();
+    let found = rules.directory.agent_by_key(&token_digest(token));
+    found.map(|(name, _)| name.to_owned()).ok_or(Refusal::Unauthenticated)
+}
+
+/// The person whose session this is, if it is live and they are still in the directory.
+pub(crate) async fn person(gate: &Gate, token: &str) -> Result<SignedIn, Stop> {
+    if !token.starts_with(SESSION) {
+        return Err(Refusal::Unauthenticated.into());
+    }
+    let now = gate.world().now();
+    let session = gate.store().session(&token_digest(token), now).await?.ok_or(Refusal::Unauthenticated)?;
+    let known = gate.ruleset().directory.person(&session.person).is_some_and(|p| !p.disabled);
+    if !known || now.since(session.seen) > SESSION_IDLE {
+        return Err(Refusal::Unauthenticated.into());
+    }
+    let csrf = Digest::of(domain::TOKEN, format!("csrf/{token}").as_bytes()).to_hex();
+    Ok(SignedIn { person: session.person, csrf })
+}
+
+/// Makes a one-time sign-in link's token for a person.
+pub(crate) async fn invite(gate: &Gate, person: &str) -> Result<String, Stop> {
+    let token = new_token(gate.world(), LINK);
+    let expires = gate.world().now().plus(LINK_LIFE);
+    gate.store().add_link(&token_digest(&token), person, expires).await?;
+    Ok(token)
+}
+
+/// Trades a link's token for a session, once. Gives the session's token and the person.
+pub(crate) async fn redeem(gate: &Gate, link: &str) -> Result<(String, String), Stop> {
+    if !link.starts_with(LINK) {
+        return Err(Refusal::Unauthenticated.into());
+    }
+    let now = gate.world().now();
+    let token = new_token(gate.world(), SESSION);
+    let person = gate
+        .store()
+        .redeem_link(&token_digest(link), &token_digest(&token), now, now.plus(SESSION_LIFE))
+        .await?
+        .ok_or(Refusal::Unauthenticated)?;
+    let actor = Actor::Person { id: person.clone() };
+    gate.note(Entry::new(now, EventCode::SignedIn, actor, json!({ "by": "one-time link" }))).await?;
+    Ok((token, person))
+}

@@ -1,0 +1,381 @@
+//! `countersign.toml` and the files beside it: read, checked, never guessed. Relative paths are relative to
+//! the gate directory.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use countersign_core::problem::{Problem, SourceFile, line_of, read_toml};
+use countersign_core::ruleset::{GateFiles, Ruleset};
+use countersign_engine::connector::NetworkPolicy;
+use countersign_engine::credential::{CredentialSpec, Kind, Placement, Use};
+use serde::Deserialize;
+
+/// The name of the configuration file in a gate directory.
+pub(crate) const FILE: &str = "countersign.toml";
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ConfigFile {
+    gate: GateTable,
+    #[serde(default)]
+    listen: ListenTable,
+    #[serde(default)]
+    store: StoreTable,
+    #[serde(default)]
+    log: LogTable,
+    #[serde(default)]
+    network: NetworkTable,
+    #[serde(default)]
+    credential: BTreeMap<String, CredentialTable>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct GateTable {
+    origin: String,
+    environments: Vec<String>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct ListenTable {
+    agents: SocketAddr,
+    people: SocketAddr,
+    people_url: Option<String>,
+    hosts: Vec<String>,
+    behind_tls_proxy: bool,
+}
+
+impl Default for ListenTable {
+    fn default() -> Self {
+        Self {
+            agents: SocketAddr::from(([127, 0, 0, 1], 4180)),
+            people: SocketAddr::from(([127, 0, 0, 1], 4181)),
+            people_url: None,
+            hosts: Vec::new(),
+            behind_tls_proxy: false,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct StoreTable {
+    url: String,
+}
+
+impl Default for StoreTable {
+    fn default() -> Self {
+        Self { url: "sqlite:state/countersign.db".to_owned() }
+    }
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct LogTable {
+    key_file: PathBuf,
+}
+
+impl Default for LogTable {
+    fn default() -> Self {
+        Self { key_file: PathBuf::from("state/log.key") }
+    }
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct NetworkTable {
+    allow: Vec<String>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CredentialTable {
+    origin: String,
+    #[serde(rename = "use")]
+    usage: String,
+    from: Option<String>,
+    oauth: Option<OAuthTable>,
+    #[serde(rename = "as", default = "bearer")]
+    placement: String,
+}
+
+fn bearer() -> String {
+    "bearer".to_owned()
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OAuthTable {
+    token_url: String,
+    client_id: String,
+    client_secret: String,
+    scopes: Vec<String>,
+    resource: Option<String>,
+}
+
+/// What `countersign.toml` says, checked.
+#[derive(Debug, Clone)]
+pub(crate) struct Config {
+    /// The gate directory.
+    pub(crate) dir: PathBuf,
+    /// The log's name in checkpoints.
+    pub(crate) origin: String,
+    /// The environments that manifests may name.
+    pub(crate) environments: Vec<String>,
+    /// Where agents connect.
+    pub(crate) agents: SocketAddr,
+    /// Where people connect.
+    pub(crate) people: SocketAddr,
+    /// The address of the console as people type it; none until the port is known.
+    pub(crate) people_url: Option<String>,
+    /// `Host` values that are answered besides the listeners' own.
+    pub(crate) hosts: Vec<String>,
+    /// The database.
+    pub(crate) store_url: String,
+    /// The log's private key.
+    pub(crate) key_file: PathBuf,
+    /// Which addresses may be called.
+    pub(crate) networks: NetworkPolicy,
+    /// Names to secrets.
+    pub(crate) credentials: BTreeMap<String, CredentialSpec>,
+}
+
+/// Reads and checks a whole gate directory. Gives what is careless in it beside it, or every mistake.
+pub(crate) fn load(dir: &Path) -> Result<(Config, Ruleset, Vec<Problem>), Vec<Problem>> {
+    let mut errors = Vec::new();
+    let config = load_config(dir).map_err(|p| errors.extend(p)).ok();
+    let environments = config.as_ref().map(|c| c.environments.clone()).unwrap_or_default();
+    let files = match read_files(dir, environments) {
+        Ok(files) => files,
+        Err(problem) => {
+            errors.push(problem);
+            return Err(errors);
+        }
+    };
+    match (config, Ruleset::load(&files)) {
+        (Some(config), Ok((ruleset, warnings))) => {
+            let missing = missing_credentials(&config, &ruleset);
+            if missing.is_empty() { Ok((config, ruleset, warnings)) } else { Err(missing) }
+        }
+        (_, Err(problems)) => {
+            errors.extend(problems);
+            Err(errors)
+        }
+        (None, Ok(_)) => Err(errors),
+    }
+}
+
+/// Reads and checks `countersign.toml` alone.
+pub(crate) fn load_config(dir: &Path) -> Result<Config, Vec<Problem>> {
+    let file = read(dir, FILE).map_err(|p| vec![p])?.ok_or_else(|| {
+        vec![Problem::error(
+            FILE,
+            0,
+            "the file is missing",
+            "Run `countersign init DIR` to make a gate directory.",
+        )]
+    })?;
+    let parsed: ConfigFile = read_toml(&file).map_err(|p| vec![p])?;
+    let mut found = Vec::new();
+    check_listeners(&file, &parsed, &mut found);
+    if parsed.gate.environments.is_empty() {
+        found.push(at(
+            &file,
+            "environments",
+            "no environment is named",
+            "Name at least one, such as `support`.",
+        ));
+    }
+    let mut allow = Vec::new();
+    for text in &parsed.network.allow {
+        match text.parse() {
+            Ok(network) => allow.push(network),
+            Err(_) => {
+                found.push(at(&file, text, &format!("`{text}` is not a network"), "Write `127.0.0.1/32`."))
+            }
+        }
+    }
+    let mut credentials = BTreeMap::new();
+    for (name, table) in &parsed.credential {
+        match credential(dir, table) {
+            Ok(spec) => {
+                credentials.insert(name.clone(), spec);
+            }
+            Err((message, remedy)) => {
+                found.push(at(
+                    &file,
+                    &format!("[credential.{name}]"),
+                    &format!("credential `{name}`: {message}"),
+                    remedy,
+                ));
+            }
+        }
+    }
+    if !found.is_empty() {
+        return Err(found);
+    }
+    Ok(Config {
+        dir: dir.to_owned(),
+        origin: parsed.gate.origin,
+        environments: parsed.gate.environments,
+        agents: parsed.listen.agents,
+        people: parsed.listen.people,
+        people_url: parsed.listen.people_url.map(|u| u.trim_end_matches('/').to_owned()),
+        hosts: parsed.listen.hosts,
+        store_url: store_url(dir, &parsed.store.url),
+        key_file: dir.join(parsed.log.key_file),
+        networks: NetworkPolicy { allow, own: vec![parsed.listen.agents, parsed.listen.people] },
+        credentials,
+    })
+}
+
+/// A listener that others can reach without TLS would send sessions in the clear (T135).
+fn check_listeners(file: &SourceFile, parsed: &ConfigFile, found: &mut Vec<Problem>) {
+    for (name, address) in [("agents", parsed.listen.agents), ("people", parsed.listen.people)] {
+        if !address.ip().is_loopback() && !parsed.listen.behind_tls_proxy {
+            let message =
+                format!("the {name} listener {address} can be reached from other machines without TLS");
+            let remedy =
+                "Listen on 127.0.0.1, or put a TLS proxy in front and say `behind_tls_proxy = true`.";
+            found.push(at(file, name, &message, remedy));
+        }
+    }
+    if parsed.listen.agents == parsed.listen.people && parsed.listen.agents.port() != 0 {
+        let remedy = "Give people a port of their own: an agent's key must not reach an approval.";
+        found.push(at(file, "people", "agents and people share one listener", remedy));
+    }
+}
+
+fn credential(dir: &Path, table: &CredentialTable) -> Result<CredentialSpec, (String, &'static str)> {
+    let usage = match table.usage.as_str() {
+        "read" => Use::Read,
+        "write" => Use::Write,
+        other => return Err((format!("`use = \"{other}\"` is not known"), "Write `read` or `write`.")),
+    };
+    let placement = match table.placement.split_once(':') {
+        None if table.placement == "bearer" => Placement::Bearer,
+        None if table.placement == "basic" => Placement::Basic,
+        Some(("header", name)) if !name.is_empty() => Placement::Header(name.to_owned()),
+        _ => {
+            return Err((
+                format!("`as = \"{}\"` is not known", table.placement),
+                "Write `bearer`, `basic` or `header:NAME`.",
+            ));
+        }
+    };
+    let kind = match (&table.from, &table.oauth) {
+        (Some(from), None) => source(dir, from)?,
+        (None, Some(oauth)) => Kind::OAuth {
+            token_url: oauth.token_url.clone(),
+            client_id: oauth.client_id.clone(),
+            client_secret: Box::new(source(dir, &oauth.client_secret)?),
+            scopes: oauth.scopes.clone(),
+            resource: oauth.resource.clone(),
+        },
+        _ => return Err(("it needs either `from` or `oauth`".to_owned(), "Give it exactly one source.")),
+    };
+    let origin = url::Url::parse(&table.origin).ok().filter(|u| u.path() == "/" && u.query().is_none());
+    match origin {
+        Some(_) => Ok(CredentialSpec {
+            origin: table.origin.trim_end_matches('/').to_owned(),
+            usage,
+            kind,
+            placement,
+        }),
+        None => Err((
+            format!("`{}` is not an origin", table.origin),
+            "Write scheme, host and port only, such as `https://api.stripe.com`.",
+        )),
+    }
+}
+
+fn source(dir: &Path, text: &str) -> Result<Kind, (String, &'static str)> {
+    match text.split_once(':') {
+        Some(("env", var)) if !var.is_empty() => Ok(Kind::Env { var: var.to_owned() }),
+        Some(("file", path)) if !path.is_empty() => Ok(Kind::File { path: dir.join(path) }),
+        // The text may be a secret that somebody put here: it is not repeated.
+        _ => Err((
+            "the source is not known".to_owned(),
+            "Write `env:NAME` or `file:PATH`; a secret never stands here.",
+        )),
+    }
+}
+
+fn missing_credentials(config: &Config, ruleset: &Ruleset) -> Vec<Problem> {
+    let mut found = Vec::new();
+    for system in ruleset.registry.systems() {
+        for (usage, name) in [(Use::Read, &system.credential.read), (Use::Write, &system.credential.write)] {
+            let Some(name) = name else { continue };
+            let message = match config.credentials.get(name) {
+                None => format!("system `{}` names credential `{name}`, which is not defined", system.name),
+                Some(spec) if spec.usage != usage => {
+                    format!(
+                        "system `{}` uses credential `{name}` for something else than it is for",
+                        system.name
+                    )
+                }
+                Some(_) => continue,
+            };
+            found.push(Problem::error(FILE, 0, message, format!("Add or correct `[credential.{name}]`.")));
+        }
+    }
+    found
+}
+
+fn store_url(dir: &Path, url: &str) -> String {
+    match url.strip_prefix("sqlite:") {
+        Some(path) => format!("sqlite:{}", dir.join(path.trim_start_matches("//")).display()),
+        None => url.to_owned(),
+    }
+}
+
+fn read_files(dir: &Path, environments: Vec<String>) -> Result<GateFiles, Problem> {
+    Ok(GateFiles {
+        directory: read(dir, "directory.toml")?,
+        approvals: read(dir, "approvals.toml")?,
+        actions: read_all(dir, "actions", "toml")?,
+        policies: read_all(dir, "policies", "cedar")?,
+        environments,
+    })
+}
+
+fn read(dir: &Path, path: &str) -> Result<Option<SourceFile>, Problem> {
+    match std::fs::read_to_string(dir.join(path)) {
+        Ok(text) => Ok(Some(SourceFile { path: path.to_owned(), text })),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(e) => {
+            Err(Problem::error(path, 0, format!("cannot be read: {e}"), "Make it a readable UTF-8 file."))
+        }
+    }
+}
+
+fn read_all(dir: &Path, folder: &str, extension: &str) -> Result<Vec<SourceFile>, Problem> {
+    let mut paths = Vec::new();
+    let entries = match std::fs::read_dir(dir.join(folder)) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(e) => {
+            return Err(Problem::error(
+                folder,
+                0,
+                format!("cannot be listed: {e}"),
+                "Make it a readable folder.",
+            ));
+        }
+    };
+    for entry in entries.flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if Path::new(&name).extension().is_some_and(|e| e == extension) {
+            paths.push(format!("{folder}/{name}"));
+        }
+    }
+    paths.sort();
+    paths.iter().filter_map(|path| read(dir, path).transpose()).collect()
+}
+
+fn at(file: &SourceFile, needle: &str, message: &str, remedy: &str) -> Problem {
+    let line = file.text.find(needle).map_or(0, |offset| line_of(&file.text, offset));
+    Problem::error(&file.path, line, message, remedy)
+}

@@ -1,0 +1,145 @@
+//! Refusals and faults as RFC 9457 problem details. The one place that maps a refusal to a status.
+
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use countersign_core::id::IncidentId;
+use countersign_core::refusal::Refusal;
+use countersign_engine::fault::{Stop, chain_text};
+use serde_json::{Value, json};
+
+use super::App;
+
+/// A problem: status, body, and the headers that go with it.
+#[derive(Debug, Clone)]
+pub(crate) struct Problem {
+    status: u16,
+    body: Value,
+    headers: Vec<(HeaderName, String)>,
+}
+
+impl Problem {
+    /// A problem with a code and a sentence.
+    pub(crate) fn plain(status: u16, code: &str, detail: &str) -> Self {
+        let title = StatusCode::from_u16(status).ok().and_then(|s| s.canonical_reason()).unwrap_or("Problem");
+        let body = json!({
+            "type": format!("https://countersign.dev/errors#{code}"),
+            "title": title,
+            "status": status,
+            "detail": detail,
+            "code": code,
+        });
+        Self { status, body, headers: Vec::new() }
+    }
+
+    /// Adds a member.
+    #[must_use]
+    pub(crate) fn with(mut self, name: &str, value: Value) -> Self {
+        if let Some(map) = self.body.as_object_mut() {
+            map.insert(name.to_owned(), value);
+        }
+        self
+    }
+
+    fn header(mut self, name: HeaderName, value: String) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        let plain = Self::plain(status(&refusal), refusal.code(), &refusal.to_string());
+        match &refusal {
+            Refusal::Unauthenticated => plain.header(WWW_AUTHENTICATE, "Bearer".to_owned()),
+            Refusal::InvalidInput { errors } => plain.with("errors", json!(errors)),
+            Refusal::MalformedRequest { pointer, detail } => {
+                plain.with("errors", json!([{ "pointer": pointer, "detail": detail }]))
+            }
+            Refusal::Stale { intent, decision } => {
+                plain.with("now", json!({ "intent": intent, "decision": decision }))
+            }
+            Refusal::Busy { retry_after_s } => plain.header(RETRY_AFTER, retry_after_s.to_string()),
+            Refusal::IdempotencyKeyInProgress => plain.header(RETRY_AFTER, "1".to_owned()),
+            Refusal::NotPermitted { .. }
+            | Refusal::DelegationNotAllowed { .. }
+            | Refusal::IdentityNotValid { .. }
+            | Refusal::BodyTooLarge { .. }
+            | Refusal::UnsupportedMediaType { .. }
+            | Refusal::UnknownAction { .. }
+            | Refusal::NotRenderable { .. }
+            | Refusal::PreviewFailed { .. }
+            | Refusal::ProposalNotFound { .. }
+            | Refusal::IdempotencyKeyReused
+            | Refusal::NotEligible { .. }
+            | Refusal::AlreadyDecided
+            | Refusal::WrongState { .. }
+            | Refusal::Conflict { .. }
+            | Refusal::TooManyPending { .. } => plain,
+        }
+    }
+}
+
+/// The HTTP status of a refusal.
+pub(super) const fn status(refusal: &Refusal) -> u16 {
+    match refusal {
+        Refusal::Unauthenticated => 401,
+        Refusal::NotPermitted { .. }
+        | Refusal::DelegationNotAllowed { .. }
+        | Refusal::IdentityNotValid { .. }
+        | Refusal::NotEligible { .. } => 403,
+        Refusal::MalformedRequest { .. } => 400,
+        Refusal::BodyTooLarge { .. } => 413,
+        Refusal::UnsupportedMediaType { .. } => 415,
+        Refusal::UnknownAction { .. } | Refusal::ProposalNotFound { .. } => 404,
+        Refusal::InvalidInput { .. } | Refusal::NotRenderable { .. } | Refusal::IdempotencyKeyReused => 422,
+        Refusal::PreviewFailed { .. } => 502,
+        Refusal::Stale { .. }
+        | Refusal::AlreadyDecided
+        | Refusal::WrongState { .. }
+        | Refusal::Conflict { .. }
+        | Refusal::IdempotencyKeyInProgress => 409,
+        Refusal::TooManyPending { .. } => 429,
+        Refusal::Busy { .. } => 503,
+    }
+}
+
+/// A stop as a problem. A fault is logged with its causes and shown as an id only.
+pub(crate) fn problem(app: &App, stop: &Stop) -> Problem {
+    match stop {
+        Stop::Refused(refusal) => refusal.clone().into(),
+        Stop::Fault(fault) => {
+            let incident: IncidentId = app.gate.world().id();
+            tracing::error!(%incident, error = %chain_text(fault), "a request failed inside the gate");
+            let detail = format!(
+                "something broke inside the gate; nothing was sent; the operator's log has {incident}"
+            );
+            Problem::plain(500, "internal", &detail).with("incident", json!(incident))
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let body = serde_json::to_vec(&self.body).unwrap_or_default();
+        let kind = HeaderValue::from_static("application/problem+json");
+        let mut response = (status, [(CONTENT_TYPE, kind)], body).into_response();
+        for (name, value) in self.headers {
+            if let Ok(value) = HeaderValue::from_str(&value) {
+                response.headers_mut().insert(name, value);
+            }
+        }
+        response
+    }
+}
+
+/// No such route.
+pub(super) async fn not_found() -> Problem {
+    Problem::plain(404, "route_not_found", "there is no such route on this listener")
+}
+
+/// The route exists, the method does not.
+pub(super) async fn wrong_method() -> Problem {
+    Problem::plain(405, "method_not_allowed", "this route does not answer to that method")
+}

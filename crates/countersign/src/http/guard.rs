@@ -1,0 +1,149 @@
+//! What stands before every handler: the `Host` must be ours, the caller must be somebody, and a body is
+//! read whole and bounded before anything is decided.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HOST};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+use countersign_core::limits;
+use countersign_core::refusal::Refusal;
+use countersign_engine::fault::Stop;
+
+use super::{App, Problem};
+use crate::auth;
+
+/// The `Host` values a listener answers to: what a rebound name sends is not among them (T131).
+#[derive(Debug, Clone)]
+pub(crate) struct Hosts(Arc<BTreeSet<String>>);
+
+impl Hosts {
+    /// The listener's own address under its usual names, and what the operator adds.
+    pub(crate) fn new(address: std::net::SocketAddr, extra: &[String]) -> Self {
+        let port = address.port();
+        let mut names: BTreeSet<String> = [
+            format!("{address}"),
+            format!("localhost:{port}"),
+            format!("127.0.0.1:{port}"),
+            format!("[::1]:{port}"),
+        ]
+        .into();
+        names.extend(extra.iter().map(|h| h.to_ascii_lowercase()));
+        Self(Arc::new(names))
+    }
+
+    fn allows(&self, headers: &HeaderMap) -> bool {
+        let mut values = headers.get_all(HOST).iter();
+        match (values.next().and_then(|v| v.to_str().ok()), values.next()) {
+            (Some(host), None) => self.0.contains(&host.to_ascii_lowercase()),
+            _ => false,
+        }
+    }
+}
+
+/// Refuses a foreign `Host`.
+pub(super) async fn host(State(hosts): State<Hosts>, request: Request, next: Next) -> Response {
+    if hosts.allows(request.headers()) {
+        next.run(request).await
+    } else {
+        let detail = "the Host header does not name this gate; add it to `hosts` in countersign.toml";
+        Problem::plain(421, "wrong_host", detail).into_response()
+    }
+}
+
+/// Headers of every answer.
+pub(super) async fn headers(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    let fixed = [
+        ("cache-control", "no-store"),
+        ("x-content-type-options", "nosniff"),
+        ("referrer-policy", "no-referrer"),
+        ("cross-origin-opener-policy", "same-origin"),
+        ("cross-origin-resource-policy", "same-origin"),
+        ("x-frame-options", "DENY"),
+    ];
+    for (name, value) in fixed {
+        headers.entry(HeaderName::from_static(name)).or_insert(HeaderValue::from_static(value));
+    }
+    headers.entry(HeaderName::from_static("content-security-policy")).or_insert(HeaderValue::from_static(
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
+         form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    ));
+    response
+}
+
+/// The agent behind a request, for its handler.
+#[derive(Debug, Clone)]
+pub(super) struct Agent(pub(super) String);
+
+/// Lets only an agent through. An error here is the end of the request (T40).
+pub(super) async fn agent(State(app): State<App>, mut request: Request, next: Next) -> Response {
+    match bearer(request.headers()).and_then(|token| auth::agent(&app.gate, token)) {
+        Ok(name) => {
+            request.extensions_mut().insert(Agent(name));
+            next.run(request).await
+        }
+        Err(refusal) => Problem::from(refusal).into_response(),
+    }
+}
+
+/// The person behind a request, for its handler.
+#[derive(Debug, Clone)]
+pub(super) struct Person {
+    pub(super) id: String,
+    pub(super) token: String,
+}
+
+/// Lets only a person through, by bearer token. Cookies are the console's and are not read here, so no
+/// other site can make a browser call this API (T129).
+pub(super) async fn person(State(app): State<App>, mut request: Request, next: Next) -> Response {
+    let token = match bearer(request.headers()) {
+        Ok(token) => token.to_owned(),
+        Err(refusal) => return Problem::from(refusal).into_response(),
+    };
+    match auth::person(&app.gate, &token).await {
+        Ok(signed_in) => {
+            request.extensions_mut().insert(Person { id: signed_in.person, token });
+            next.run(request).await
+        }
+        Err(stop) => super::problem(&app, &stop).into_response(),
+    }
+}
+
+fn bearer(headers: &HeaderMap) -> Result<&str, Refusal> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let (Some(value), None) = (values.next(), values.next()) else { return Err(Refusal::Unauthenticated) };
+    let text = value.to_str().map_err(|_| Refusal::Unauthenticated)?;
+    let (scheme, token) = text.split_once(' ').ok_or(Refusal::Unauthenticated)?;
+    if scheme.eq_ignore_ascii_case("bearer") && !token.is_empty() {
+        Ok(token)
+    } else {
+        Err(Refusal::Unauthenticated)
+    }
+}
+
+/// Reads a JSON body whole: exactly `application/json`, not compressed, bounded by what arrives and not by
+/// what the headers claim (T59, T60).
+pub(crate) async fn read_limited(headers: &HeaderMap, body: Body) -> Result<Vec<u8>, Stop> {
+    let unsupported = |detail: &str| Refusal::UnsupportedMediaType { detail: detail.to_owned() };
+    let mut types = headers.get_all(CONTENT_TYPE).iter();
+    let (Some(value), None) = (types.next(), types.next()) else {
+        return Err(unsupported("send exactly one `Content-Type: application/json`").into());
+    };
+    let kind = value.to_str().unwrap_or_default().to_ascii_lowercase().replace(' ', "");
+    if !matches!(kind.as_str(), "application/json" | "application/json;charset=utf-8") {
+        return Err(unsupported("send `Content-Type: application/json` in UTF-8").into());
+    }
+    if headers.contains_key(CONTENT_ENCODING) {
+        return Err(unsupported("send the body without `Content-Encoding`").into());
+    }
+    axum::body::to_bytes(body, limits::BODY_BYTES_MAX)
+        .await
+        .map(|bytes| bytes.to_vec())
+        .map_err(|_| Refusal::BodyTooLarge { limit_bytes: limits::BODY_BYTES_MAX }.into())
+}

@@ -1,0 +1,145 @@
+//! Starting and stopping the gate process.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+use countersign_core::audit::LogKey;
+use countersign_core::ruleset::Ruleset;
+use countersign_engine::connector::HttpConnector;
+use countersign_engine::credential::Credentials;
+use countersign_engine::fault::Stop;
+use countersign_engine::gate::{Gate, Parts, Supervisor};
+use countersign_engine::store::Store;
+use countersign_engine::world::World;
+use tokio::net::TcpListener;
+
+use crate::config::{self, Config};
+use crate::http::{self, App, Hosts};
+
+/// A gate with its two listeners, bound and not yet answering.
+#[derive(Debug)]
+pub(crate) struct Bound {
+    gate: Gate,
+    supervisor: Supervisor,
+    agents: TcpListener,
+    people: TcpListener,
+    config: Config,
+    people_url: String,
+}
+
+impl Bound {
+    /// Opens everything that serving needs. Nothing is created: `countersign init` does that.
+    pub(crate) async fn open(config: Config, ruleset: Ruleset) -> anyhow::Result<Self> {
+        countersign_engine::connector::install_tls_provider();
+        let agents = listen(config.agents).await?;
+        let people = listen(config.people).await?;
+        let mut networks = config.networks.clone();
+        networks.own = vec![agents.local_addr()?, people.local_addr()?];
+        let world = World::system();
+        let store = Store::open(&config.store_url, &world).await?;
+        let parts = Parts {
+            log_key: read_key(&config.origin, &config.key_file)?,
+            credentials: Credentials::new(config.credentials.clone(), networks.clone()),
+            connector: HttpConnector::new(networks),
+            world,
+            store,
+            ruleset,
+        };
+        let (gate, supervisor) = Gate::start(parts).await.map_err(stopped)?;
+        let people_url = config.people_url.clone().unwrap_or(format!("http://{}", people.local_addr()?));
+        Ok(Self { gate, supervisor, agents, people, config, people_url })
+    }
+
+    /// Where agents connect.
+    pub(crate) fn agents_url(&self) -> anyhow::Result<String> {
+        Ok(format!("http://{}", self.agents.local_addr()?))
+    }
+
+    /// Where people connect.
+    pub(crate) fn people_url(&self) -> &str {
+        &self.people_url
+    }
+
+    /// The gate, for what starts with it.
+    pub(crate) fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
+    /// Answers until `stop` resolves, then finishes what is under way. SIGHUP loads the gate directory again.
+    pub(crate) async fn serve(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
+        let Self { gate, supervisor, agents, people, config, people_url } = self;
+        let app = App { gate: gate.clone(), people_url: Arc::from(people_url.as_str()) };
+        let mut extra = config.hosts.clone();
+        extra.extend(url::Url::parse(&people_url).ok().and_then(|u| {
+            let host = u.host_str()?.to_owned();
+            Some(u.port().map_or(host.clone(), |p| format!("{host}:{p}")))
+        }));
+        let for_agents = http::for_agents(&app, Hosts::new(agents.local_addr()?, &config.hosts));
+        let for_people = http::for_people(&app, Hosts::new(people.local_addr()?, &extra));
+        let hangup = reload_on_hangup(gate.clone(), config.dir.clone());
+        tokio::select! {
+            ended = axum::serve(agents, for_agents) => ended.context("the agents' listener ended")?,
+            ended = axum::serve(people, for_people) => ended.context("the people's listener ended")?,
+            ended = hangup => ended?,
+            () = stop => {}
+        }
+        tracing::info!("stopping: no new work, waiting for calls under way");
+        supervisor.shut_down().await.map_err(stopped)?;
+        gate.store().clone().close().await?;
+        Ok(())
+    }
+}
+
+/// A clean stop of the engine as an error with its causes.
+fn stopped(stop: Stop) -> anyhow::Error {
+    match stop {
+        Stop::Refused(refusal) => anyhow::Error::new(refusal),
+        Stop::Fault(fault) => anyhow::Error::new(fault),
+    }
+}
+
+async fn listen(address: std::net::SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| format!("failed to listen on {address}"))
+}
+
+/// Loads the gate directory again at every SIGHUP. One with mistakes is refused whole and the old one stays.
+async fn reload_on_hangup(gate: Gate, dir: std::path::PathBuf) -> anyhow::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut hangup = signal(SignalKind::hangup())?;
+    while hangup.recv().await.is_some() {
+        match config::load(&dir) {
+            Ok((_, ruleset, warnings)) => {
+                warnings.iter().for_each(|w| tracing::warn!("{w}"));
+                gate.reload(ruleset).await.map_err(stopped)?;
+                tracing::info!("the gate directory was loaded again");
+            }
+            Err(problems) => {
+                problems.iter().for_each(|p| tracing::error!("{p}"));
+                tracing::error!("the gate directory has mistakes; the one in force stays");
+            }
+        }
+    }
+    std::future::pending().await
+}
+
+/// The log's private key: 64 hexadecimal digits in a file that only its owner may read.
+pub(crate) fn read_key(origin: &str, path: &Path) -> anyhow::Result<LogKey> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mode = std::fs::metadata(path)
+        .with_context(|| format!("failed to read the log's key {}; run `countersign init`", path.display()))?
+        .permissions()
+        .mode();
+    if mode & 0o077 != 0 {
+        bail!("the log's key {} may be read by others; run `chmod 600` on it", path.display());
+    }
+    let text = std::fs::read_to_string(path)?;
+    let digest: countersign_core::digest::Digest =
+        format!("sha256:{}", text.trim()).parse().context("the log's key is not 64 hexadecimal digits")?;
+    Ok(LogKey::from_seed(origin, digest.as_bytes())?)
+}
+
+/// The whole log as one verifiable text.
+pub(crate) async fn export(_gate: &Gate) -> Result<Vec<u8>, Stop> {
+    todo!()
+}

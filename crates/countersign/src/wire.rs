@@ -1,0 +1,273 @@
+//! The shapes on the wire. Kept apart from the domain's own types, so that neither binds the other.
+
+use countersign_core::decision::Verdict;
+use countersign_core::digest::{Digest, domain};
+use countersign_core::json::{self, JsonError};
+use countersign_core::limits;
+use countersign_core::proposal::{Evidence, Record, State};
+use countersign_core::refusal::Refusal;
+use countersign_core::text::visible;
+use countersign_engine::gate::{Gate, Proposal, Verdict as PersonVerdict};
+use countersign_engine::store::IdempotencyKey;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+/// The body of `POST /v1/proposals`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ProposeBody {
+    action: String,
+    #[serde(default = "empty")]
+    input: Value,
+    on_behalf_of: Option<String>,
+    reason: Option<String>,
+    run: Option<String>,
+    #[serde(default)]
+    evidence: Vec<Evidence>,
+    #[serde(default)]
+    dry_run: bool,
+}
+
+fn empty() -> Value {
+    json!({})
+}
+
+/// The body of `POST …/approve` and `POST …/reject` on the people's listener.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct VerdictBody {
+    intent: Digest,
+    decision: Digest,
+    view: Digest,
+    #[serde(default)]
+    comment: String,
+}
+
+/// Reads a body with the strict reader, then into its shape. Unknown fields are refused (T14).
+pub(crate) fn read_body<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal> {
+    let value = json::read(bytes).map_err(|e: JsonError| Refusal::MalformedRequest {
+        detail: format!("{} at byte {}", e.detail, e.offset),
+        pointer: e.pointer,
+    })?;
+    serde_json::from_value(value).map_err(|e| Refusal::MalformedRequest {
+        pointer: String::new(),
+        detail: visible(&e.to_string()).text,
+    })
+}
+
+impl ProposeBody {
+    /// Whether only a preview is asked for.
+    pub(crate) fn dry_run(&self) -> bool {
+        self.dry_run
+    }
+
+    /// What the engine is asked, by the agent that was authenticated.
+    pub(crate) fn into_proposal(
+        self,
+        agent: String,
+        key: Option<String>,
+        bytes: &[u8],
+    ) -> Result<Proposal, Refusal> {
+        let too_long = |pointer: &str, limit: usize| Refusal::MalformedRequest {
+            pointer: pointer.to_owned(),
+            detail: format!("longer than {limit} bytes"),
+        };
+        let over = |text: &Option<String>, limit: usize| text.as_ref().is_some_and(|t| t.len() > limit);
+        if over(&self.reason, limits::REASON_BYTES_MAX) {
+            return Err(too_long("/reason", limits::REASON_BYTES_MAX));
+        }
+        if over(&self.run, limits::LABEL_BYTES_MAX) {
+            return Err(too_long("/run", limits::LABEL_BYTES_MAX));
+        }
+        if self.evidence.len() > limits::EVIDENCE_ITEMS_MAX {
+            let detail = format!("more than {} pieces", limits::EVIDENCE_ITEMS_MAX);
+            return Err(Refusal::MalformedRequest { pointer: "/evidence".to_owned(), detail });
+        }
+        let key = key.map(|key| IdempotencyKey { key, request: Digest::of(domain::REQUEST, bytes) });
+        Ok(Proposal {
+            agent,
+            on_behalf_of: self.on_behalf_of,
+            action: self.action,
+            input: self.input,
+            reason: self.reason,
+            run: self.run,
+            evidence: self.evidence,
+            key,
+        })
+    }
+}
+
+impl VerdictBody {
+    /// What the engine is asked, by the person who was authenticated.
+    pub(crate) fn into_verdict(
+        self,
+        person: String,
+        channel: &'static str,
+    ) -> Result<PersonVerdict, Refusal> {
+        if self.comment.len() > limits::COMMENT_BYTES_MAX {
+            let detail = format!("longer than {} bytes", limits::COMMENT_BYTES_MAX);
+            return Err(Refusal::MalformedRequest { pointer: "/comment".to_owned(), detail });
+        }
+        let Self { intent, decision, view, comment } = self;
+        Ok(PersonVerdict { person, intent, decision, view, words: comment, channel })
+    }
+}
+
+/// Why a rule was asked for.
+#[derive(Debug, Clone, Serialize)]
+struct Because {
+    policy: String,
+    reason: String,
+}
+
+/// What people must still add.
+#[derive(Debug, Clone, Serialize)]
+struct Need {
+    rule: String,
+    have: u32,
+    want: u32,
+    because: Vec<Because>,
+}
+
+/// A proposal as its agent sees it: what was decided, what to do next, and the result. The card and the
+/// record that was read stay with the people.
+pub(crate) fn for_agent(record: &Record) -> Value {
+    let mut body = json!({
+        "id": record.proposal.id,
+        "state": record.state.name(),
+        "action": record.proposal.action,
+        "resource": record.binding.facts.resource,
+        "environment": record.binding.facts.environment,
+        "intent": record.binding.intent,
+        "effects": record.binding.facts.effects,
+        "preview": { "fidelity": record.binding.preview.fidelity, "at": record.binding.preview.at.to_rfc3339() },
+        "undo": { "possible": record.proposal.reversible, "why": record.proposal.undo.why },
+        "policies": record.decision.policies,
+        "approved_by": record.standing_approvals().iter().map(|a| &a.person).collect::<Vec<_>>(),
+        "message": message(record),
+    });
+    if let Some(map) = body.as_object_mut() {
+        map.extend(of_state(record));
+    }
+    body
+}
+
+/// The fields that only some states have.
+fn of_state(record: &Record) -> serde_json::Map<String, Value> {
+    let fields = match &record.state {
+        State::Pending { standing, decide_by } => {
+            let needs: Vec<Need> = standing.iter().map(|s| need(record, &s.rule, s.have, s.want)).collect();
+            json!({ "needs": needs, "decide_by": decide_by.to_rfc3339() })
+        }
+        State::Ready { use_by } => json!({ "use_by": use_by.to_rfc3339() }),
+        State::Succeeded { response, .. } => json!({ "result": response.body, "status": response.status }),
+        State::Failed { cause, response, .. } | State::Unknown { cause, response, .. } => json!({
+            "cause": cause,
+            "status": response.as_ref().map(|r| r.status),
+            "result": response.as_ref().map(|r| &r.body),
+        }),
+        State::Rejected { by, reason, .. } => json!({ "rejected_by": by, "reason": reason }),
+        State::Expired { clock, .. } => json!({ "clock": clock }),
+        State::Superseded { by, .. } => json!({ "superseded_by": by }),
+        State::Refused { code, detail, .. } => json!({ "cause": code, "detail": detail }),
+        State::Denied { code } => json!({ "cause": code }),
+        State::Dispatched { .. } | State::Cancelled { .. } => json!({}),
+    };
+    match fields {
+        Value::Object(map) => map,
+        _ => serde_json::Map::new(),
+    }
+}
+
+fn need(record: &Record, rule: &str, have: u32, want: u32) -> Need {
+    let asking = record.decision.gates().iter().filter(|g| g.rules.iter().any(|r| r == rule));
+    let because =
+        asking.map(|g| Because { policy: g.policy.id.clone(), reason: g.policy.reason.clone() }).collect();
+    Need { rule: rule.to_owned(), have, want, because }
+}
+
+/// One or two sentences that a model cannot misread: what happened, and what to do.
+pub(crate) fn message(record: &Record) -> String {
+    let id = record.proposal.id;
+    match &record.state {
+        State::Pending { standing, .. } => {
+            let missing: Vec<String> = standing
+                .iter()
+                .filter(|s| !s.is_met())
+                .map(|s| format!("{} of {} from {}", s.have, s.want, s.rule))
+                .collect();
+            format!(
+                "NOT DONE. Waiting for approval ({}). Do not propose this again; ask for {id}.",
+                missing.join(", ")
+            )
+        }
+        State::Ready { .. } => format!("NOT DONE YET. Approved and about to be sent; ask for {id}."),
+        State::Dispatched { .. } => {
+            format!("Sent; the result is not known yet. Do not repeat it; ask for {id}.")
+        }
+        State::Succeeded { .. } => "Done.".to_owned(),
+        State::Failed { cause, .. } => format!("NOT DONE: {}.", cause.to_text()),
+        State::Unknown { cause, .. } => {
+            format!(
+                "It is not known whether this was done: {}. Do not repeat it; people have been told.",
+                cause.to_text()
+            )
+        }
+        State::Denied { .. } => denied(record),
+        State::Rejected { by, reason, .. } if reason.is_empty() => format!("NOT DONE. {by} rejected it."),
+        State::Rejected { by, reason, .. } => format!("NOT DONE. {by} rejected it: {reason}"),
+        State::Expired { .. } => "NOT DONE. Nobody decided in time.".to_owned(),
+        State::Cancelled { .. } => "NOT DONE. It was cancelled.".to_owned(),
+        State::Superseded { by, .. } => format!("NOT DONE. {by} took its place."),
+        State::Refused { detail, .. } => format!("NOT DONE. {detail}."),
+    }
+}
+
+fn denied(record: &Record) -> String {
+    let reasons: Vec<&str> =
+        record.decision.policies.iter().map(|p| p.reason.as_str()).filter(|r| !r.is_empty()).collect();
+    match &record.decision.verdict {
+        Verdict::Deny { code: countersign_core::decision::DenyCode::NoPermit } => {
+            "NOT DONE. No policy permits this. Asking again will not help.".to_owned()
+        }
+        _ if reasons.is_empty() => "NOT DONE. Policy refuses this. Asking again will not help.".to_owned(),
+        _ => format!("NOT DONE. {} Asking again will not help.", reasons.join(" ")),
+    }
+}
+
+/// A proposal in a list, for people.
+pub(crate) fn summary(gate: &Gate, record: &Record, person: &str) -> Value {
+    let card = gate.card(record);
+    json!({
+        "id": card.id,
+        "state": record.state.name(),
+        "headline": card.headline,
+        "action": card.action,
+        "who": card.who,
+        "risk": card.risk,
+        "created_at": record.proposal.created_at.to_rfc3339(),
+        "due": record.due().map(countersign_core::time::Timestamp::to_rfc3339),
+        "yours": gate.may_decide(record, person),
+    })
+}
+
+/// A proposal as a person sees it: the card with its digest, progress, and the agent's own words apart.
+pub(crate) fn for_person(gate: &Gate, record: &Record, person: &str) -> Value {
+    let card = gate.card(record);
+    json!({
+        "card": card,
+        "view": card.digest(),
+        "state": record.state,
+        "version": record.version,
+        "created_at": record.proposal.created_at.to_rfc3339(),
+        "approvals": record.approvals,
+        "yours": gate.may_decide(record, person),
+        "message": message(record),
+        "written_by_the_agent": {
+            "reason": record.proposal.reason,
+            "run": record.proposal.run,
+            "evidence": record.proposal.evidence,
+        },
+    })
+}
