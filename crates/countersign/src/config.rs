@@ -379,3 +379,10 @@ fn at(file: &SourceFile, needle: &str, message: &str, remedy: &str) -> Problem {
     let line = file.text.find(needle).map_or(0, |offset| line_of(&file.text, offset));
     Problem::error(&file.path, line, message, remedy)
 }
+
+/// Where a person's own settings live: `$XDG_CONFIG_HOME`, or `~/.config`.
+#[expect(clippy::disallowed_methods, reason = "the environment is read here")]
+pub(crate) fn home() -> Option<PathBuf> {
+    let set = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty()).map(PathBuf::from);
+    set("XDG_CONFIG_HOME").or_else(|| set("HOME").map(|home| home.join(".config")))
+}

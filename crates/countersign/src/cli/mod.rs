@@ -1,5 +1,213 @@
-//! stub
-/// Runs.
-pub(crate) fn run() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+//! The command line. Exit codes are part of the API and are documented in `docs/reference/cli.md`.
+
+mod admin;
+mod agent;
+mod client;
+mod init;
+mod log;
+mod output;
+mod people;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser, Subcommand};
+
+use crate::{config, demo, serve, telemetry};
+
+pub(crate) use client::Client;
+pub(crate) use init::{create_state, write_private};
+pub(crate) use output::Output;
+
+/// Done.
+pub(crate) const DONE: u8 = 0;
+/// Something went wrong; nothing is known to have been done.
+pub(crate) const WRONG: u8 = 1;
+/// Not done yet: it waits for people.
+pub(crate) const WAITING: u8 = 3;
+/// The gate or a person said no.
+pub(crate) const REFUSED: u8 = 4;
+/// Nobody knows whether it was done.
+pub(crate) const UNKNOWN: u8 = 5;
+/// A log or a gate directory did not pass its check.
+pub(crate) const BROKEN: u8 = 6;
+
+/// A runtime gate for AI agents: agents propose, policy and people decide, the gate executes.
+#[derive(Debug, Parser)]
+#[command(name = "countersign", version, about, after_help = AFTER)]
+struct Cli {
+    /// What the operator's log on standard error holds, as a `tracing` filter.
+    #[arg(long, global = true, default_value = "warn", value_name = "FILTER")]
+    log: String,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const AFTER: &str = "Exit codes: 0 done, 1 something went wrong, 2 wrong usage, 3 waits for people, \
+                     4 refused, 5 outcome unknown, 6 a check failed.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make a gate directory, its log key and its database.
+    Init(init::Init),
+    /// Check a gate directory; every mistake is listed with file and line.
+    Check {
+        /// The gate directory.
+        #[arg(default_value = ".")]
+        dir: PathBuf,
+    },
+    /// Run the gate.
+    Serve {
+        /// The gate directory.
+        #[arg(default_value = ".")]
+        dir: PathBuf,
+    },
+    /// See the whole story once: a gate, a small company's API, and an agent that proposes.
+    Demo(demo::Demo),
+    /// Propose an action, as an agent.
+    Propose(agent::Propose),
+    /// List proposals, as a person.
+    List(people::List),
+    /// Show a proposal's card, as a person.
+    Show(people::Show),
+    /// Approve what `show` showed.
+    Approve(people::Approve),
+    /// Reject a proposal.
+    Reject(people::Reject),
+    /// Withdraw a proposal.
+    Cancel(people::Cancel),
+    /// Verify or export the log.
+    #[command(subcommand)]
+    Log(log::Log),
+    /// Make an API key for an agent.
+    Key(admin::Key),
+    /// Sign people in.
+    #[command(subcommand)]
+    Person(admin::Person),
+    /// The demo's company, in a process of its own.
+    #[command(hide = true)]
+    DemoAcme(demo::acme::Serve),
+    /// The reference of all commands, as Markdown.
+    #[command(hide = true)]
+    Reference,
+}
+
+/// Parses the arguments, runs the command, and gives the exit code.
+pub(crate) fn run() -> ExitCode {
+    let cli = Cli::parse();
+    telemetry::start(&cli.log);
+    let mut output = Output::new();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            output.error(&format!("failed to start the runtime: {error}"));
+            return ExitCode::from(WRONG);
+        }
+    };
+    let code = runtime.block_on(dispatch(cli.command, &mut output));
+    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    match code {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            output.error(&format!("{error:#}"));
+            ExitCode::from(WRONG)
+        }
+    }
+}
+
+async fn dispatch(command: Command, output: &mut Output) -> anyhow::Result<u8> {
+    match command {
+        Command::Init(args) => init::run(&args, output).await,
+        Command::Check { dir } => check(&dir, output),
+        Command::Serve { dir } => run_gate(&dir, output).await,
+        Command::Demo(args) => demo::run(&args, output).await,
+        Command::DemoAcme(args) => demo::acme::run(args).await.map(|()| DONE),
+        Command::Propose(args) => agent::propose(&args, output).await,
+        Command::List(args) => people::list(&args, output).await,
+        Command::Show(args) => people::show(&args, output).await,
+        Command::Approve(args) => people::approve(&args, output).await,
+        Command::Reject(args) => people::reject(&args, output).await,
+        Command::Cancel(args) => people::cancel(&args, output).await,
+        Command::Log(args) => log::run(&args, output).await,
+        Command::Key(args) => admin::key(&args, output),
+        Command::Person(args) => admin::person(&args, output).await,
+        Command::Reference => {
+            output.raw(&reference());
+            Ok(DONE)
+        }
+    }
+}
+
+fn check(dir: &std::path::Path, output: &mut Output) -> anyhow::Result<u8> {
+    match config::load(dir) {
+        Ok((_, ruleset, warnings)) => {
+            warnings.iter().for_each(|w| output.line(&w.to_string()));
+            let actions = ruleset.registry.actions().count();
+            output.line(&format!("ok: {actions} actions, policy set {}", ruleset.policies.digest()));
+            Ok(DONE)
+        }
+        Err(problems) => {
+            problems.iter().for_each(|p| output.line(&p.to_string()));
+            output.line(&format!("{} problems; the gate does not start with this directory", problems.len()));
+            Ok(BROKEN)
+        }
+    }
+}
+
+async fn run_gate(dir: &std::path::Path, output: &mut Output) -> anyhow::Result<u8> {
+    let (config, ruleset, warnings) = match config::load(dir) {
+        Ok(loaded) => loaded,
+        Err(problems) => {
+            problems.iter().for_each(|p| output.error(&p.to_string()));
+            output.error("the gate does not start with this directory");
+            return Ok(BROKEN);
+        }
+    };
+    warnings.iter().for_each(|w| output.error(&w.to_string()));
+    let bound = serve::Bound::open(config, ruleset).await?;
+    output.line(&format!("agents  {}", bound.agents_url()?));
+    output.line(&format!("people  {}", bound.people_url()));
+    output.line(&format!("log     {}", bound.gate().log_key().public().to_vkey()));
+    bound.serve(stop_signal()).await?;
+    output.line("stopped");
+    Ok(DONE)
+}
+
+/// Resolves at Ctrl-C or SIGTERM.
+pub(crate) async fn stop_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminate) => {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+        }
+        Err(_) => {
+            let _ = tokio::signal::ctrl_c().await;
+        }
+    }
+}
+
+/// `docs/reference/cli.md`, from the commands' own help.
+pub(crate) fn reference() -> String {
+    let mut text = String::from("# Command line\n\nGenerated from the commands themselves; do not edit.\n\n");
+    text.push_str(AFTER);
+    text.push('\n');
+    let mut root = Cli::command();
+    root.build();
+    for command in root.get_subcommands().filter(|c| !c.is_hide_set() && c.get_name() != "help") {
+        describe(command, &mut text);
+    }
+    text
+}
+
+fn describe(command: &clap::Command, text: &mut String) {
+    let mut command = command.clone();
+    let name = command.get_bin_name().unwrap_or(command.get_name()).to_owned();
+    let help = command.render_long_help().to_string();
+    text.push_str(&format!("\n## `{name}`\n\n```text\n{}\n```\n", help.trim_end()));
+    for inner in command.get_subcommands().filter(|c| c.get_name() != "help") {
+        describe(inner, text);
+    }
 }

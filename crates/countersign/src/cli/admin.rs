@@ -1,0 +1,131 @@
+//! What an operator does on the gate's own machine: keys for agents, sign-in links for people.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, bail};
+use clap::{Args, Subcommand};
+use countersign_engine::store::Store;
+use countersign_engine::world::World;
+
+use super::client::{Client, keep_session};
+use super::{BROKEN, DONE, Output, write_private};
+use crate::{auth, config};
+
+/// Arguments of `key`.
+#[derive(Debug, Args)]
+pub(super) struct Key {
+    /// The agent, as `directory.toml` names it.
+    agent: String,
+    /// The gate directory.
+    #[arg(default_value = ".")]
+    dir: PathBuf,
+    /// Write the key to this file, which only you may read, instead of printing it.
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+/// `person …`.
+#[derive(Debug, Subcommand)]
+pub(super) enum Person {
+    /// Make a one-time sign-in link, on the gate's own machine.
+    Link {
+        /// The person, as `directory.toml` names them.
+        person: String,
+        /// The gate directory.
+        #[arg(default_value = ".")]
+        dir: PathBuf,
+    },
+    /// Use a one-time link and keep the session for `list`, `show`, `approve` and the others.
+    Login {
+        /// The link, or `-` to read it from standard input.
+        link: String,
+    },
+    /// End the kept session.
+    Logout,
+}
+
+pub(super) fn key(args: &Key, output: &mut Output) -> anyhow::Result<u8> {
+    let (_, ruleset, _) = match config::load(&args.dir) {
+        Ok(loaded) => loaded,
+        Err(problems) => {
+            problems.iter().for_each(|p| output.line(&p.to_string()));
+            return Ok(BROKEN);
+        }
+    };
+    if ruleset.directory.agent(&args.agent).is_none() {
+        bail!("no agent `{}` in directory.toml; add `[agent.{}]` first", args.agent, args.agent);
+    }
+    let world = World::system();
+    let key = auth::new_token(&world, auth::AGENT_KEY);
+    let path = args.dir.join("directory.toml");
+    let lines = format!(
+        "\n[[agent.{}.key]]\nhash = \"{}\"\ncreated = \"{}\"\n",
+        toml_key(&args.agent),
+        auth::token_digest(&key),
+        world.now().to_rfc3339(),
+    );
+    match &args.out {
+        Some(file) => write_private(file, &format!("{key}\n"))?,
+        None => output.line(&key),
+    }
+    let mut file = std::fs::OpenOptions::new().append(true).open(&path)?;
+    file.write_all(lines.as_bytes()).with_context(|| format!("failed to write {}", path.display()))?;
+    output.error("the key's digest was added to directory.toml; send SIGHUP to a running gate. The key is shown once.");
+    Ok(DONE)
+}
+
+/// A name as a TOML key: quoted unless it is bare.
+fn toml_key(name: &str) -> String {
+    let bare = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
+    if bare { name.to_owned() } else { format!("\"{name}\"") }
+}
+
+pub(super) async fn person(args: &Person, output: &mut Output) -> anyhow::Result<u8> {
+    match args {
+        Person::Link { person, dir } => link(person, dir, output).await,
+        Person::Login { link } => login(link, output).await,
+        Person::Logout => {
+            Client::signed_in()?.post("/v1/sign-out", &serde_json::json!({})).await?.good()?;
+            output.line("signed out");
+            Ok(DONE)
+        }
+    }
+}
+
+async fn link(person: &str, dir: &std::path::Path, output: &mut Output) -> anyhow::Result<u8> {
+    let (config, ruleset, _) = match config::load(dir) {
+        Ok(loaded) => loaded,
+        Err(problems) => {
+            problems.iter().for_each(|p| output.line(&p.to_string()));
+            return Ok(BROKEN);
+        }
+    };
+    if ruleset.directory.person(person).is_none_or(|p| p.disabled) {
+        bail!("no active person `{person}` in directory.toml");
+    }
+    let world = World::system();
+    let store = Store::open_beside(&config.store_url, &world).await?;
+    let token = auth::new_token(&world, auth::LINK);
+    store.add_link(&auth::token_digest(&token), person, world.now().plus(auth::LINK_LIFE)).await?;
+    store.close().await?;
+    let base = config.people_url.unwrap_or(format!("http://{}", config.people));
+    output.line(&format!("{base}/sign-in/{token}"));
+    output.error("the link works once, for 15 minutes");
+    Ok(DONE)
+}
+
+async fn login(link: &str, output: &mut Output) -> anyhow::Result<u8> {
+    let mut text = link.to_owned();
+    if link == "-" {
+        text.clear();
+        std::io::stdin().read_line(&mut text)?;
+    }
+    let (gate, token) = text.trim().rsplit_once("/sign-in/").context("that is not a sign-in link")?;
+    let body = serde_json::json!({ "link": token });
+    let answer = Client::new(gate, "")?.post("/v1/sign-in", &body).await?.good()?;
+    let session = answer["session"].as_str().context("the gate gave no session")?;
+    keep_session(gate, session)?;
+    output.line(&format!("signed in as {}", answer["person"].as_str().unwrap_or_default()));
+    Ok(DONE)
+}

@@ -1,0 +1,129 @@
+//! The command line as a client of a gate: one HTTP client, problem details as errors, a session kept in a
+//! file that only its owner may read (T138).
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow};
+use countersign_core::text::visible;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{REFUSED, WRONG, write_private};
+use crate::config;
+
+/// Longer than the longest `?wait=`.
+const TIMEOUT: Duration = Duration::from_secs(90);
+
+/// A client with its bearer token.
+#[derive(Debug)]
+pub(crate) struct Client {
+    http: reqwest::Client,
+    base: String,
+    token: String,
+}
+
+/// An answer: its status and its JSON body.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    /// HTTP status.
+    pub(crate) status: u16,
+    /// The body; null when it is not JSON.
+    pub(crate) body: Value,
+}
+
+/// A person's session on this machine.
+#[derive(Debug, Serialize, Deserialize)]
+struct Session {
+    gate: String,
+    token: String,
+}
+
+impl Client {
+    /// A client of the gate at `base`.
+    #[expect(clippy::disallowed_methods, reason = "this client talks to the gate itself, never to an upstream")]
+    pub(crate) fn new(base: &str, token: &str) -> anyhow::Result<Self> {
+        countersign_engine::connector::install_tls_provider();
+        let http = reqwest::Client::builder()
+            .timeout(TIMEOUT)
+            .redirect(reqwest::redirect::Policy::none())
+            .user_agent(concat!("countersign-cli/", env!("CARGO_PKG_VERSION")))
+            .build()?;
+        Ok(Self { http, base: base.trim_end_matches('/').to_owned(), token: token.to_owned() })
+    }
+
+    /// A client with the session that `countersign person login` kept.
+    pub(crate) fn signed_in() -> anyhow::Result<Self> {
+        let path = session_path()?;
+        let text = std::fs::read_to_string(&path)
+            .context("you are not signed in; ask an operator for a link and run `countersign person login`")?;
+        let session: Session = serde_json::from_str(&text).context("the kept session cannot be read")?;
+        Self::new(&session.gate, &session.token)
+    }
+
+    /// `GET path`.
+    pub(crate) async fn get(&self, path: &str) -> anyhow::Result<Answer> {
+        self.send(self.http.get(format!("{}{path}", self.base))).await
+    }
+
+    /// `GET path` as text.
+    pub(crate) async fn text(&self, path: &str) -> anyhow::Result<String> {
+        let request = self.http.get(format!("{}{path}", self.base)).bearer_auth(&self.token);
+        let response = request.send().await.with_context(|| format!("failed to reach the gate at {}", self.base))?;
+        Ok(response.error_for_status()?.text().await?)
+    }
+
+    /// `POST path` with a JSON body.
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> anyhow::Result<Answer> {
+        let request = self.http.post(format!("{}{path}", self.base));
+        self.send(request.header("content-type", "application/json").body(body.to_string())).await
+    }
+
+    /// The same with an idempotency key.
+    pub(crate) async fn post_once(&self, path: &str, body: &Value, key: &str) -> anyhow::Result<Answer> {
+        let request = self.http.post(format!("{}{path}", self.base)).header("idempotency-key", key);
+        self.send(request.header("content-type", "application/json").body(body.to_string())).await
+    }
+
+    async fn send(&self, request: reqwest::RequestBuilder) -> anyhow::Result<Answer> {
+        let request = if self.token.is_empty() { request } else { request.bearer_auth(&self.token) };
+        let response = request.send().await.with_context(|| format!("failed to reach the gate at {}", self.base))?;
+        let status = response.status().as_u16();
+        let bytes = response.bytes().await.context("failed to read the gate's answer")?;
+        Ok(Answer { status, body: serde_json::from_slice(&bytes).unwrap_or_default() })
+    }
+}
+
+impl Answer {
+    /// The body of a good answer; a problem becomes an error in words.
+    pub(crate) fn good(self) -> anyhow::Result<Value> {
+        if self.status < 400 { Ok(self.body) } else { Err(anyhow!("{}", self.problem())) }
+    }
+
+    /// A problem in words, with the place of each mistake.
+    pub(crate) fn problem(&self) -> String {
+        let text = |value: &Value| visible(value.as_str().unwrap_or_default()).text;
+        let mut words = format!("{} ({} {})", text(&self.body["detail"]), self.status, text(&self.body["code"]));
+        for error in self.body["errors"].as_array().into_iter().flatten() {
+            words.push_str(&format!("; at `{}`: {}", text(&error["pointer"]), text(&error["detail"])));
+        }
+        words
+    }
+
+    /// The exit code of a problem.
+    pub(crate) const fn exit_code(&self) -> u8 {
+        if self.status >= 500 { WRONG } else { REFUSED }
+    }
+}
+
+/// Keeps a session for the next commands.
+pub(crate) fn keep_session(gate: &str, token: &str) -> anyhow::Result<PathBuf> {
+    let path = session_path()?;
+    let session = Session { gate: gate.to_owned(), token: token.to_owned() };
+    write_private(&path, &serde_json::to_string(&session)?)?;
+    Ok(path)
+}
+
+fn session_path() -> anyhow::Result<PathBuf> {
+    Ok(config::home().context("neither XDG_CONFIG_HOME nor HOME is set")?.join("countersign/session.json"))
+}

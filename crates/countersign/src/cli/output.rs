@@ -1,0 +1,39 @@
+//! The only file that prints. Text that may come from agents or upstreams is made visible first (T27).
+
+use std::io::Write as _;
+
+use countersign_core::text::visible;
+
+/// Standard output and standard error.
+#[derive(Debug)]
+pub(crate) struct Output(());
+
+impl Output {
+    /// The process's own.
+    pub(crate) const fn new() -> Self {
+        Self(())
+    }
+
+    /// One line of text; whatever is unusual in it becomes visible.
+    pub(crate) fn line(&mut self, text: &str) {
+        // A closed pipe is the reader's choice and no fault of ours.
+        let _ = writeln!(std::io::stdout().lock(), "{}", visible(text).text);
+    }
+
+    /// Several lines, each made visible.
+    pub(crate) fn lines(&mut self, text: &str) {
+        text.lines().for_each(|line| self.line(line));
+    }
+
+    /// Text of our own, as it is.
+    pub(crate) fn raw(&mut self, text: &str) {
+        let mut out = std::io::stdout().lock();
+        let _ = out.write_all(text.as_bytes());
+        let _ = out.flush();
+    }
+
+    /// One line on standard error.
+    pub(crate) fn error(&mut self, text: &str) {
+        let _ = writeln!(std::io::stderr().lock(), "countersign: {}", visible(text).text);
+    }
+}

@@ -1,0 +1,209 @@
+//! What a person does from a shell: see what waits, look at the card, decide.
+
+use anyhow::{Context as _, bail};
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::{Client, DONE, Output, REFUSED};
+
+/// Arguments of `list`.
+#[derive(Debug, Args)]
+pub(super) struct List {
+    /// Only these states, separated by commas; `all` for every state.
+    #[arg(long, default_value = "pending")]
+    state: String,
+    /// How many at the most.
+    #[arg(long, default_value_t = 50)]
+    limit: u32,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Arguments of `show`.
+#[derive(Debug, Args)]
+pub(super) struct Show {
+    /// The proposal.
+    id: String,
+    /// Seconds to wait until it is settled.
+    #[arg(long, default_value_t = 0)]
+    wait: u64,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Arguments of `approve`.
+#[derive(Debug, Args)]
+pub(super) struct Approve {
+    /// The proposal.
+    id: String,
+    /// The intent digest that `show` printed. Without it, the card is shown and you are asked.
+    #[arg(long, value_name = "SHA256")]
+    intent: Option<String>,
+    /// A comment for the record.
+    #[arg(long, default_value = "")]
+    comment: String,
+    /// Seconds to wait for the result.
+    #[arg(long, default_value_t = 30)]
+    wait: u64,
+}
+
+/// Arguments of `reject`.
+#[derive(Debug, Args)]
+pub(super) struct Reject {
+    /// The proposal.
+    id: String,
+    /// Why, for the agent to read.
+    #[arg(long)]
+    reason: String,
+}
+
+/// Arguments of `cancel`.
+#[derive(Debug, Args)]
+pub(super) struct Cancel {
+    /// The proposal.
+    id: String,
+}
+
+pub(super) async fn list(args: &List, output: &mut Output) -> anyhow::Result<u8> {
+    let state = if args.state == "all" { String::new() } else { format!("&state={}", args.state) };
+    let body = Client::signed_in()?.get(&format!("/v1/proposals?limit={}{state}", args.limit)).await?.good()?;
+    if args.json {
+        output.lines(&serde_json::to_string_pretty(&body)?);
+        return Ok(DONE);
+    }
+    let items = body["proposals"].as_array().cloned().unwrap_or_default();
+    if items.is_empty() {
+        output.line("nothing here");
+    }
+    for item in items {
+        let yours = if item["yours"] == json!(true) { "yours" } else { "" };
+        output.line(&format!("{}  {:<10} {:<5} {}", text(&item["id"]), text(&item["state"]), yours, text(&item["headline"])));
+    }
+    Ok(DONE)
+}
+
+pub(super) async fn show(args: &Show, output: &mut Output) -> anyhow::Result<u8> {
+    let body = read(&Client::signed_in()?, &args.id, args.wait).await?;
+    if args.json {
+        output.lines(&serde_json::to_string_pretty(&body)?);
+    } else {
+        card(&body, output);
+    }
+    Ok(DONE)
+}
+
+pub(super) async fn approve(args: &Approve, output: &mut Output) -> anyhow::Result<u8> {
+    let client = Client::signed_in()?;
+    let body = read(&client, &args.id, 0).await?;
+    let shown = text(&body["card"]["intent"]);
+    match &args.intent {
+        Some(intent) if *intent != shown => {
+            bail!("the proposal changed: it is now {shown}; look at it again with `countersign show {}`", args.id);
+        }
+        Some(_) => {}
+        None => {
+            card(&body, output);
+            if !confirmed(output)? {
+                output.line("not approved");
+                return Ok(REFUSED);
+            }
+        }
+    }
+    let answer = client.post(&format!("/v1/proposals/{}/approve", args.id), &verdict(&body, &args.comment)).await?;
+    if answer.status >= 400 {
+        output.line(&answer.problem());
+        return Ok(answer.exit_code());
+    }
+    let after = read(&client, &args.id, args.wait).await?;
+    output.line(&format!("approved; the proposal is {}", text(&after["state"]["state"])));
+    output.line(&text(&after["message"]));
+    Ok(DONE)
+}
+
+pub(super) async fn reject(args: &Reject, output: &mut Output) -> anyhow::Result<u8> {
+    let client = Client::signed_in()?;
+    let body = read(&client, &args.id, 0).await?;
+    let answer = client.post(&format!("/v1/proposals/{}/reject", args.id), &verdict(&body, &args.reason)).await?;
+    if answer.status >= 400 {
+        output.line(&answer.problem());
+        return Ok(answer.exit_code());
+    }
+    output.line("rejected");
+    Ok(DONE)
+}
+
+pub(super) async fn cancel(args: &Cancel, output: &mut Output) -> anyhow::Result<u8> {
+    let answer = Client::signed_in()?.post(&format!("/v1/proposals/{}/cancel", args.id), &json!({})).await?;
+    if answer.status >= 400 {
+        output.line(&answer.problem());
+        return Ok(answer.exit_code());
+    }
+    output.line("cancelled");
+    Ok(DONE)
+}
+
+async fn read(client: &Client, id: &str, wait: u64) -> anyhow::Result<Value> {
+    client.get(&format!("/v1/proposals/{id}?wait={wait}")).await?.good()
+}
+
+/// The digests of what was read: the gate compares them with what is bound.
+pub(crate) fn verdict(body: &Value, comment: &str) -> Value {
+    json!({
+        "intent": body["card"]["intent"],
+        "decision": body["card"]["decision"],
+        "view": body["view"],
+        "comment": comment,
+    })
+}
+
+fn confirmed(output: &mut Output) -> anyhow::Result<bool> {
+    output.raw("Approve this? Type yes: ");
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer).context("failed to read your answer")?;
+    Ok(answer.trim() == "yes")
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+/// The card in the order of the console: facts first, the agent's own words last and marked.
+fn card(body: &Value, output: &mut Output) {
+    let card = &body["card"];
+    output.line(&text(&card["headline"]));
+    output.line(&format!("  state      {}", text(&body["state"]["state"])));
+    let who: Vec<String> = items(&card["who"]).map(|w| format!("{} ({})", text(&w["name"]), text(&w["id"]))).collect();
+    output.line(&format!("  who        {}", who.join(" → ")));
+    let preview = &card["preview"];
+    output.line(&format!("  preview    {} {}", text(&preview["fidelity"]), text(&preview["source"])));
+    for change in items(&preview["patch"]) {
+        let before = preview["before"].pointer(&text(&change["path"])).cloned().unwrap_or_default();
+        output.line(&format!("    {} {}: {before} → {}", text(&change["op"]), text(&change["path"]), change["value"]));
+    }
+    for effect in items(&card["effects"]) {
+        output.line(&format!("  effect     {}", text(effect)));
+    }
+    output.line(&format!("  undo       {}", text(&card["undo"])));
+    output.line(&format!("  guard      {}", text(&card["guard"])));
+    for gate in items(&card["gates"]) {
+        let rules: Vec<String> = items(&gate["rules"]).map(text).collect();
+        output.line(&format!("  asks       {} ({}, {})", text(&gate["policy"]["reason"]), text(&gate["policy"]["id"]), rules.join(", ")));
+    }
+    output.line(&format!("  call       {}", text(&card["call"]["line"])));
+    output.line(&format!("  body       {}", text(&card["call"]["body"])));
+    output.line(&format!("  credential {}", text(&card["call"]["credential"])));
+    output.line(&format!("  input      {}", card["input"]));
+    output.line(&format!("  intent     {}", text(&card["intent"])));
+    let words = text(&body["written_by_the_agent"]["reason"]);
+    if !words.is_empty() {
+        output.line("  written by the agent, not verified:");
+        words.lines().for_each(|line| output.line(&format!("    {line}")));
+    }
+    output.line(&format!("  {}", text(&body["message"])));
+}
+
+fn items(value: &Value) -> impl Iterator<Item = &Value> {
+    value.as_array().into_iter().flatten()
+}
