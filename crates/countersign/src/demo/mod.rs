@@ -1,0 +1,3 @@
+//! `countersign demo`: a whole small installation to try, made of real parts.
+
+pub(crate) mod acme;
