@@ -29,6 +29,8 @@ use std::path::PathBuf;
 
 use countersign_engine::world::World;
 use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
 
 use self::clients::Clients;
 use self::ledger::Ledger;
@@ -46,6 +48,9 @@ pub(crate) struct AcmeArgs {
     /// File with one line `CLIENT:SECRET` for each of `gate-read` and `gate-write`, readable by its owner only.
     #[arg(long, value_name = "FILE")]
     pub(crate) client_secret_file: PathBuf,
+    /// Stop when standard input ends, so that the shop never outlives the process that started it.
+    #[arg(long)]
+    pub(crate) stop_with_stdin: bool,
 }
 
 /// Why the shop did not start, or stopped.
@@ -87,6 +92,38 @@ pub(crate) enum AcmeError {
         #[source]
         source: io::Error,
     },
+}
+
+/// Runs the shop as its own process does: the real clock, standard output, and until it is told to stop.
+pub(crate) async fn serve(args: &AcmeArgs) -> Result<(), AcmeError> {
+    let stop = told_to_stop(args.stop_with_stdin)?;
+    run(args, World::system(), &mut io::stdout(), stop).await
+}
+
+/// SIGTERM, an interrupt from the keyboard or, if asked for, the end of standard input.
+fn told_to_stop(watch_stdin: bool) -> Result<impl Future<Output = ()> + Send + 'static, AcmeError> {
+    let failed = |source| AcmeError::Io { doing: "wait for signals", source };
+    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+    let (ended, end) = oneshot::channel::<()>();
+    // Kept by the reader, or else by the future: the end comes when it is dropped.
+    let mut ended = Some(ended);
+    if watch_stdin {
+        let ended = ended.take();
+        // A thread of its own: tokio's blocking pool would wait for this read before the process may end.
+        std::thread::spawn(move || {
+            let _ = io::copy(&mut io::stdin(), &mut io::sink());
+            drop(ended);
+        });
+    }
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+            _ = end => {}
+        }
+        drop(ended);
+    })
 }
 
 /// Serves until `stop` is done. Writes `acme listening on http://127.0.0.1:PORT` to `ready` once it answers.

@@ -54,7 +54,7 @@ fn secrets(dir: &Path) -> AcmeArgs {
     let file = dir.join("clients");
     std::fs::write(&file, format!("gate-read:{READ_SECRET}\ngate-write:{WRITE_SECRET}\n")).unwrap();
     protect(&file, 0o600);
-    AcmeArgs { port: 0, data: dir.join("data"), client_secret_file: file }
+    AcmeArgs { port: 0, data: dir.join("data"), client_secret_file: file, stop_with_stdin: false }
 }
 
 fn protect(file: &Path, mode: u32) {
