@@ -4,6 +4,7 @@ mod auth;
 mod cli;
 mod config;
 mod console;
+mod demo;
 mod http;
 mod serve;
 mod telemetry;
