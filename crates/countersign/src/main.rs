@@ -5,6 +5,7 @@ mod cli;
 mod config;
 mod console;
 mod demo;
+mod export;
 mod http;
 mod serve;
 mod telemetry;

@@ -92,7 +92,7 @@ impl Bound {
 }
 
 /// A clean stop of the engine as an error with its causes.
-fn stopped(stop: Stop) -> anyhow::Error {
+pub(crate) fn stopped(stop: Stop) -> anyhow::Error {
     match stop {
         Stop::Refused(refusal) => anyhow::Error::new(refusal),
         Stop::Fault(fault) => anyhow::Error::new(fault),
@@ -137,9 +137,4 @@ pub(crate) fn read_key(origin: &str, path: &Path) -> anyhow::Result<LogKey> {
     let digest: countersign_core::digest::Digest =
         format!("sha256:{}", text.trim()).parse().context("the log's key is not 64 hexadecimal digits")?;
     Ok(LogKey::from_seed(origin, digest.as_bytes())?)
-}
-
-/// The whole log as one verifiable text.
-pub(crate) async fn export(_gate: &Gate) -> Result<Vec<u8>, Stop> {
-    todo!()
 }

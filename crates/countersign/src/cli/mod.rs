@@ -17,6 +17,8 @@ use crate::{config, demo, serve, telemetry};
 
 pub(crate) use client::Client;
 pub(crate) use init::{create_state, write_private};
+pub(crate) use log::{describe as describe_finding, verify as verify_file};
+pub(crate) use people::verdict;
 pub(crate) use output::Output;
 
 /// Done.
@@ -86,7 +88,7 @@ enum Command {
     Person(admin::Person),
     /// The demo's company, in a process of its own.
     #[command(hide = true)]
-    DemoAcme(demo::acme::Serve),
+    DemoAcme(demo::acme::AcmeArgs),
     /// The reference of all commands, as Markdown.
     #[command(hide = true)]
     Reference,
@@ -121,7 +123,10 @@ async fn dispatch(command: Command, output: &mut Output) -> anyhow::Result<u8> {
         Command::Check { dir } => check(&dir, output),
         Command::Serve { dir } => run_gate(&dir, output).await,
         Command::Demo(args) => demo::run(&args, output).await,
-        Command::DemoAcme(args) => demo::acme::run(args).await.map(|()| DONE),
+        Command::DemoAcme(args) => {
+            demo::acme::serve(&args).await?;
+            Ok(DONE)
+        }
         Command::Propose(args) => agent::propose(&args, output).await,
         Command::List(args) => people::list(&args, output).await,
         Command::Show(args) => people::show(&args, output).await,

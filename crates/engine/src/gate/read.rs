@@ -136,3 +136,11 @@ impl Gate {
         }
     }
 }
+
+impl Gate {
+    /// Integrates everything that waits for the log now, instead of within the next tick.
+    pub async fn integrate(&self) -> Result<(), Stop> {
+        while self.0.store.integrate(&self.0.log_key).await? > 0 {}
+        Ok(())
+    }
+}
