@@ -1,16 +1,42 @@
-//! Policy: Cedar, embedded, deny by default. stub
+//! Policy: Cedar, embedded, deny by default.
+//!
+//! An annotated forbid is a *gate*: the loader adds `unless { context.approvals.contains("<its id>") }`, so
+//! that people can lift it and nothing else can. Whatever cannot be decided is denied: no policy, no
+//! permit, a policy that fails, a request that does not fit the schema. Never allows on an error.
 
-use std::collections::BTreeSet;
+mod decide;
+mod est;
+mod identity;
+mod lint;
+mod load;
+mod request;
+mod schema;
+mod shape;
+mod slice;
+mod validate;
+mod value;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cedar_policy::{Authorizer, Policy, PolicyId, PolicySet};
 
 use crate::action::{Action, ActionName, Facts, Registry};
 use crate::approval::Rules;
-use crate::decision::Decision;
-use crate::digest::Digest;
+use crate::decision::{Decision, PolicyRef, decision_digest};
+use crate::digest::{Digest, Hasher, domain};
 use crate::directory::{Chain, Directory};
 use crate::json::CanonicalInput;
 use crate::preview::Fidelity;
-use crate::problem::{Problem, SourceFile};
+use crate::problem::{Problem, Severity, SourceFile};
 use crate::time::Timestamp;
+
+use identity::{Identities, Identity, Types};
+use request::{Asked, Vocabulary};
+use shape::{ActionShape, Fields};
+use slice::{ActionScope, Slice};
 
 /// Everything one decision depends on.
 #[derive(Debug, Clone, Copy)]
@@ -21,7 +47,7 @@ pub struct Query<'a> {
     pub input: &'a CanonicalInput,
     /// Who acts.
     pub chain: &'a Chain,
-    /// Who exists, now.
+    /// Who exists, now: the directory that the policies were loaded with.
     pub directory: &'a Directory,
     /// Resource, risk, environment.
     pub facts: &'a Facts,
@@ -33,34 +59,208 @@ pub struct Query<'a> {
     pub now: Timestamp,
 }
 
-/// The loaded policy set.
+/// What a decision says about a policy.
 #[derive(Debug)]
-pub struct Policies {}
+struct Known {
+    policy: PolicyRef,
+    /// For a gate: the approval rules it asks for.
+    rules: Option<Vec<String>>,
+}
+
+/// The loaded policy set. Immutable; loaded together with one registry, directory and set of rules.
+#[derive(Debug)]
+pub struct Policies {
+    authorizer: Authorizer,
+    vocabulary: Vocabulary,
+    /// By the full name of the action.
+    slices: BTreeMap<String, Slice>,
+    /// By policy id.
+    known: BTreeMap<String, Known>,
+    rule_digests: BTreeMap<String, Digest>,
+    digest: Digest,
+    /// The decision digest of no gates at all.
+    no_gates: Digest,
+}
+
+/// What the policies are loaded against.
+#[derive(Debug, Clone, Copy)]
+struct Surroundings<'a> {
+    directory: &'a Directory,
+    /// The digest of every approval rule, by name.
+    rules: &'a BTreeMap<String, Digest>,
+    environments: &'a [String],
+}
 
 impl Policies {
-    /// Loads.
+    /// Reads, checks and prepares `policies/*.cedar`.
+    ///
+    /// Gives the set and what is careless in it, or every mistake that was found with file and line.
     pub fn load(
-        _files: &[SourceFile],
-        _registry: &Registry,
-        _directory: &Directory,
-        _rules: &Rules,
-        _environments: &[String],
+        files: &[SourceFile],
+        registry: &Registry,
+        directory: &Directory,
+        rules: &Rules,
+        environments: &[String],
     ) -> Result<(Self, Vec<Problem>), Vec<Problem>> {
-        todo!()
+        let shapes: Vec<ActionShape> = registry.actions().map(|a| ActionShape::from(a.as_ref())).collect();
+        let digests = rules.iter().map(|r| (r.name.clone(), r.digest)).collect();
+        Self::load_shapes(files, &shapes, Surroundings { directory, rules: &digests, environments })
     }
 
     /// Decides. `approved`: ids of the gates whose rules are met now.
-    pub fn decide(&self, _query: &Query<'_>, _approved: &BTreeSet<String>) -> Decision {
-        todo!()
+    ///
+    /// The question is first asked as if nothing were approved. That gives the gates, and the decision
+    /// digest is always over them: what an approval answers to does not depend on how many others are
+    /// there already. With every one of those gates in `approved`, and a last plain evaluation that
+    /// agrees, the verdict is `Allow` under the same digest; otherwise all of them are named again.
+    /// An id in `approved` that is no gate of this action changes nothing.
+    pub fn decide(&self, query: &Query<'_>, approved: &BTreeSet<String>) -> Decision {
+        let asked = Asked {
+            action: query.action.name.as_str(),
+            input: query.input.value(),
+            chain: query.chain,
+            facts: query.facts,
+            fidelity: query.fidelity,
+            run: query.run,
+            now: query.now,
+        };
+        self.answer(&asked, approved)
     }
 
-    /// Digest of the set.
-    pub fn digest(&self) -> Digest {
-        todo!()
+    /// Digest of the set: of every file's path and text.
+    pub const fn digest(&self) -> Digest {
+        self.digest
     }
 
-    /// Actions that some permit's scope could allow for every link of the chain.
-    pub fn reachable(&self, _chain: &Chain, _directory: &Directory, _registry: &Registry) -> Vec<ActionName> {
-        todo!()
+    /// The actions that some permit's scope could allow for every link of the chain, in order of name.
+    ///
+    /// Conditions are not looked at, so this is for listing: what is not in it is certainly denied.
+    pub fn reachable(&self, chain: &Chain, _directory: &Directory, registry: &Registry) -> Vec<ActionName> {
+        let mut names: Vec<ActionName> = registry
+            .actions()
+            .filter(|action| self.may_reach(chain, action.name.as_str()))
+            .map(|action| action.name.clone())
+            .collect();
+        names.sort_unstable();
+        names
     }
+
+    fn may_reach(&self, chain: &Chain, action: &str) -> bool {
+        let links: Option<Vec<&Identity>> =
+            chain.links().iter().map(|l| self.vocabulary.identities.get(l)).collect();
+        let slice = self.slices.get(action);
+        links.zip(slice).is_some_and(|(links, slice)| {
+            !links.is_empty() && links.into_iter().all(|link| slice.may_permit(link))
+        })
+    }
+
+    fn rule_digest(&self, name: &str) -> Digest {
+        // Every rule of a gate was looked up at load; a name without one gets a digest equal to no rule's.
+        self.rule_digests.get(name).copied().unwrap_or_else(|| Digest::of(domain::RULE, name.as_bytes()))
+    }
+
+    fn load_shapes(
+        files: &[SourceFile],
+        shapes: &[ActionShape],
+        around: Surroundings<'_>,
+    ) -> Result<(Self, Vec<Problem>), Vec<Problem>> {
+        Self::load_sliced(files, shapes, around, ActionScope::admits)
+    }
+
+    /// `keep` says which policies can apply to an action; the property tests compare it with "all".
+    fn load_sliced(
+        files: &[SourceFile],
+        shapes: &[ActionShape],
+        around: Surroundings<'_>,
+        keep: fn(&ActionScope, &Policy) -> bool,
+    ) -> Result<(Self, Vec<Problem>), Vec<Problem>> {
+        let types = Types::new()?;
+        let inputs: Vec<Fields> = shapes.iter().map(|s| shape::input_fields(&s.schema)).collect();
+        let schema = schema::generate(shapes, &inputs, around.environments)?;
+        let scopes: Vec<ActionScope> = shapes.iter().filter_map(|s| ActionScope::new(s, &types)).collect();
+
+        let (written, mut problems) = load::read_all(files, around.rules);
+        problems.extend(validate::validate(files, &written, &schema));
+        let known = lint::Known::new(around.directory, shapes);
+        for policy in &written {
+            let applies = scopes.iter().zip(&inputs).filter(|(scope, _)| scope.admits(&policy.policy));
+            let inputs: Vec<&Fields> = applies.map(|(_, input)| input).collect();
+            problems.extend(lint::lint(policy, &inputs, &known));
+        }
+        problems.sort_by(|a, b| (&a.file, a.line, a.severity).cmp(&(&b.file, b.line, b.severity)));
+        if problems.iter().any(|p| p.severity == Severity::Error) {
+            return Err(problems);
+        }
+        let effective = lift_all(&written, &schema)?;
+        let mut slices = BTreeMap::new();
+        for (scope, (shape, input)) in scopes.into_iter().zip(shapes.iter().zip(inputs)) {
+            let slice = Slice::new(scope, input, &effective, keep, &types).ok_or_else(|| {
+                let message = format!("the policies for `{}` do not make a set", shape.name);
+                vec![Problem::error("policies", 0, message, "Give every policy an id of its own.")]
+            })?;
+            slices.insert(shape.name.clone(), slice);
+        }
+        let identities = Identities::new(around.directory, &types, &schema)?;
+        let policies = Self {
+            authorizer: Authorizer::new(),
+            vocabulary: Vocabulary::new(&types, schema, identities, around.environments),
+            slices,
+            known: written.into_iter().map(|w| (w.id.clone(), describe(w))).collect(),
+            rule_digests: around.rules.clone(),
+            digest: set_digest(files),
+            no_gates: decision_digest(&[], |rule| Digest::of(domain::RULE, rule.as_bytes())),
+        };
+        Ok((policies, problems))
+    }
+}
+
+fn describe(written: load::Written) -> Known {
+    let digest = written.place.digest();
+    Known { policy: PolicyRef { id: written.id, digest, reason: written.reason }, rules: written.rules }
+}
+
+/// The policies as they are evaluated: gates with their generated condition, by id, each with whether it is
+/// a gate.
+fn lift_all(
+    written: &[load::Written],
+    schema: &cedar_policy::Schema,
+) -> Result<BTreeMap<String, (Policy, bool)>, Vec<Problem>> {
+    let mut effective = BTreeMap::new();
+    for policy in written {
+        let lifted = match policy.rules {
+            None => Some(policy.policy.clone()),
+            Some(_) => lift(policy),
+        };
+        let lifted = lifted.ok_or_else(|| {
+            let message = format!("the gate `{}` cannot be given its condition", policy.id);
+            vec![policy.place.error("@approval", message, "Write its conditions more simply.")]
+        })?;
+        effective.insert(policy.id.clone(), (lifted, policy.rules.is_some()));
+    }
+    let set = PolicySet::from_policies(effective.values().map(|(policy, _)| policy.clone()));
+    let problems = match set {
+        Ok(set) => validate::validate_lifted(&set, schema),
+        Err(e) => vec![Problem::error("policies", 0, e.to_string(), "Give every policy an id of its own.")],
+    };
+    if problems.is_empty() { Ok(effective) } else { Err(problems) }
+}
+
+/// A gate with its condition.
+///
+/// It is made twice, from the parsed form and from the text, and used only if both are the same policy: the
+/// one place where this gate writes policy must not depend on one reader being right (R26).
+fn lift(gate: &load::Written) -> Option<Policy> {
+    let id = PolicyId::new(&gate.id);
+    let from_form = Policy::from_json(Some(id.clone()), est::lifted(&gate.est, &gate.id)?).ok()?;
+    let text = est::lifted_text(gate.place.text(), &gate.id)?;
+    let from_text = Policy::parse(Some(id), text).ok()?;
+    (from_form == from_text).then_some(from_form)
+}
+
+fn set_digest(files: &[SourceFile]) -> Digest {
+    let mut texts: Vec<(&str, Digest)> =
+        files.iter().map(|f| (f.path.as_str(), Digest::of(domain::POLICY, f.text.as_bytes()))).collect();
+    texts.sort_unstable();
+    let hasher = Hasher::new(domain::POLICY_SET);
+    texts.iter().fold(hasher, |h, (path, text)| h.field(path.as_bytes()).field(text.as_bytes())).finish()
 }

@@ -1,0 +1,140 @@
+//! People, agents and teams of the directory as Cedar entities, made once when the policies are loaded.
+//!
+//! Each link of a chain comes with everything that a policy can reach from it: its teams, their parents,
+//! and for an agent the person who owns it. A missing one would make `in` quietly false.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::str::FromStr;
+
+use cedar_policy::{Entities, Entity, EntityId, EntityTypeName, EntityUid, RestrictedExpression, Schema};
+
+use super::schema::fragment;
+use crate::directory::{Directory, Link};
+use crate::problem::Problem;
+
+/// The entity types of the core vocabulary.
+#[derive(Debug, Clone)]
+pub(super) struct Types {
+    pub(super) action: EntityTypeName,
+    pub(super) agent: EntityTypeName,
+    pub(super) environment: EntityTypeName,
+    pub(super) person: EntityTypeName,
+    pub(super) preview: EntityTypeName,
+    pub(super) system: EntityTypeName,
+    pub(super) team: EntityTypeName,
+}
+
+impl Types {
+    /// Parses the names once. They are constants, so this succeeds or the build is broken.
+    pub(super) fn new() -> Result<Self, Vec<Problem>> {
+        let parse = |name: &str| {
+            EntityTypeName::from_str(name).map_err(|e| {
+                let message = format!("the core word `{name}` is not accepted: {}", fragment(&e.to_string()));
+                vec![Problem::error("policies", 0, message, "Report this: the build is broken.")]
+            })
+        };
+        Ok(Self {
+            action: parse("Action")?,
+            agent: parse("Agent")?,
+            environment: parse("Environment")?,
+            person: parse("Person")?,
+            preview: parse("PreviewLevel")?,
+            system: parse("System")?,
+            team: parse("Team")?,
+        })
+    }
+}
+
+/// `Type::"id"`, without any parsing of the id.
+pub(super) fn uid(type_name: &EntityTypeName, id: &str) -> EntityUid {
+    EntityUid::from_type_name_and_id(type_name.clone(), EntityId::new(id))
+}
+
+/// One possible link of a chain.
+#[derive(Debug)]
+pub(super) struct Identity {
+    pub(super) uid: EntityUid,
+    /// Every team it is in, directly or not.
+    pub(super) teams: BTreeSet<EntityUid>,
+    /// Positions in [`Identities::entities`]: itself and whatever can be reached from it.
+    reach: BTreeSet<usize>,
+}
+
+/// Everybody who can be a link of a chain.
+#[derive(Debug)]
+pub(super) struct Identities {
+    people: BTreeMap<String, Identity>,
+    agents: BTreeMap<String, Identity>,
+    entities: Vec<Entity>,
+}
+
+impl Identities {
+    /// Makes the entities and checks them against the schema.
+    pub(super) fn new(directory: &Directory, types: &Types, schema: &Schema) -> Result<Self, Vec<Problem>> {
+        let broken = |e: String| {
+            let message = format!("the directory gives no valid entities: {}", fragment(&e));
+            vec![Problem::error("directory.toml", 0, message, "Look for a team that is its own parent.")]
+        };
+        let team = |name: &str| uid(&types.team, name);
+        let mut entities = Vec::new();
+        let mut position: BTreeMap<EntityUid, usize> = BTreeMap::new();
+        let mut add = |entity: Entity| {
+            position.insert(entity.uid(), entities.len());
+            entities.push(entity);
+        };
+        for (name, entry) in directory.teams() {
+            add(Entity::new_no_attrs(team(name), entry.parents.iter().map(|t| team(t)).collect()));
+        }
+        for (name, entry) in directory.people() {
+            let parents = entry.teams.iter().map(|t| team(t)).collect();
+            add(Entity::new_no_attrs(uid(&types.person, name), parents));
+        }
+        for (name, entry) in directory.agents() {
+            let owner = RestrictedExpression::new_entity_uid(uid(&types.person, &entry.owner));
+            let attributes = HashMap::from([("owner".to_owned(), owner)]);
+            let parents: HashSet<EntityUid> = entry.teams.iter().map(|t| team(t)).collect();
+            let entity = Entity::new(uid(&types.agent, name), attributes, parents);
+            add(entity.map_err(|e| broken(e.to_string()))?);
+        }
+        Entities::from_entities(entities.clone(), Some(schema)).map_err(|e| broken(e.to_string()))?;
+
+        let identity = |link: &Link, owner: Option<&str>| {
+            let person = |id: &str| Link::Person { id: id.to_owned() };
+            let teams: BTreeSet<EntityUid> = directory.teams_of(link).into_iter().map(team).collect();
+            let own = link_uid(link, types);
+            let owner_teams = owner.map(|o| directory.teams_of(&person(o))).unwrap_or_default();
+            let owner = owner.map(|o| uid(&types.person, o));
+            let reached = teams.iter().cloned().chain(owner_teams.into_iter().map(team)).chain(owner);
+            let reach = reached.chain([own.clone()]).filter_map(|u| position.get(&u).copied()).collect();
+            Identity { uid: own, teams, reach }
+        };
+        let people = directory.people().map(|(name, _)| {
+            (name.to_owned(), identity(&Link::Person { id: name.to_owned() }, None))
+        });
+        let agents = directory.agents().map(|(name, agent)| {
+            (name.to_owned(), identity(&Link::Agent { id: name.to_owned() }, Some(&agent.owner)))
+        });
+        Ok(Self { people: people.collect(), agents: agents.collect(), entities })
+    }
+
+    /// One link, if the directory knows it.
+    pub(super) fn get(&self, link: &Link) -> Option<&Identity> {
+        match link {
+            Link::Person { id } => self.people.get(id),
+            Link::Agent { id } => self.agents.get(id),
+        }
+    }
+
+    /// The entities that policies can reach from these links, each once.
+    pub(super) fn reachable_from<'a>(&'a self, links: &[&Identity]) -> impl Iterator<Item = &'a Entity> + use<'a> {
+        let positions: BTreeSet<usize> = links.iter().flat_map(|l| l.reach.iter().copied()).collect();
+        positions.into_iter().filter_map(|at| self.entities.get(at))
+    }
+}
+
+fn link_uid(link: &Link, types: &Types) -> EntityUid {
+    match link {
+        Link::Person { id } => uid(&types.person, id),
+        Link::Agent { id } => uid(&types.agent, id),
+    }
+}

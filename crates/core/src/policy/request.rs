@@ -1,0 +1,176 @@
+//! Turns one question into Cedar's terms: principals, resource, entities and context, typed throughout.
+//!
+//! Anything that does not fit gives no request at all, and no request means no.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use cedar_policy::{
+    Context, Entities, Entity, EntityUid, Request, RestrictedExpression, Schema,
+};
+use jiff::tz::Offset;
+use serde_json::Value;
+
+use super::identity::{Identities, Identity, Types, uid};
+use super::slice::Slice;
+use super::{schema, value};
+use crate::action::{Facts, Risk};
+use crate::directory::{Chain, Link};
+use crate::preview::Fidelity;
+use crate::time::Timestamp;
+
+/// The parts of a query that policy reads.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub(super) action: &'a str,
+    pub(super) input: &'a Value,
+    pub(super) chain: &'a Chain,
+    pub(super) facts: &'a Facts,
+    pub(super) fidelity: Fidelity,
+    pub(super) run: Option<&'a str>,
+    pub(super) now: Timestamp,
+}
+
+/// What requests are built from, besides the question.
+#[derive(Debug)]
+pub(super) struct Vocabulary {
+    pub(super) schema: Schema,
+    pub(super) identities: Identities,
+    environments: BTreeMap<String, EntityUid>,
+    fidelities: Vec<(Fidelity, EntityUid)>,
+}
+
+impl Vocabulary {
+    pub(super) fn new(types: &Types, schema: Schema, identities: Identities, environments: &[String]) -> Self {
+        let fidelities = schema::FIDELITIES.into_iter().map(|f| (f, uid(&types.preview, f.name()))).collect();
+        let environments = environments.iter().map(|e| (e.clone(), uid(&types.environment, e))).collect();
+        Self { schema, identities, environments, fidelities }
+    }
+}
+
+/// A question in Cedar's terms, ready to be asked once for each link.
+#[derive(Debug)]
+pub(super) struct Prepared<'a> {
+    pub(super) principals: Vec<&'a EntityUid>,
+    pub(super) entities: Entities,
+    schema: &'a Schema,
+    action: &'a EntityUid,
+    resource: EntityUid,
+    context: Vec<(String, RestrictedExpression)>,
+}
+
+impl<'a> Prepared<'a> {
+    /// Builds everything that is the same for all links. `None` when the question does not fit the schema.
+    pub(super) fn new(asked: &Asked<'_>, slice: &'a Slice, words: &'a Vocabulary) -> Option<Self> {
+        let links = asked.chain.links();
+        let identities: Option<Vec<&Identity>> = links.iter().map(|l| words.identities.get(l)).collect();
+        let identities = identities.filter(|all| !all.is_empty())?;
+        let resource = resource(&asked.facts.resource, slice)?;
+        let reached = words.identities.reachable_from(&identities).cloned();
+        let resource_uid = resource.uid();
+        let all = reached.chain(slice.entities.iter().cloned()).chain([resource]);
+        Some(Self {
+            principals: identities.iter().map(|i| &i.uid).collect(),
+            entities: Entities::from_entities(all, None).ok()?,
+            schema: &words.schema,
+            action: &slice.scope.uid,
+            resource: resource_uid,
+            context: context(asked, slice, words)?,
+        })
+    }
+
+    /// The request of one link, checked against the schema.
+    pub(super) fn request(&self, principal: &EntityUid, approvals: &RestrictedExpression) -> Option<Request> {
+        let approvals = [("approvals".to_owned(), approvals.clone())];
+        let context = Context::from_pairs(self.context.iter().cloned().chain(approvals)).ok()?;
+        let (action, resource) = (self.action.clone(), self.resource.clone());
+        Request::new(principal.clone(), action, resource, context, Some(self.schema)).ok()
+    }
+}
+
+fn resource(named: &crate::action::Resource, slice: &Slice) -> Option<Entity> {
+    let scope = &slice.scope;
+    if named.kind != scope.resource_type.basename() || named.system != scope.system.id().unescaped() {
+        return None;
+    }
+    let system = RestrictedExpression::new_entity_uid(scope.system.clone());
+    let id = RestrictedExpression::new_string(named.id.clone());
+    let attributes = HashMap::from([("system".to_owned(), system), ("id".to_owned(), id)]);
+    let own = uid(&scope.resource_type, &named.id);
+    Entity::new(own, attributes, HashSet::from([scope.system.clone()])).ok()
+}
+
+fn context(
+    asked: &Asked<'_>,
+    slice: &Slice,
+    words: &Vocabulary,
+) -> Option<Vec<(String, RestrictedExpression)>> {
+    let environment = words.environments.get(&asked.facts.environment)?;
+    let (_, preview) = words.fidelities.iter().find(|(f, _)| *f == asked.fidelity)?;
+    let now = jiff::Timestamp::from_microsecond(asked.now.as_micros()).ok()?;
+    let mut pairs = vec![
+        ("input".to_owned(), value::record(&slice.input, asked.input)?),
+        ("env".to_owned(), RestrictedExpression::new_entity_uid(environment.clone())),
+        ("risk".to_owned(), risk(&asked.facts.risk)?),
+        ("chain".to_owned(), chain(asked.chain, words)?),
+        ("now".to_owned(), value::date_time(now)?),
+        ("clock".to_owned(), clock(now)?),
+        ("preview".to_owned(), RestrictedExpression::new_entity_uid(preview.clone())),
+    ];
+    if let Some(run) = asked.run {
+        pairs.push(("run".to_owned(), RestrictedExpression::new_string(run.to_owned())));
+    }
+    Some(pairs)
+}
+
+/// Negative amounts slip under every limit, and nothing touches fewer than one thing.
+fn risk(risk: &Risk) -> Option<RestrictedExpression> {
+    if risk.amount < 0 || risk.count < 1 || value::is_negative(&risk.exact) {
+        return None;
+    }
+    record([
+        ("mutating", RestrictedExpression::new_bool(risk.mutating)),
+        ("reversible", RestrictedExpression::new_bool(risk.reversible)),
+        ("external", RestrictedExpression::new_bool(risk.external)),
+        ("financial", RestrictedExpression::new_bool(risk.financial)),
+        ("amount", RestrictedExpression::new_long(risk.amount)),
+        ("exact", value::decimal(&risk.exact)?),
+        ("currency", RestrictedExpression::new_string(risk.currency.clone())),
+        ("count", RestrictedExpression::new_long(risk.count)),
+    ])
+}
+
+fn chain(chain: &Chain, words: &Vocabulary) -> Option<RestrictedExpression> {
+    let entity = |link: &Link| Some(words.identities.get(link)?.uid.clone());
+    let agent = entity(&Link::Agent { id: chain.agent().to_owned() })?;
+    let depth = i64::try_from(chain.links().len()).ok()?;
+    let mut pairs = vec![
+        ("agent", RestrictedExpression::new_entity_uid(agent)),
+        ("depth", RestrictedExpression::new_long(depth)),
+    ];
+    if let Some(person) = chain.person() {
+        let person = entity(&Link::Person { id: person.to_owned() })?;
+        pairs.push(("person", RestrictedExpression::new_entity_uid(person)));
+    }
+    record(pairs)
+}
+
+fn clock(now: jiff::Timestamp) -> Option<RestrictedExpression> {
+    let civil = Offset::UTC.to_datetime(now);
+    let weekday = match civil.weekday() {
+        jiff::civil::Weekday::Monday => "monday",
+        jiff::civil::Weekday::Tuesday => "tuesday",
+        jiff::civil::Weekday::Wednesday => "wednesday",
+        jiff::civil::Weekday::Thursday => "thursday",
+        jiff::civil::Weekday::Friday => "friday",
+        jiff::civil::Weekday::Saturday => "saturday",
+        jiff::civil::Weekday::Sunday => "sunday",
+    };
+    record([
+        ("weekday", RestrictedExpression::new_string(weekday.to_owned())),
+        ("hour", RestrictedExpression::new_long(i64::from(civil.hour()))),
+    ])
+}
+
+fn record<'a>(pairs: impl IntoIterator<Item = (&'a str, RestrictedExpression)>) -> Option<RestrictedExpression> {
+    RestrictedExpression::new_record(pairs.into_iter().map(|(n, v)| (n.to_owned(), v))).ok()
+}

@@ -1,0 +1,124 @@
+//! One small policy set per registered action, made at load: Cedar walks every policy it is given, so the
+//! cost of a decision would otherwise grow with policies for other actions.
+//!
+//! Only scope is looked at. A policy is left out when its scope cannot match the action or its resource,
+//! so that leaving it out changes neither the answer nor the reasons nor the errors.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use cedar_policy::{
+    ActionConstraint, Effect, Entity, EntityTypeName, EntityUid, Policy, PolicySet, PrincipalConstraint,
+    ResourceConstraint, RestrictedExpression,
+};
+
+use super::identity::{Identity, Types, uid};
+use super::schema::{ANY, group_parents};
+use super::shape::{ActionShape, Fields};
+use crate::action::Group;
+
+/// The scope of one action: what a policy's head can name.
+#[derive(Debug, Clone)]
+pub(super) struct ActionScope {
+    pub(super) uid: EntityUid,
+    pub(super) groups: BTreeSet<EntityUid>,
+    pub(super) resource_type: EntityTypeName,
+    pub(super) system: EntityUid,
+}
+
+impl ActionScope {
+    /// From a registered action. `None` when its resource type is not a Cedar name, which the schema has
+    /// refused already.
+    pub(super) fn new(shape: &ActionShape, types: &Types) -> Option<Self> {
+        let group = |name: &str| uid(&types.action, name);
+        let own = shape.groups.iter().flat_map(|g| [g.name(), group_parents(*g)]);
+        Some(Self {
+            uid: uid(&types.action, &shape.name),
+            groups: own.chain([ANY]).map(group).collect(),
+            resource_type: shape.resource_type.parse().ok()?,
+            system: uid(&types.system, &shape.system),
+        })
+    }
+
+    /// Whether a policy's scope can match this action and some resource of it.
+    pub(super) fn admits(&self, policy: &Policy) -> bool {
+        let named = |of: &EntityUid| *of == self.uid || self.groups.contains(of);
+        let action = match policy.action_constraint() {
+            ActionConstraint::Any => true,
+            ActionConstraint::Eq(one) => one == self.uid,
+            ActionConstraint::In(some) => some.iter().any(named),
+        };
+        // A resource is in itself and in its system, in nothing else.
+        let within = |of: &EntityUid| *of == self.system || *of.type_name() == self.resource_type;
+        action
+            && match policy.resource_constraint() {
+                ResourceConstraint::Any => true,
+                ResourceConstraint::Eq(one) => *one.type_name() == self.resource_type,
+                ResourceConstraint::In(of) => within(&of),
+                ResourceConstraint::Is(kind) => kind == self.resource_type,
+                ResourceConstraint::IsIn(kind, of) => kind == self.resource_type && within(&of),
+            }
+    }
+}
+
+/// Everything prepared for one action.
+#[derive(Debug)]
+pub(super) struct Slice {
+    pub(super) scope: ActionScope,
+    /// The visible fields of the input.
+    pub(super) input: Fields,
+    /// The policies that can apply, gates with their generated condition.
+    pub(super) set: PolicySet,
+    /// `context.approvals` with every gate of the slice.
+    pub(super) all_gates: RestrictedExpression,
+    /// The action, its groups and its system.
+    pub(super) entities: Vec<Entity>,
+    permits: Vec<PrincipalConstraint>,
+}
+
+impl Slice {
+    /// Keeps the policies that `keep` says can apply.
+    pub(super) fn new(
+        scope: ActionScope,
+        input: Fields,
+        policies: &BTreeMap<String, (Policy, bool)>,
+        keep: fn(&ActionScope, &Policy) -> bool,
+        types: &Types,
+    ) -> Option<Self> {
+        let kept: Vec<(&String, &(Policy, bool))> =
+            policies.iter().filter(|(_, (policy, _))| keep(&scope, policy)).collect();
+        let gates = kept.iter().filter(|(_, (_, gate))| *gate);
+        let all_gates = gates.map(|(id, _)| RestrictedExpression::new_string((*id).clone()));
+        let permits = kept.iter().filter(|(_, (p, _))| p.effect() == Effect::Permit);
+        Some(Self {
+            all_gates: RestrictedExpression::new_set(all_gates.collect::<Vec<_>>()),
+            permits: permits.map(|(_, (p, _))| p.principal_constraint()).collect(),
+            set: PolicySet::from_policies(kept.iter().map(|(_, (p, _))| p.clone())).ok()?,
+            entities: entities(&scope, types),
+            scope,
+            input,
+        })
+    }
+
+    /// Whether the scope of some permit could match this link, whatever its conditions say.
+    pub(super) fn may_permit(&self, link: &Identity) -> bool {
+        let within = |of: &EntityUid| *of == link.uid || link.teams.contains(of);
+        self.permits.iter().any(|constraint| match constraint {
+            PrincipalConstraint::Any => true,
+            PrincipalConstraint::Eq(one) => *one == link.uid,
+            PrincipalConstraint::In(of) => within(of),
+            PrincipalConstraint::Is(kind) => kind == link.uid.type_name(),
+            PrincipalConstraint::IsIn(kind, of) => kind == link.uid.type_name() && within(of),
+        })
+    }
+}
+
+fn entities(scope: &ActionScope, types: &Types) -> Vec<Entity> {
+    let parents = |group: Group| HashSet::from([uid(&types.action, group_parents(group))]);
+    let groups = Group::ALL.into_iter().map(|g| (uid(&types.action, g.name()), parents(g)));
+    let known = groups.filter(|(group, _)| scope.groups.contains(group));
+    let mut all: Vec<Entity> = known.map(|(group, up)| Entity::new_no_attrs(group, up)).collect();
+    all.push(Entity::new_no_attrs(uid(&types.action, ANY), HashSet::new()));
+    all.push(Entity::new_no_attrs(scope.uid.clone(), scope.groups.iter().cloned().collect()));
+    all.push(Entity::new_no_attrs(scope.system.clone(), HashSet::new()));
+    all
+}

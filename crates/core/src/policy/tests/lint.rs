@@ -1,0 +1,100 @@
+//! What Cedar accepts and people get wrong.
+
+use super::*;
+use crate::problem::Severity;
+
+const HEAD: &str = "(principal, action == Action::\"stripe.refund.create\", resource)";
+
+/// Everything found, as `line severity message`.
+fn found(text: &str) -> Vec<String> {
+    let problems = match load(text) {
+        Ok(world) => world.warnings,
+        Err(problems) => problems,
+    };
+    let word = |s| if s == Severity::Error { "error" } else { "warning" };
+    problems.iter().map(|p| format!("{} {} {}", p.line, word(p.severity), p.message)).collect()
+}
+
+fn when(effect: &str, condition: &str) -> Vec<String> {
+    found(&format!("@id(\"a\")\n{effect} {HEAD}\nwhen {{ {condition} }};"))
+}
+
+#[test]
+fn a_name_that_does_not_exist_is_an_error() {
+    for (literal, condition) in [
+        ("Team::\"suport\"", "principal in Team::\"suport\""),
+        ("Person::\"anne\"", "context.chain has person && context.chain.person == Person::\"anne\""),
+        ("Agent::\"bott\"", "context.chain.agent == Agent::\"bott\""),
+        ("System::\"strype\"", "resource in System::\"strype\""),
+    ] {
+        assert_eq!(when("permit", condition), [format!("3 error `{literal}` does not exist")]);
+    }
+    let scope = "@id(\"a\") permit (\n  principal in Team::\"suport\", action, resource);";
+    assert_eq!(found(scope), ["2 error `Team::\"suport\"` does not exist"]);
+    assert_eq!(when("permit", "principal in Team::\"support\" && resource != Charge::\"ch_2\""), [""; 0]);
+}
+
+#[test]
+fn a_text_that_the_schema_does_not_list_is_an_error() {
+    let guard = "context.input has reason &&";
+    for test in [
+        "context.input.reason == \"fradulent\"",
+        "\"fradulent\" == context.input.reason",
+        "context.input.reason != \"fradulent\"",
+        "context.input[\"reason\"] == \"fradulent\"",
+        "[\"duplicate\", \"fradulent\"].contains(context.input.reason)",
+    ] {
+        let found = when("permit", &format!("{guard} {test}"));
+        assert_eq!(found, ["3 error `context.input.reason` is never `fradulent`"], "{test}");
+    }
+    for test in ["context.input.reason == \"fraudulent\"", "context.input.charge == \"anything\""] {
+        assert_eq!(when("permit", &format!("{guard} {test}")), [""; 0], "{test}");
+    }
+}
+
+#[test]
+fn a_forbid_that_an_agent_can_step_around_is_a_warning() {
+    let escaped = "3 warning a forbid is skipped when the agent omits this field: `context.input.amount`";
+    for condition in [
+        "context.input has amount && context.input.amount > 100",
+        "context.risk.count > 1 || (context.input has amount && context.input.amount > 100)",
+        "!(!(context.input has amount)) && context.input.amount > 100",
+        "if context.input has amount then context.input.amount > 100 else false",
+    ] {
+        assert_eq!(when("forbid", condition), [escaped], "{condition}");
+        assert_eq!(when("permit", condition), [""; 0], "{condition}");
+    }
+    for condition in [
+        "!(context.input has amount) || context.input.amount > 100",
+        "if context.input has amount then context.input.amount > 100 else true",
+        "context.input has amount",
+        "context.input has note && context.input.note == \"x\"",
+    ] {
+        assert_eq!(when("forbid", condition), [""; 0], "{condition}");
+    }
+    let unless = format!(
+        "@id(\"a\") forbid {HEAD} unless {{ context.input has amount && context.input.amount == 100 }};"
+    );
+    assert_eq!(found(&unless), [""; 0]);
+    let run = when("forbid", "context has run && context.run == \"nightly\"");
+    assert_eq!(run, ["3 warning a forbid is skipped when the agent omits this field: `context.run`"]);
+}
+
+#[test]
+fn arithmetic_is_a_warning() {
+    for condition in ["context.risk.amount + 1 > 5", "context.risk.count * 2 > 5", "-context.risk.count > 5"] {
+        let found = when("permit", condition);
+        assert!(found.len() == 1 && found[0].starts_with("3 warning arithmetic"), "{condition}: {found:?}");
+    }
+    assert_eq!(when("permit", "context.risk.amount > -5"), [""; 0]);
+}
+
+#[test]
+fn a_forbid_on_small_amounts_is_a_warning() {
+    for condition in ["context.risk.amount < 10", "context.risk.amount <= 10", "10 > context.risk.amount"] {
+        let found = when("forbid", condition);
+        assert!(found.len() == 1 && found[0].contains("rounded up"), "{condition}: {found:?}");
+        assert_eq!(when("permit", condition), [""; 0], "{condition}");
+    }
+    assert_eq!(when("forbid", "!(context.risk.amount < 10)"), [""; 0]);
+}
