@@ -151,8 +151,8 @@ fn key_hash(origin: &str, key: &[u8; 32]) -> [u8; 4] {
 }
 
 fn vkey_text(origin: &str, key: &[u8; 32]) -> String {
-    let hash: String = key_hash(origin, key).iter().map(|b| format!("{b:02x}")).collect();
-    format!("{origin}+{hash}+{}", BASE64_STANDARD.encode([[ED25519].as_slice(), key].concat()))
+    let hash = u32::from_be_bytes(key_hash(origin, key));
+    format!("{origin}+{hash:08x}+{}", BASE64_STANDARD.encode([[ED25519].as_slice(), key].concat()))
 }
 
 /// One line below a note's text.

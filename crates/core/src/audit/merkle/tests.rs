@@ -1,3 +1,10 @@
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::string_slice,
+    reason = "numbers and text of these tests are small and fixed"
+)]
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,3 +1,9 @@
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    reason = "the numbers of these tests are small and fixed"
+)]
+
 use proptest::prelude::*;
 
 use super::*;
@@ -26,7 +32,9 @@ fn log(n: usize) -> Log {
     let leaves = bodies
         .iter()
         .enumerate()
-        .map(|(i, b)| entry_hash(Timestamp::from_micros(1_763_900_000_000_000 + i as i64), b))
+        .map(|(i, b)| {
+            entry_hash(Timestamp::from_micros(1_763_900_000_000_000 + i64::try_from(i).unwrap()), b)
+        })
         .collect();
     Log { bodies, leaves }
 }
@@ -285,7 +293,7 @@ fn a_header_has_one_form() {
     let header = String::from_utf8(lines[0].clone()).unwrap();
     for changed in [
         header.replace(":1,", ": 1,"),
-        header.replace("{", "{ "),
+        header.replace('{', "{ "),
         header.replace("\"from\":0", "\"from\":0,\"from\":0"),
         header.replace("\"from\":0", "\"from\":0,\"more\":0"),
         header.replace("\"from\":0", "\"from\":-0"),
