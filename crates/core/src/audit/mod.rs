@@ -5,8 +5,15 @@ mod checkpoint;
 mod entry;
 mod export;
 mod merkle;
+mod note;
+mod verify;
 
-pub use checkpoint::{Checkpoint, CheckpointError, LogKey, LogPublicKey};
+pub use checkpoint::{Checkpoint, CheckpointError};
 pub use entry::{Actor, EVENT_CODES, Entry, EventCode};
-pub use export::{ExportHeader, Finding, Summary, verify_export};
-pub use merkle::{Frontier, leaf_data, leaf_hash, node_hash};
+pub use export::{EXPORT_LINE_BYTES_MAX, ExportHeader, export_end, export_line};
+pub use merkle::{
+    Frontier, consistency_proof, entry_hash, inclusion_proof, leaf_data, leaf_hash, node_hash, root_of,
+    verify_consistency, verify_inclusion,
+};
+pub use note::{LogKey, LogPublicKey};
+pub use verify::{Expected, Finding, Verification, Verifier};
