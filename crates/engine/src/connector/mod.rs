@@ -107,4 +107,4 @@ fn time_of(call: &Call) -> Duration {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -17,10 +17,10 @@ const VALUE_BYTES_MAX: usize = 16 * 1024;
 /// A secret, alive for one call. It can be put on a request to its own origin and looked for in an answer;
 /// it cannot be shown, cloned or written anywhere (T81).
 ///
-/// ```compile_fail
+/// ```compile_fail,E0599
 /// fn copy(secret: countersign_engine::credential::Secret) { let _ = secret.clone(); }
 /// ```
-/// ```compile_fail
+/// ```compile_fail,E0599
 /// fn show(secret: countersign_engine::credential::Secret) { let _ = secret.to_string(); }
 /// ```
 pub struct Secret {

@@ -120,7 +120,11 @@ fn broken_answers() -> Vec<Case> {
         case("a body one byte too large", vec![Read, Step::Send(answer("200 OK", &large))], bad, read_bad),
         case(
             "chunks without end",
-            vec![Read, send(&format!("{OK_HEAD}{chunked}")), Flood(b"4\r\nabcd\r\n".repeat(1000))],
+            vec![
+                Read,
+                send(&format!("{OK_HEAD}{chunked}")),
+                Flood(format!("4000\r\n{}\r\n", "x".repeat(0x4000)).into_bytes()),
+            ],
             bad,
             read_bad,
         ),
@@ -259,7 +263,8 @@ async fn nothing_is_sent_when_nobody_listens() {
 
 #[tokio::test]
 async fn a_reset_at_any_byte_of_the_request_never_causes_a_second_one_t93() {
-    for count in (0..200).step_by(7) {
+    // The request is a little longer than 140 bytes; the port's digits decide how much.
+    for count in (0..=140).step_by(5) {
         let upstream = Toxic::start(vec![Step::ReadBytes(count), Step::Reset]).await;
         let outcome = call(write_call(&upstream.url("/v1/things"))).await;
         assert_eq!(class(&outcome), "unknown connection_lost", "after {count} bytes");
