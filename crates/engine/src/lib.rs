@@ -9,5 +9,6 @@ pub mod credential;
 pub mod fault;
 pub mod gate;
 pub mod grant;
+pub mod net;
 pub mod store;
 pub mod world;

@@ -1,18 +1,23 @@
-//! stub
-use countersign_core::action::Before;
+//! Calls HTTP upstreams: the approved call, exactly, once.
+//!
+//! `request` builds what a grant holds and nothing else, `outcome` says what an answer means. Nothing here
+//! follows a redirect, sends anything twice or returns an error: what is unclear is `unknown` (T67, T77, T93).
+
+mod outcome;
+mod request;
+
+use std::time::Duration;
+
+use countersign_core::action::{Before, Call};
+use countersign_core::limits;
 use countersign_core::outcome::Outcome;
+use serde_json::Value;
 
 use crate::credential::Secret;
 use crate::grant::{Grant, Look};
+use crate::net::{self, Clients, Deadline, Trouble};
 
-/// Which addresses may be called.
-#[derive(Debug, Clone, Default)]
-pub struct NetworkPolicy {
-    /// Networks that are allowed although they are loopback, private or otherwise special: `127.0.0.1/32`.
-    pub allow: Vec<ipnet::IpNet>,
-    /// The gate's own listeners: never a target, whatever is allowed (T22).
-    pub own: Vec<std::net::SocketAddr>,
-}
+pub use crate::net::NetworkPolicy;
 
 /// A preview read that brought nothing back.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -22,26 +27,84 @@ pub struct LookError {
     pub detail: String,
 }
 
-/// Calls HTTP upstreams.
+/// What an upstream answered, before anybody says what it means.
+#[derive(Debug)]
+struct Answer {
+    status: u16,
+    content_type: String,
+    etag: Option<String>,
+    body: Result<zeroize::Zeroizing<Vec<u8>>, Trouble>,
+}
+
+/// Calls HTTP upstreams. Cheap to clone; clones share their connections.
 #[derive(Debug, Clone)]
-pub struct HttpConnector {}
+pub struct HttpConnector {
+    clients: Clients,
+}
 
 impl HttpConnector {
     /// With these networks.
-    pub fn new(_networks: NetworkPolicy) -> Self {
-        todo!()
+    pub fn new(networks: NetworkPolicy) -> Self {
+        Self { clients: Clients::new(networks) }
     }
+
     /// Makes the call of a grant, once. Everything unclear is `unknown`.
-    pub async fn call(&self, _grant: &Grant, _secret: Option<&Secret>) -> Outcome {
-        todo!()
+    ///
+    /// The secret must be the one that the call names; without it, or with another, nothing is sent.
+    #[tracing::instrument(name = "connector.call", skip_all, fields(proposal = %grant.proposal()))]
+    pub async fn call(&self, grant: &Grant, secret: Option<&Secret>) -> Outcome {
+        let call = grant.call();
+        let request = match request::of_call(call, secret) {
+            Ok(request) => request,
+            Err(cause) => return Outcome::Failed { cause, response: None },
+        };
+        let answer = self.exchange(request, call.credential.as_deref(), time_of(call)).await;
+        outcome::of(call, secret, answer)
     }
-    /// Reads a record for a preview.
-    pub async fn look(&self, _look: &Look, _secret: Option<&Secret>) -> Result<Before, LookError> {
-        todo!()
+
+    /// Reads a record for a preview: a safe method, a read credential, status 200 and JSON, nothing else.
+    #[tracing::instrument(name = "connector.look", skip_all)]
+    pub async fn look(&self, look: &Look, secret: Option<&Secret>) -> Result<Before, LookError> {
+        let call = look.call();
+        let failed = |detail: String| LookError { detail };
+        let request = request::of_look(call, secret).map_err(|why| failed(why.to_owned()))?;
+        let answer = self
+            .exchange(request, call.credential.as_deref(), limits::PREVIEW_TIMEOUT)
+            .await
+            .map_err(|trouble| failed(trouble.to_text().to_owned()))?;
+        if answer.status != 200 {
+            return Err(failed(format!("the upstream answered {} instead of 200", answer.status)));
+        }
+        if !outcome::is_json(&answer.content_type) {
+            return Err(failed("the upstream's answer is not JSON".to_owned()));
+        }
+        let bytes = answer.body.map_err(|trouble| failed(trouble.to_text().to_owned()))?;
+        let body: Value = serde_json::from_slice(&bytes)
+            .map_err(|_| failed("the upstream's answer says JSON and is not".to_owned()))?;
+        let (body, etag) = outcome::without_secret(body, answer.etag, secret);
+        Ok(Before { body, etag, source: format!("{} {}", call.method.as_str(), call.url) })
+    }
+
+    async fn exchange(
+        &self,
+        request: reqwest::Request,
+        credential: Option<&str>,
+        time: Duration,
+    ) -> Result<Answer, Trouble> {
+        let deadline = Deadline::after(time);
+        let response = self.clients.send(request, credential, deadline).await?;
+        let status = response.status().as_u16();
+        let content_type = net::content_type(&response);
+        let etag = response.headers().get("etag").and_then(|v| v.to_str().ok());
+        let etag = etag.filter(|tag| tag.bytes().all(|b| b.is_ascii_graphic())).map(str::to_owned);
+        let body = net::read(response, limits::RESPONSE_BYTES_MAX, deadline).await;
+        Ok(Answer { status, content_type, etag, body })
     }
 }
 
-/// Installs the TLS provider of this process, once.
-pub fn install_tls_provider() {
-    todo!()
+fn time_of(call: &Call) -> Duration {
+    Duration::from_millis(call.timeout_ms).min(limits::CALL_TIMEOUT_MAX)
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

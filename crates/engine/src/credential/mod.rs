@@ -1,103 +1,130 @@
-//! stub
+//! Secrets: where they come from, and the only way onto a request.
+//!
+//! A write secret is resolved for a [`Grant`], that is after its dispatch was recorded, never before (T84);
+//! a preview gets read secrets only (T31). A secret is bound to one origin and refuses every other (T89). It
+//! is never shown, logged, stored, or part of an error (T81). Which credential is used is the manifest's
+//! word, never the agent's (T85).
+
+mod env;
+mod file;
+mod oauth;
+mod scrub;
+mod secret;
+mod spec;
+
 use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
 
-use crate::connector::NetworkPolicy;
+use countersign_core::action::EffectClass;
+use url::Url;
+use zeroize::Zeroizing;
+
 use crate::grant::{Grant, Look};
+use crate::net::{Clients, NetworkPolicy};
 
-/// A secret, alive for one call.
-pub struct Secret {}
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Secret(..)")
-    }
-}
-
-/// What a credential may be used for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Use {
-    /// Preview reads and actions of class `read`.
-    Read,
-    /// Everything else.
-    Write,
-}
-
-/// Where a secret comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Kind {
-    /// An environment variable.
-    Env {
-        /// Its name.
-        var: String,
-    },
-    /// A file that only its owner may read.
-    File {
-        /// Its path.
-        path: std::path::PathBuf,
-    },
-    /// OAuth 2.0 client credentials (RFC 6749 section 4.4).
-    OAuth {
-        /// Token endpoint.
-        token_url: String,
-        /// Client id.
-        client_id: String,
-        /// Where the client secret comes from: `env:NAME` or `file:PATH`.
-        client_secret: Box<Kind>,
-        /// Scopes to ask for.
-        scopes: Vec<String>,
-        /// RFC 8707 resource, if the server wants one.
-        resource: Option<String>,
-    },
-}
-
-/// How the secret is put on a request.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Placement {
-    /// `Authorization: Bearer …`
-    Bearer,
-    /// `Authorization: Basic base64(secret:)`: the secret as the user name, as Stripe wants it.
-    Basic,
-    /// A header of this name.
-    Header(String),
-}
-
-/// One credential of `countersign.toml`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CredentialSpec {
-    /// The only origin it is ever sent to: `https://api.stripe.com`.
-    pub origin: String,
-    /// What it may be used for.
-    pub usage: Use,
-    /// Where it comes from.
-    pub kind: Kind,
-    /// Where it goes.
-    pub placement: Placement,
-}
-
-/// The secret could not be resolved. Never says anything of the secret.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("credential `{name}`: {detail}")]
-pub struct CredentialError {
-    /// Which one.
-    pub name: String,
-    /// Why.
-    pub detail: String,
-}
+pub(crate) use secret::Misplaced;
+pub use secret::Secret;
+pub use spec::{CredentialError, CredentialSpec, Kind, Placement, Use};
 
 /// All credentials by name.
-#[derive(Debug, Clone)]
-pub struct Credentials {}
+#[derive(Clone)]
+pub struct Credentials(Arc<Inner>);
+
+struct Inner {
+    specs: BTreeMap<String, CredentialSpec>,
+    clients: Clients,
+    tokens: oauth::Cache,
+}
 
 impl Credentials {
-    /// From configuration.
-    pub fn new(_specs: BTreeMap<String, CredentialSpec>, _networks: NetworkPolicy) -> Self {
-        todo!()
+    /// From configuration. Nothing is read yet; [`CredentialSpec::check`] says what is wrong with a spec.
+    pub fn new(specs: BTreeMap<String, CredentialSpec>, networks: NetworkPolicy) -> Self {
+        let clients = Clients::new(networks);
+        Self(Arc::new(Inner { specs, clients, tokens: oauth::Cache::default() }))
     }
+
     /// For the call of a recorded dispatch. None when the call names no credential.
-    pub async fn for_grant(&self, _grant: &Grant) -> Result<Option<Secret>, CredentialError> {
-        todo!()
+    pub async fn for_grant(&self, grant: &Grant) -> Result<Option<Secret>, CredentialError> {
+        let call = grant.call();
+        let Some(name) = call.credential.as_deref() else { return Ok(None) };
+        let usage = usage_of(call.effect);
+        self.resolve(name, &call.url, usage).await.map(Some)
     }
+
     /// For a preview read. A write credential is refused.
-    pub async fn for_look(&self, _look: &Look) -> Result<Option<Secret>, CredentialError> {
-        todo!()
+    pub async fn for_look(&self, look: &Look) -> Result<Option<Secret>, CredentialError> {
+        let call = look.call();
+        let Some(name) = call.credential.as_deref() else { return Ok(None) };
+        self.resolve(name, &call.url, Use::Read).await.map(Some)
+    }
+
+    async fn resolve(&self, name: &str, url: &str, usage: Use) -> Result<Secret, CredentialError> {
+        let wrong = |detail: String| CredentialError { name: name.to_owned(), detail };
+        let spec = self.0.specs.get(name).ok_or_else(|| wrong("no such credential is configured".into()))?;
+        spec.check(name)?;
+        if spec.usage != usage {
+            return Err(wrong(format!(
+                "it is a {} credential and this is a {}",
+                spec.usage.name(),
+                usage.name()
+            )));
+        }
+        // INVARIANT: the origin is compared before anything is read, so a wrong one resolves nothing (T89).
+        let origin = spec::origin_of(&spec.origin).map_err(wrong)?;
+        let target = Url::parse(url).map_err(|_| wrong("the call's address is not a URL".into()))?.origin();
+        if target.ascii_serialization() != origin {
+            return Err(wrong(format!("it is for {origin} only")));
+        }
+        let value = self.value(name, spec).await.map_err(wrong)?;
+        secret::check_value(&value).map_err(wrong)?;
+        Ok(Secret::new(name, origin, spec, value))
+    }
+
+    async fn value(&self, name: &str, spec: &CredentialSpec) -> Result<Zeroizing<String>, String> {
+        let Kind::OAuth { token_url, client_id, client_secret, scopes, resource } = &spec.kind else {
+            return stored(&spec.kind).await;
+        };
+        let request = oauth::TokenRequest {
+            name,
+            token_url,
+            client_id,
+            client_secret: stored(client_secret).await?,
+            scopes,
+            resource: resource.as_deref(),
+        };
+        match spec.usage {
+            Use::Read => self.0.tokens.get_or_fetch(&self.0.clients, &request).await,
+            // A write token lives for one dispatch: nothing is kept that a revocation would not reach.
+            Use::Write => oauth::fetch(&self.0.clients, &request).await.map(|token| token.value),
+        }
     }
 }
+
+/// What kind of credential an effect class takes.
+pub(crate) const fn usage_of(effect: EffectClass) -> Use {
+    match effect {
+        EffectClass::Read => Use::Read,
+        EffectClass::Keyed | EffectClass::Conditional | EffectClass::Natural | EffectClass::Opaque => {
+            Use::Write
+        }
+    }
+}
+
+/// A secret that lies somewhere on this machine.
+async fn stored(kind: &Kind) -> Result<Zeroizing<String>, String> {
+    match kind {
+        Kind::Env { var } => env::read(var),
+        Kind::File { path } => file::read(path).await,
+        Kind::OAuth { .. } => Err("a client secret comes from `env:` or `file:`".into()),
+    }
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Credentials").field(&self.0.specs.keys().collect::<Vec<_>>()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests;
