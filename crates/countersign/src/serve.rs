@@ -31,7 +31,7 @@ pub(crate) struct Bound {
 impl Bound {
     /// Opens everything that serving needs. Nothing is created: `countersign init` does that.
     pub(crate) async fn open(config: Config, ruleset: Ruleset) -> anyhow::Result<Self> {
-        countersign_engine::connector::install_tls_provider();
+        countersign_engine::net::install_tls_provider();
         let agents = listen(config.agents).await?;
         let people = listen(config.people).await?;
         let mut networks = config.networks.clone();

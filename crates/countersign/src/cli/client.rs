@@ -43,7 +43,7 @@ impl Client {
     /// A client of the gate at `base`.
     #[expect(clippy::disallowed_methods, reason = "this client talks to the gate itself, never to an upstream")]
     pub(crate) fn new(base: &str, token: &str) -> anyhow::Result<Self> {
-        countersign_engine::connector::install_tls_provider();
+        countersign_engine::net::install_tls_provider();
         let http = reqwest::Client::builder()
             .timeout(TIMEOUT)
             .redirect(reqwest::redirect::Policy::none())
