@@ -1,0 +1,7 @@
+//! A gate in a temporary directory, as an operator would run it, and an upstream that remembers every call.
+
+pub(crate) mod gate;
+pub(crate) mod upstream;
+
+pub(crate) use gate::{Gate, GateDir, Person};
+pub(crate) use upstream::{Reply, Upstream};

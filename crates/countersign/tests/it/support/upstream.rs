@@ -1,0 +1,109 @@
+//! An upstream that remembers every request and answers as it is told.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::{Response, StatusCode};
+use serde_json::{Value, json};
+
+/// One request as it arrived.
+#[derive(Debug, Clone)]
+pub(crate) struct Call {
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) headers: BTreeMap<String, String>,
+    pub(crate) body: String,
+}
+
+/// What to answer to one path.
+#[derive(Debug, Clone)]
+pub(crate) enum Reply {
+    /// Status, headers and body.
+    Answer(u16, Vec<(&'static str, String)>, String),
+    /// Never answers.
+    Hang,
+}
+
+impl Reply {
+    /// A JSON answer.
+    pub(crate) fn json(status: u16, body: &Value) -> Self {
+        Self::Answer(status, vec![("content-type", "application/json".into())], body.to_string())
+    }
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    calls: Mutex<Vec<Call>>,
+    replies: Mutex<BTreeMap<String, Reply>>,
+}
+
+/// The upstream. It stops with the test's runtime.
+#[derive(Debug, Clone)]
+pub(crate) struct Upstream {
+    pub(crate) address: SocketAddr,
+    inner: Arc<Inner>,
+}
+
+impl Upstream {
+    /// Starts it. Every path answers `200 {"ok":true}` until it is told otherwise.
+    pub(crate) async fn start() -> Self {
+        let inner = Arc::new(Inner::default());
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let router = Router::new().fallback(answer).with_state(Arc::clone(&inner));
+        tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        Self { address, inner }
+    }
+
+    /// `http://127.0.0.1:PORT`.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// From now on, `METHOD /path` answers this.
+    pub(crate) fn on(&self, method_and_path: &str, reply: Reply) {
+        self.inner.replies.lock().unwrap().insert(method_and_path.to_owned(), reply);
+    }
+
+    /// Every request so far.
+    pub(crate) fn calls(&self) -> Vec<Call> {
+        self.inner.calls.lock().unwrap().clone()
+    }
+
+    /// Every request that was not a safe one.
+    pub(crate) fn writes(&self) -> Vec<Call> {
+        self.calls().into_iter().filter(|c| c.method != "GET" && c.method != "HEAD").collect()
+    }
+}
+
+async fn answer(State(inner): State<Arc<Inner>>, request: Request) -> Response<Body> {
+    let (parts, body) = request.into_parts();
+    let body = to_bytes(body, 1 << 20).await.unwrap_or_default();
+    let path = parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default();
+    let key = format!("{} {path}", parts.method);
+    inner.calls.lock().unwrap().push(Call {
+        method: parts.method.to_string(),
+        path,
+        headers: parts
+            .headers
+            .iter()
+            .map(|(n, v)| (n.to_string(), String::from_utf8_lossy(v.as_bytes()).into_owned()))
+            .collect(),
+        body: String::from_utf8_lossy(&body).into_owned(),
+    });
+    let reply = inner.replies.lock().unwrap().get(&key).cloned();
+    match reply.unwrap_or_else(|| Reply::json(200, &json!({ "ok": true }))) {
+        Reply::Hang => std::future::pending().await,
+        Reply::Answer(status, headers, body) => {
+            let mut response = Response::builder().status(StatusCode::from_u16(status).unwrap());
+            for (name, value) in headers {
+                response = response.header(name, value);
+            }
+            response.body(Body::from(body)).unwrap()
+        }
+    }
+}
