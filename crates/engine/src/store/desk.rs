@@ -86,6 +86,11 @@ impl Desk {
         Ok(Tx { desk: self, slot, connection })
     }
 
+    /// Whether the lock beside the file is ours.
+    pub(super) fn is_locked(&self) -> bool {
+        self.lock.is_some()
+    }
+
     /// What was written so far.
     pub(super) fn counters(&self) -> WriteCounters {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);

@@ -182,6 +182,11 @@ impl Store {
         self.writer.submit(Write::note(&entry), false).await
     }
 
+    /// Whether no other process can be the gate of this database: a SQLite file that was opened with its lock.
+    pub fn is_exclusive(&self) -> bool {
+        self.desk.is_locked()
+    }
+
     /// Subscribes to changes made through this process.
     pub fn changes(&self) -> broadcast::Receiver<Change> {
         self.changes.subscribe()

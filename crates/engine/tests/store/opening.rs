@@ -90,6 +90,8 @@ pub async fn an_administrator_writes_beside_a_running_gate(place: &Place) {
         assert!(second.contains("another process"), "{second}");
     }
     let beside = place.beside(104).await;
+    assert_eq!(store.is_exclusive(), place.is_sqlite(), "a server may have other gates");
+    assert!(!beside.is_exclusive());
     beside.add_link(&digest("link"), "ann", START.plus(steps::DECIDE_IN)).await.unwrap();
     beside.close().await.unwrap();
     let expires = START.plus(steps::DECIDE_IN);
