@@ -1,16 +1,43 @@
-//! stub
-use std::collections::BTreeMap;
+//! Keeps proposals, the log and sessions, in one SQLite file or one PostgreSQL database.
+//!
+//! There is one way to move a proposal: [`Store::commit`], which writes the move and its log entry in one
+//! transaction and answers after the commit. A [`Grant`] comes from nowhere else. The store decides nothing:
+//! it only refuses a step whose proposal has moved on. Nothing here is slower for a longer history.
 
-use countersign_core::audit::{Entry, LogKey};
+mod batch;
+mod connect;
+mod db;
+mod desk;
+mod log;
+mod migrate;
+mod people;
+mod proposals;
+mod rows;
+mod writer;
+
+use std::sync::Arc;
+
+use countersign_core::audit::Entry;
 use countersign_core::digest::Digest;
 use countersign_core::id::ProposalId;
-use countersign_core::proposal::{Record, StateName, Step};
+use countersign_core::proposal::{Record, State, StateName, Step};
 use countersign_core::time::Timestamp;
 use tokio::sync::broadcast;
 
+use self::db::Readers;
+use self::desk::Desk;
+use self::rows::Write;
+use self::writer::Writer;
 use crate::fault::{Fault, Stop};
 use crate::grant::Grant;
 use crate::world::World;
+
+pub use self::desk::WriteCounters;
+
+/// Changes that a slow watcher may be behind before it misses some and must read again.
+const CHANGES_KEPT: usize = 1_024;
+/// Rows of the tally for each state on PostgreSQL. Processes pick one at random, so they hardly ever meet.
+const TALLY_SHARDS: u8 = 32;
 
 /// A committed step.
 #[derive(Debug)]
@@ -61,7 +88,7 @@ pub struct Filter {
     pub person: Option<String>,
     /// Only older than this one: the cursor.
     pub before: Option<ProposalId>,
-    /// How many at the most.
+    /// How many at the most; one more than a page is the largest that is given.
     pub limit: u32,
 }
 
@@ -87,119 +114,117 @@ pub struct Session {
     pub expires: Timestamp,
 }
 
-/// Keeps proposals, the log, sessions.
+/// Keeps proposals, the log, sessions. Clones share one writer; it ends with the last of them.
 #[derive(Debug, Clone)]
 pub struct Store {
+    desk: Arc<Desk>,
+    readers: Readers,
+    writer: Arc<Writer>,
     changes: broadcast::Sender<Change>,
 }
 
 impl Store {
-    /// Creates the database and its tables. Refuses one that exists and is newer.
-    pub async fn create(_url: &str) -> Result<(), Fault> {
-        todo!()
+    /// Creates the database and its tables, or brings older tables up to date. Running it again changes
+    /// nothing. Refuses a database that is newer than this build.
+    ///
+    /// `url` is `sqlite:path` or `postgres://user@host/database`.
+    pub async fn create(url: &str) -> Result<(), Fault> {
+        migrate::create(url).await
     }
-    /// Opens an existing database and starts the writer. Refuses a missing, older or newer one.
-    pub async fn open(_url: &str, _world: &World) -> Result<Self, Fault> {
-        todo!()
+
+    /// Opens an existing database and starts the writer. Refuses a missing, older or newer one (T139), and a
+    /// SQLite file that another process has open (T101).
+    pub async fn open(url: &str, world: &World) -> Result<Self, Fault> {
+        let target = connect::target(url)?;
+        migrate::require_current(&target).await?;
+        let lock = connect::file(&target).map(connect::lock).transpose()?;
+        Self::over(target, lock, world).await
     }
-    /// The one write path: moves the proposal and appends its entry in one transaction. A step that lost
-    /// its race is refused with `conflict` and writes nothing.
-    pub async fn commit(&self, _step: Step, _key: Option<IdempotencyKey>) -> Result<Committed, Stop> {
-        todo!()
+
+    /// Opens an existing database beside a gate that is running, for one short administrative write such as
+    /// a sign-in link. It takes no lock; SQLite itself lets the two take turns.
+    pub async fn open_beside(url: &str, world: &World) -> Result<Self, Fault> {
+        let target = connect::target(url)?;
+        migrate::require_current(&target).await?;
+        Self::over(target, None, world).await
     }
+
+    async fn over(target: db::Target, lock: Option<std::fs::File>, world: &World) -> Result<Self, Fault> {
+        let [dice] = world.random::<1>();
+        let shard = match target {
+            db::Target::Sqlite { .. } => 0,
+            db::Target::Postgres(_) => i64::from(dice.checked_rem(TALLY_SHARDS).unwrap_or_default()),
+        };
+        let readers = Readers::of(&target);
+        let desk = Desk::open(target, lock).await.map_err(|e| Fault::new("open the database", e))?;
+        let (changes, _) = broadcast::channel(CHANGES_KEPT);
+        let writer = Arc::new(Writer::start(Arc::clone(&desk), shard, changes.clone()));
+        Ok(Self { desk, readers, writer, changes })
+    }
+
+    /// The one write path: moves the proposal and appends its entry in one transaction.
+    ///
+    /// A step that lost its race is refused with `conflict` and writes nothing; a new proposal whose
+    /// idempotency key somebody else has just used, with `idempotency_key_in_progress`. A full queue refuses
+    /// with `busy`, except the outcome of a call that was made: that waits for its turn. After a fault
+    /// nobody knows whether the step was recorded, and there is no grant.
+    #[tracing::instrument(name = "store.commit", skip_all, fields(proposal = %step.record.proposal.id))]
+    pub async fn commit(&self, step: Step, key: Option<IdempotencyKey>) -> Result<Committed, Stop> {
+        let write = Write::of(&step, key)?;
+        let patient = step.from == Some(StateName::Dispatched);
+        self.writer.submit(write, patient).await?;
+        let grant = grant(&step.record);
+        Ok(Committed { record: step.record, grant })
+    }
+
     /// Appends an entry that moves no proposal.
-    pub async fn note(&self, _entry: Entry) -> Result<(), Stop> {
-        todo!()
+    pub async fn note(&self, entry: Entry) -> Result<(), Stop> {
+        self.writer.submit(Write::note(&entry), false).await
     }
-    /// One proposal.
-    pub async fn proposal(&self, _id: ProposalId) -> Result<Option<Record>, Fault> {
-        todo!()
-    }
-    /// A page of proposals.
-    pub async fn list(&self, _filter: &Filter) -> Result<Vec<Record>, Fault> {
-        todo!()
-    }
-    /// How many proposals are in each state; maintained, not counted.
-    pub async fn counts(&self) -> Result<BTreeMap<StateName, u64>, Fault> {
-        todo!()
-    }
-    /// How many open (pending, ready) proposals an agent has, counted up to `limit`.
-    pub async fn open_of(&self, _agent: &str, _limit: u32) -> Result<u32, Fault> {
-        todo!()
-    }
-    /// The open (pending) proposal of this agent with this intent, if any.
-    pub async fn pending_with_intent(
-        &self,
-        _agent: &str,
-        _intent: &Digest,
-    ) -> Result<Option<ProposalId>, Fault> {
-        todo!()
-    }
-    /// What was stored under this agent's idempotency key.
-    pub async fn replay(&self, _agent: &str, _key: &str) -> Result<Option<Replay>, Fault> {
-        todo!()
-    }
-    /// Open proposals whose deadline has passed.
-    pub async fn due(&self, _now: Timestamp, _limit: u32) -> Result<Vec<ProposalId>, Fault> {
-        todo!()
-    }
-    /// Proposals in this state, oldest first, after a cursor.
-    pub async fn in_state(
-        &self,
-        _state: StateName,
-        _after: Option<ProposalId>,
-        _limit: u32,
-    ) -> Result<Vec<ProposalId>, Fault> {
-        todo!()
-    }
-    /// Whether no other process can have this database open.
+
+    /// Whether no other process can be the gate of this database: a SQLite file that was opened with its lock.
     pub fn is_exclusive(&self) -> bool {
-        todo!()
+        self.desk.is_locked()
     }
+
     /// Subscribes to changes made through this process.
     pub fn changes(&self) -> broadcast::Receiver<Change> {
         self.changes.subscribe()
     }
-    /// The entries of one proposal, in order.
-    pub async fn history(&self, _id: ProposalId) -> Result<Vec<LoggedEntry>, Fault> {
-        todo!()
+
+    /// What this process has written since it opened the store.
+    pub fn counters(&self) -> WriteCounters {
+        self.desk.counters()
     }
-    /// Integrates what waits, in order, and signs a checkpoint. Gives how many entries were integrated.
-    pub async fn integrate(&self, _key: &LogKey) -> Result<u64, Fault> {
-        todo!()
-    }
-    /// The last signed checkpoint.
-    pub async fn checkpoint(&self) -> Result<Option<String>, Fault> {
-        todo!()
-    }
-    /// Integrated entries from an index on, in order.
-    pub async fn entries(&self, _from: u64, _limit: u32) -> Result<Vec<LoggedEntry>, Fault> {
-        todo!()
-    }
-    /// Keeps a one-time sign-in link, by the digest of its token.
-    pub async fn add_link(&self, _token: &Digest, _person: &str, _expires: Timestamp) -> Result<(), Fault> {
-        todo!()
-    }
-    /// Uses up a link and opens a session in one transaction. None when it is unknown, used or too old.
-    pub async fn redeem_link(
-        &self,
-        _token: &Digest,
-        _session: &Digest,
-        _now: Timestamp,
-        _expires: Timestamp,
-    ) -> Result<Option<String>, Fault> {
-        todo!()
-    }
-    /// A live session, by the digest of its token; marks it seen at most once a minute.
-    pub async fn session(&self, _token: &Digest, _now: Timestamp) -> Result<Option<Session>, Fault> {
-        todo!()
-    }
-    /// Takes no more writes and finishes those that wait.
+
+    /// Writes what waits, then closes the database. Every clone is closed with it.
     pub async fn close(self) -> Result<(), Fault> {
-        todo!()
+        self.writer.close().await;
+        // SQLite tidies up when its last connection closes, so the one that may write goes last.
+        self.readers.close().await;
+        self.desk.close().await.map_err(|e| Fault::new("close the database", e))
     }
-    /// Ends a session.
-    pub async fn end_session(&self, _token: &Digest) -> Result<(), Fault> {
-        todo!()
+}
+
+/// The grant of a record whose dispatch was committed just now.
+///
+/// INVARIANT I3: called after the commit and from nowhere else. `apply` leaves `Dispatched` at once, so a
+/// record that was just committed in that state was just dispatched.
+fn grant(record: &Record) -> Option<Grant> {
+    match &record.state {
+        State::Dispatched { attempt, .. } => {
+            Some(Grant::of_recorded_dispatch(record.proposal.id, *attempt, record.binding.facts.call.clone()))
+        }
+        State::Denied { .. }
+        | State::Pending { .. }
+        | State::Ready { .. }
+        | State::Succeeded { .. }
+        | State::Failed { .. }
+        | State::Unknown { .. }
+        | State::Rejected { .. }
+        | State::Expired { .. }
+        | State::Cancelled { .. }
+        | State::Superseded { .. }
+        | State::Refused { .. } => None,
     }
 }

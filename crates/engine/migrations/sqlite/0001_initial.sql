@@ -1,0 +1,96 @@
+-- Where each proposal is. Small, because every move rewrites the row.
+-- `due` is set exactly while a proposal is open, so `due IS NOT NULL` means pending or ready.
+CREATE TABLE proposal (
+    id           TEXT    NOT NULL PRIMARY KEY,
+    version      INTEGER NOT NULL,
+    state        TEXT    NOT NULL,
+    agent        TEXT    NOT NULL,
+    person       TEXT,
+    due          INTEGER,
+    intent       TEXT    NOT NULL,
+    attempt      TEXT,
+    idem_key     TEXT,
+    idem_request TEXT,
+    moving       TEXT    NOT NULL
+) STRICT;
+
+CREATE INDEX proposal_by_state ON proposal (state, id);
+CREATE INDEX proposal_by_agent ON proposal (agent, state, id);
+CREATE INDEX proposal_by_person ON proposal (person, state, id) WHERE person IS NOT NULL;
+CREATE INDEX proposal_by_due ON proposal (due, id) WHERE due IS NOT NULL;
+CREATE INDEX proposal_open ON proposal (agent, intent) WHERE due IS NOT NULL;
+CREATE UNIQUE INDEX proposal_idem ON proposal (agent, idem_key) WHERE idem_key IS NOT NULL;
+-- An attempt belongs to one proposal, and a proposal never gets a second one (I4).
+CREATE UNIQUE INDEX proposal_attempt ON proposal (attempt) WHERE attempt IS NOT NULL;
+
+-- What was proposed and what is bound: large, hardly ever rewritten, erasable (T122).
+CREATE TABLE payload (
+    proposal     TEXT    NOT NULL PRIMARY KEY REFERENCES proposal (id),
+    body         TEXT    NOT NULL,
+    binding      TEXT    NOT NULL
+) STRICT;
+
+-- The entries, in the order in which they were written. `version` is set when the entry moved its proposal.
+CREATE TABLE log_entry (
+    id           INTEGER NOT NULL PRIMARY KEY,
+    at           INTEGER NOT NULL,
+    proposal     TEXT,
+    version      INTEGER,
+    body         BLOB    NOT NULL
+) STRICT;
+
+-- Never two entries for one move (I9). Entries that moved nothing have no version and are not compared.
+CREATE UNIQUE INDEX log_entry_move ON log_entry (proposal, version) WHERE proposal IS NOT NULL;
+
+-- The order of the Merkle log: entry by index.
+CREATE TABLE log_leaf (
+    idx          INTEGER NOT NULL PRIMARY KEY,
+    entry        INTEGER NOT NULL REFERENCES log_entry (id),
+    hash         BLOB    NOT NULL
+) STRICT;
+
+CREATE UNIQUE INDEX log_leaf_entry ON log_leaf (entry);
+
+-- The tree's right edge. One row; touched once a second by the sequencer, never by a decision.
+-- Every entry up to `watermark` is a leaf. `mark` becomes the watermark when no transaction that began
+-- before `mark_until` is left.
+CREATE TABLE log_head (
+    id           INTEGER NOT NULL PRIMARY KEY CHECK (id = 1),
+    size         INTEGER NOT NULL,
+    roots        BLOB    NOT NULL,
+    watermark    INTEGER NOT NULL,
+    mark         INTEGER NOT NULL,
+    mark_until   INTEGER NOT NULL,
+    checkpoint   TEXT
+) STRICT;
+
+INSERT INTO log_head (id, size, roots, watermark, mark, mark_until) VALUES (1, 0, x'', 0, 0, 0);
+
+-- How many proposals are in each state. Sharded, so that processes do not wait for one row;
+-- one shard may be negative, the sum never is.
+CREATE TABLE tally (
+    shard        INTEGER NOT NULL,
+    state        TEXT    NOT NULL,
+    n            INTEGER NOT NULL,
+    PRIMARY KEY (shard, state)
+) STRICT;
+
+-- One-time sign-in links and sessions, by the digest of their token. No token is stored (T47).
+CREATE TABLE link (
+    token        TEXT    NOT NULL PRIMARY KEY,
+    person       TEXT    NOT NULL,
+    expires      INTEGER NOT NULL,
+    used_at      INTEGER
+) STRICT;
+
+CREATE INDEX link_by_expiry ON link (expires);
+
+CREATE TABLE session (
+    token        TEXT    NOT NULL PRIMARY KEY,
+    person       TEXT    NOT NULL,
+    created      INTEGER NOT NULL,
+    seen         INTEGER NOT NULL,
+    expires      INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX session_by_expiry ON session (expires);

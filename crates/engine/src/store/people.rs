@@ -1,0 +1,99 @@
+//! Sign-in links and sessions. Only digests of tokens are here, so a copy of the database opens nothing (T47).
+
+use std::time::Duration;
+
+use countersign_core::digest::Digest;
+use countersign_core::time::Timestamp;
+use sqlx::SqlSafeStr as _;
+
+use super::{Session, Store};
+use crate::fault::Fault;
+
+/// How exact `seen` is: one write a minute for a session in use, rather than one for every request.
+const SEEN_TO: Duration = Duration::from_secs(60);
+
+impl Store {
+    /// Keeps a one-time sign-in link, by the digest of its token.
+    pub async fn add_link(&self, token: &Digest, person: &str, expires: Timestamp) -> Result<(), Fault> {
+        let fault = |e: sqlx::Error| Fault::new("keep a sign-in link", e);
+        let mut tx = self.desk.begin().await.map_err(fault)?;
+        let sql = "INSERT INTO link (token, person, expires) VALUES ($1, $2, $3)";
+        let token = token.to_string();
+        let values = [(&token).into(), person.into(), expires.as_micros().into()];
+        tx.execute(sql, &values).await.map_err(fault)?;
+        tx.commit().await.map_err(fault)
+    }
+
+    /// Uses up a link and opens a session in one transaction. None when it is unknown, used or too old.
+    pub async fn redeem_link(
+        &self,
+        token: &Digest,
+        session: &Digest,
+        now: Timestamp,
+        expires: Timestamp,
+    ) -> Result<Option<String>, Fault> {
+        self.redeem(&token.to_string(), &session.to_string(), now.as_micros(), expires.as_micros())
+            .await
+            .map_err(|e| Fault::new("use a sign-in link", e))
+    }
+
+    async fn redeem(
+        &self,
+        token: &str,
+        session: &str,
+        now: i64,
+        expires: i64,
+    ) -> sqlx::Result<Option<String>> {
+        let mut tx = self.desk.begin().await?;
+        let sql = "UPDATE link SET used_at = $2 WHERE token = $1 AND used_at IS NULL AND expires > $2 \
+                   RETURNING person";
+        let used = tx.fetch(sql.into_sql_str(), &[token.into(), now.into()]).await?;
+        let Some(row) = used.first() else {
+            tx.rollback().await?;
+            return Ok(None);
+        };
+        let person = row.text(0)?.to_owned();
+        let sql = "INSERT INTO session (token, person, created, seen, expires) VALUES ($1, $2, $3, $3, $4)";
+        tx.execute(sql, &[session.into(), (&person).into(), now.into(), expires.into()]).await?;
+        // A sign-in pays for the ones that are over, so neither table grows with history.
+        tx.execute("DELETE FROM session WHERE expires <= $1", &[now.into()]).await?;
+        tx.execute("DELETE FROM link WHERE expires <= $1", &[now.into()]).await?;
+        tx.commit().await?;
+        Ok(Some(person))
+    }
+
+    /// A live session, by the digest of its token; marks it seen at most once a minute.
+    pub async fn session(&self, token: &Digest, now: Timestamp) -> Result<Option<Session>, Fault> {
+        let fault = |e: sqlx::Error| Fault::new("read a session", e);
+        let token = token.to_string();
+        let sql = "SELECT person, created, seen, expires FROM session WHERE token = $1 AND expires > $2";
+        let values = [(&token).into(), now.as_micros().into()];
+        let rows = self.readers.fetch(sql, &values).await.map_err(fault)?;
+        let Some(row) = rows.first() else { return Ok(None) };
+        let time = |column| row.integer(column).map(Timestamp::from_micros).map_err(fault);
+        let session = Session {
+            person: row.text(0).map_err(fault)?.to_owned(),
+            created: time(1)?,
+            seen: time(2)?,
+            expires: time(3)?,
+        };
+        if now.since(session.seen) < SEEN_TO {
+            return Ok(Some(session));
+        }
+        let mut tx = self.desk.begin().await.map_err(fault)?;
+        let sql = "UPDATE session SET seen = $2 WHERE token = $1 AND seen = $3";
+        let values = [(&token).into(), now.as_micros().into(), session.seen.as_micros().into()];
+        tx.execute(sql, &values).await.map_err(fault)?;
+        tx.commit().await.map_err(fault)?;
+        Ok(Some(Session { seen: now, ..session }))
+    }
+
+    /// Ends a session.
+    pub async fn end_session(&self, token: &Digest) -> Result<(), Fault> {
+        let fault = |e: sqlx::Error| Fault::new("end a session", e);
+        let mut tx = self.desk.begin().await.map_err(fault)?;
+        let sql = "DELETE FROM session WHERE token = $1";
+        tx.execute(sql, &[(&token.to_string()).into()]).await.map_err(fault)?;
+        tx.commit().await.map_err(fault)
+    }
+}

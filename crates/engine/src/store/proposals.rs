@@ -1,0 +1,145 @@
+//! Reading proposals. Every question is answered from an index and stops at its limit.
+
+use std::collections::BTreeMap;
+
+use countersign_core::digest::Digest;
+use countersign_core::id::ProposalId;
+use countersign_core::limits::PAGE_SIZE_MAX;
+use countersign_core::proposal::{Record, StateName};
+use countersign_core::time::Timestamp;
+use sqlx::AssertSqlSafe;
+
+use super::db::Value;
+use super::rows::{self, RECORD_COLUMNS};
+use super::{Filter, Replay, Store};
+use crate::fault::Fault;
+
+/// Sorts after every id, so that a page without a cursor is the same statement.
+const AFTER_ALL: &str = "~";
+
+impl Store {
+    /// One proposal.
+    pub async fn proposal(&self, id: ProposalId) -> Result<Option<Record>, Fault> {
+        let sql = format!(
+            "SELECT {RECORD_COLUMNS} FROM proposal AS p JOIN payload AS y ON y.proposal = p.id WHERE p.id = $1"
+        );
+        let found = self.readers.fetch(AssertSqlSafe(sql), &[(&id.to_string()).into()]).await;
+        found.map_err(|e| Fault::new("read a proposal", e))?.first().map(rows::record).transpose()
+    }
+
+    /// A page of proposals, newest first.
+    pub async fn list(&self, filter: &Filter) -> Result<Vec<Record>, Fault> {
+        let before = filter.before.map_or_else(|| AFTER_ALL.to_owned(), |id| id.to_string());
+        let limit = filter.limit.min(PAGE_SIZE_MAX.saturating_add(1));
+        let mut values: Vec<Value<'_>> = vec![(&before).into(), i64::from(limit).into()];
+        let page = page(filter, &mut values);
+        let sql = format!(
+            "SELECT {RECORD_COLUMNS} FROM ({page}) AS page JOIN proposal AS p ON p.id = page.id \
+             JOIN payload AS y ON y.proposal = p.id ORDER BY p.id DESC"
+        );
+        let found = self.readers.fetch(AssertSqlSafe(sql), &values).await;
+        found.map_err(|e| Fault::new("list proposals", e))?.iter().map(rows::record).collect()
+    }
+
+    /// How many proposals are in each state; maintained, not counted.
+    pub async fn counts(&self) -> Result<BTreeMap<StateName, u64>, Fault> {
+        let fault = |e: sqlx::Error| Fault::new("read the counts", e);
+        let sql = "SELECT state, CAST(SUM(n) AS BIGINT) FROM tally GROUP BY state";
+        let mut counts: BTreeMap<StateName, u64> = StateName::ALL.into_iter().map(|s| (s, 0)).collect();
+        for row in self.readers.fetch(sql, &[]).await.map_err(fault)? {
+            let name = row.text(0).map_err(fault)?;
+            let state = StateName::from_name(name)
+                .ok_or_else(|| Fault::new("read the counts", format!("`{name}` is no state")))?;
+            let n = u64::try_from(row.integer(1).map_err(fault)?)
+                .map_err(|e| Fault::new("read the counts", e))?;
+            counts.insert(state, n);
+        }
+        Ok(counts)
+    }
+
+    /// How many open (pending, ready) proposals an agent has, counted up to `limit`.
+    pub async fn open_of(&self, agent: &str, limit: u32) -> Result<u32, Fault> {
+        let fault = |e: sqlx::Error| Fault::new("count an agent's open proposals", e);
+        let sql = "SELECT COUNT(*) FROM \
+                   (SELECT 1 FROM proposal WHERE agent = $1 AND due IS NOT NULL LIMIT $2) AS open";
+        let rows = self.readers.fetch(sql, &[agent.into(), i64::from(limit).into()]).await.map_err(fault)?;
+        let n = rows.first().map_or(Ok(0), |row| row.integer(0)).map_err(fault)?;
+        u32::try_from(n).map_err(|e| Fault::new("count an agent's open proposals", e))
+    }
+
+    /// The pending proposal of this agent with this intent, if any; the oldest of several.
+    pub async fn pending_with_intent(
+        &self,
+        agent: &str,
+        intent: &Digest,
+    ) -> Result<Option<ProposalId>, Fault> {
+        let sql = "SELECT id FROM proposal WHERE agent = $1 AND intent = $2 AND due IS NOT NULL \
+                   AND state = 'pending' ORDER BY id LIMIT 1";
+        self.ids(sql, &[agent.into(), (&intent.to_string()).into()]).await.map(|ids| ids.first().copied())
+    }
+
+    /// What was stored under this agent's idempotency key.
+    pub async fn replay(&self, agent: &str, key: &str) -> Result<Option<Replay>, Fault> {
+        let fault = |e: sqlx::Error| Fault::new("look an idempotency key up", e);
+        let sql = "SELECT id, idem_request FROM proposal WHERE agent = $1 AND idem_key = $2";
+        let found = self.readers.fetch(sql, &[agent.into(), key.into()]).await.map_err(fault)?;
+        let Some(row) = found.first() else { return Ok(None) };
+        let request = row.text(1).map_err(fault)?.parse();
+        let request = request.map_err(|e| Fault::new("look an idempotency key up", e))?;
+        Ok(Some(Replay { request, proposal: rows::id(row, 0)? }))
+    }
+
+    /// Open proposals whose deadline has passed, the longest overdue first.
+    pub async fn due(&self, now: Timestamp, limit: u32) -> Result<Vec<ProposalId>, Fault> {
+        let sql = "SELECT id FROM proposal WHERE due IS NOT NULL AND due <= $1 ORDER BY due, id LIMIT $2";
+        self.ids(sql, &[now.as_micros().into(), i64::from(limit).into()]).await
+    }
+
+    /// Proposals in this state, oldest first, after a cursor.
+    pub async fn in_state(
+        &self,
+        state: StateName,
+        after: Option<ProposalId>,
+        limit: u32,
+    ) -> Result<Vec<ProposalId>, Fault> {
+        let after = after.map(|id| id.to_string()).unwrap_or_default();
+        let sql = "SELECT id FROM proposal WHERE state = $1 AND id > $2 ORDER BY id LIMIT $3";
+        self.ids(sql, &[state.as_str().into(), (&after).into(), i64::from(limit).into()]).await
+    }
+
+    async fn ids(&self, sql: &'static str, values: &[Value<'_>]) -> Result<Vec<ProposalId>, Fault> {
+        let found = self.readers.fetch(sql, values).await.map_err(|e| Fault::new("look proposals up", e))?;
+        found.iter().map(|row| rows::id(row, 0)).collect()
+    }
+}
+
+/// The statement for the ids of one page; `$1` is the cursor and `$2` the limit.
+///
+/// One part for each state, each of which walks its own index and stops at the limit: a single condition
+/// over several states would sort all that match.
+fn page<'a>(filter: &'a Filter, values: &mut Vec<Value<'a>>) -> String {
+    let mut condition = String::new();
+    for (column, wanted) in [("agent", &filter.agent), ("person", &filter.person)] {
+        if let Some(name) = wanted {
+            values.push(name.into());
+            condition.push_str(&format!(" AND {column} = ${}", values.len()));
+        }
+    }
+    if filter.states.is_empty() && condition.is_empty() {
+        return "SELECT id FROM proposal WHERE id < $1 ORDER BY id DESC LIMIT $2".to_owned();
+    }
+    let states = if filter.states.is_empty() { StateName::ALL.as_slice() } else { &filter.states };
+    let parts: Vec<String> = states
+        .iter()
+        .map(|state| {
+            values.push(state.as_str().into());
+            format!(
+                "SELECT id FROM (SELECT id FROM proposal WHERE id < $1 AND state = ${}{condition} \
+                 ORDER BY id DESC LIMIT $2) AS part",
+                values.len()
+            )
+        })
+        .collect();
+    // UNION rather than UNION ALL: a state that is asked for twice is shown once.
+    format!("{} ORDER BY id DESC LIMIT $2", parts.join(" UNION "))
+}

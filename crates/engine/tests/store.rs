@@ -1,0 +1,157 @@
+//! One suite for the store, run on SQLite and on PostgreSQL.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a failed step must fail the test")]
+#![expect(unreachable_pub, reason = "the modules of one test binary share their helpers")]
+
+use countersign_core::audit::{Entry, Frontier, LogKey, leaf_data, leaf_hash};
+use countersign_engine::fault::chain_text;
+use countersign_engine::store::Store;
+use tempfile::TempDir;
+
+#[path = "store/log.rs"]
+mod log;
+#[path = "store/opening.rs"]
+mod opening;
+#[path = "store/people.rs"]
+mod people;
+#[path = "support/postgres.rs"]
+mod postgres;
+#[path = "store/races.rs"]
+mod races;
+#[path = "store/raw.rs"]
+mod raw;
+#[path = "store/reading.rs"]
+mod reading;
+#[path = "store/schema.rs"]
+mod schema;
+#[path = "support/steps.rs"]
+mod steps;
+#[path = "store/writing.rs"]
+mod writing;
+
+/// Where one test's database is.
+#[derive(Debug)]
+pub struct Place {
+    /// Its URL.
+    pub url: String,
+    _dir: Option<TempDir>,
+}
+
+impl Place {
+    fn sqlite() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        Self { url: format!("sqlite:{}", dir.path().join("gate.db").display()), _dir: Some(dir) }
+    }
+
+    /// None when there is no PostgreSQL and none is required.
+    fn postgres() -> Option<Self> {
+        Some(Self { url: postgres::fresh_url()?, _dir: None })
+    }
+
+    /// A file rather than a server.
+    pub fn is_sqlite(&self) -> bool {
+        self.url.starts_with("sqlite:")
+    }
+
+    /// A new, empty store.
+    pub async fn store(&self) -> Store {
+        Store::create(&self.url).await.unwrap_or_else(|e| panic!("{}", chain_text(&e)));
+        self.open().await
+    }
+
+    /// The store that is there.
+    pub async fn open(&self) -> Store {
+        Store::open(&self.url, &steps::world(1)).await.unwrap_or_else(|e| panic!("{}", chain_text(&e)))
+    }
+
+    /// Another process at the same database.
+    pub async fn beside(&self, seed: u64) -> Store {
+        Store::open_beside(&self.url, &steps::world(seed)).await.unwrap()
+    }
+}
+
+/// The key that signs in these tests.
+pub fn key() -> LogKey {
+    LogKey::from_seed("gate.example/log", &[7; 32]).unwrap()
+}
+
+/// Integrates everything and rebuilds the tree from what is stored. Every test of writing ends here.
+pub async fn assert_sound(store: &Store) -> Vec<Entry> {
+    while store.integrate(&key()).await.unwrap() > 0 {}
+    let mut entries: Vec<Entry> = Vec::new();
+    let mut tree = Frontier::default();
+    loop {
+        let from = u64::try_from(entries.len()).unwrap();
+        let page = store.entries(from, 1_000).await.unwrap();
+        if page.is_empty() {
+            break;
+        }
+        for logged in page {
+            assert_eq!(logged.index, Some(u64::try_from(entries.len()).unwrap()));
+            let entry: Entry = serde_json::from_slice(&logged.body).unwrap();
+            assert_eq!(entry.to_bytes(), logged.body, "the stored bytes are the canonical ones");
+            tree.push(leaf_hash(&leaf_data(entry.at, &logged.body)));
+            entries.push(entry);
+        }
+    }
+    match store.checkpoint().await.unwrap() {
+        Some(note) => {
+            let head = key().public().open(&note).unwrap();
+            assert_eq!((head.size, head.root), (tree.size(), tree.root()));
+        }
+        None => assert_eq!(tree.size(), 0),
+    }
+    entries
+}
+
+macro_rules! suite {
+    ($($module:ident::$name:ident),* $(,)?) => {
+        mod on_sqlite {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                super::$module::$name(&super::Place::sqlite()).await;
+            })*
+        }
+        mod on_postgres {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                if let Some(place) = super::Place::postgres() {
+                    super::$module::$name(&place).await;
+                }
+            })*
+        }
+    };
+}
+
+suite! {
+    writing::what_is_written_is_what_is_read,
+    writing::a_proposal_lives_from_pending_to_succeeded,
+    writing::a_step_that_contradicts_itself_is_refused,
+    writing::an_idempotency_key_is_unique_for_its_agent_t96,
+    writing::many_steps_share_one_commit_p21,
+    writing::a_full_queue_is_busy_and_an_outcome_waits,
+    writing::one_step_the_database_refuses_takes_no_other_with_it,
+    writing::only_what_was_written_is_announced,
+    races::of_two_moves_from_one_version_one_wins_and_the_other_writes_nothing_t13,
+    races::a_thousand_dispatches_of_one_proposal_give_one_grant_t09,
+    races::an_attempt_is_never_recorded_twice_even_past_the_version_guard_t09,
+    races::counts_are_what_a_recount_gives,
+    reading::a_list_is_read_page_by_page,
+    reading::a_list_is_filtered_by_state_agent_and_person,
+    reading::open_proposals_are_found_by_agent_intent_and_deadline,
+    reading::text_sorts_by_its_bytes,
+    reading::parts_that_do_not_belong_together_are_a_fault_and_no_record_t10,
+    log::every_move_has_exactly_one_leaf_in_order_t120,
+    log::integrating_in_pieces_gives_the_tree_of_all_at_once,
+    log::sequencers_that_run_at_once_do_not_disturb_each_other,
+    log::an_entry_that_appears_late_is_not_lost,
+    people::a_link_is_used_once_t47,
+    people::a_link_too_old_opens_nothing_t47,
+    people::a_session_ends_when_it_is_over_or_ended_t47,
+    people::a_token_at_rest_opens_nothing_t47,
+    opening::what_was_committed_is_there_after_a_restart,
+    opening::a_closed_store_writes_nothing,
+    opening::a_missing_database_is_refused,
+    opening::creating_twice_and_at_once_changes_nothing,
+    opening::a_newer_or_older_database_is_refused_t139,
+    opening::an_administrator_writes_beside_a_running_gate,
+}

@@ -1,0 +1,84 @@
+//! Sign-in links and sessions.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+
+use crate::Place;
+use crate::raw::Raw;
+use crate::steps::{START, digest};
+
+const HOUR: Duration = Duration::from_secs(3_600);
+
+pub async fn a_link_is_used_once_t47(place: &Place) {
+    let store = place.store().await;
+    let beside = place.beside(80).await;
+    let link = digest("link");
+    store.add_link(&link, "ann", START.plus(HOUR)).await.unwrap();
+    assert_eq!(
+        store.redeem_link(&digest("other"), &digest("s"), START, START.plus(HOUR)).await.unwrap(),
+        None
+    );
+    let sessions: Vec<_> = (0..20).map(|n| digest(&format!("session-{n}"))).collect();
+    let attempts = sessions.iter().enumerate().map(|(n, session)| {
+        let store = if n % 2 == 0 { &store } else { &beside };
+        store.redeem_link(&link, session, START, START.plus(HOUR))
+    });
+    let people: Vec<_> = join_all(attempts).await.into_iter().map(Result::unwrap).collect();
+    assert_eq!(people.iter().flatten().collect::<Vec<_>>(), ["ann"]);
+    for (session, person) in sessions.iter().zip(people) {
+        let found = store.session(session, START).await.unwrap();
+        assert_eq!(found.map(|s| s.person), person);
+    }
+}
+
+pub async fn a_link_too_old_opens_nothing_t47(place: &Place) {
+    let store = place.store().await;
+    let (link, session) = (digest("link"), digest("session"));
+    store.add_link(&link, "ann", START).await.unwrap();
+    assert_eq!(store.redeem_link(&link, &session, START, START.plus(HOUR)).await.unwrap(), None);
+    assert_eq!(store.session(&session, START).await.unwrap(), None);
+}
+
+pub async fn a_session_ends_when_it_is_over_or_ended_t47(place: &Place) {
+    let store = place.store().await;
+    let sessions = [digest("one"), digest("two")];
+    for (n, session) in sessions.iter().enumerate() {
+        let link = digest(&format!("link-{n}"));
+        store.add_link(&link, "ann", START.plus(HOUR)).await.unwrap();
+        let person = store.redeem_link(&link, session, START, START.plus(HOUR)).await.unwrap();
+        assert_eq!(person.as_deref(), Some("ann"));
+    }
+    let [one, two] = &sessions;
+    let at = |seconds| START.plus(Duration::from_secs(seconds));
+    // Seen is written at most once a minute.
+    for (now, seen) in
+        [(at(0), at(0)), (at(59), at(0)), (at(60), at(60)), (at(100), at(60)), (at(200), at(200))]
+    {
+        let session = store.session(one, now).await.unwrap().expect("the session lives");
+        assert_eq!((session.created, session.seen, session.expires), (START, seen, START.plus(HOUR)));
+    }
+    store.end_session(two).await.unwrap();
+    assert_eq!(store.session(two, at(1)).await.unwrap(), None);
+    assert!(store.session(one, at(3_599)).await.unwrap().is_some());
+    assert_eq!(store.session(one, at(3_600)).await.unwrap(), None);
+    // The next sign-in removes what is over.
+    let link = digest("link-3");
+    store.add_link(&link, "bob", START.plus(2 * HOUR)).await.unwrap();
+    store.redeem_link(&link, &digest("three"), at(3_600), START.plus(2 * HOUR)).await.unwrap();
+    let mut raw = Raw::open(place).await;
+    assert_eq!(raw.texts("SELECT person FROM session").await, ["bob"]);
+    assert_eq!(raw.texts("SELECT person FROM link").await, ["bob"]);
+}
+
+pub async fn a_token_at_rest_opens_nothing_t47(place: &Place) {
+    let store = place.store().await;
+    let (link, session) = (digest("link"), digest("session"));
+    store.add_link(&link, "ann", START.plus(HOUR)).await.unwrap();
+    store.redeem_link(&link, &session, START, START.plus(HOUR)).await.unwrap();
+    let mut raw = Raw::open(place).await;
+    for (table, digest) in [("link", link), ("session", session)] {
+        let stored = raw.texts(&format!("SELECT token FROM {table}")).await;
+        assert_eq!(stored, [digest.to_string()], "only the digest is kept");
+    }
+}

@@ -1,0 +1,132 @@
+//! Lists, look-ups, order.
+
+use countersign_core::id::ProposalId;
+use countersign_core::proposal::{Record, StateName};
+use countersign_core::time::Timestamp;
+use countersign_engine::store::{Filter, Store};
+use countersign_engine::world::World;
+use std::time::Duration;
+
+use crate::Place;
+use crate::raw::Raw;
+use crate::steps::{self, world};
+
+async fn add(store: &Store, world: &World, agent: &str, person: Option<&str>) -> Record {
+    world.advance(Duration::from_millis(1));
+    store.commit(steps::pending(world, agent, person, 3), None).await.unwrap().record
+}
+
+fn ids(records: &[Record]) -> Vec<ProposalId> {
+    records.iter().map(|r| r.proposal.id).collect()
+}
+
+pub async fn a_list_is_read_page_by_page(place: &Place) {
+    let (store, world) = (place.store().await, world(40));
+    let mut all = Vec::new();
+    for _ in 0..10 {
+        all.push(add(&store, &world, "a", None).await);
+    }
+    all.reverse();
+    for states in [vec![], vec![StateName::Pending], vec![StateName::Pending, StateName::Ready]] {
+        let mut filter = Filter { states, limit: 4, ..Filter::default() };
+        let mut read = Vec::new();
+        loop {
+            let page = store.list(&filter).await.unwrap();
+            assert!(page.len() <= 4);
+            let Some(last) = page.last() else { break };
+            filter.before = Some(last.proposal.id);
+            read.extend(page);
+        }
+        assert_eq!(read, all, "{filter:?}");
+    }
+    assert_eq!(store.list(&Filter { limit: 0, ..Filter::default() }).await.unwrap(), []);
+}
+
+pub async fn a_list_is_filtered_by_state_agent_and_person(place: &Place) {
+    let (store, world) = (place.store().await, world(41));
+    let one = add(&store, &world, "a", Some("bob")).await;
+    let two = add(&store, &world, "a", Some("eve")).await;
+    let three = add(&store, &world, "b", Some("bob")).await;
+    let four = add(&store, &world, "b", None).await;
+    store.commit(steps::cancel(&world, &two), None).await.unwrap();
+    let [one, two, three, four] = [one, two, three, four].map(|r| r.proposal.id);
+    let (pending, cancelled) = (StateName::Pending, StateName::Cancelled);
+    for (states, agent, person, expect) in [
+        (vec![], None, None, vec![four, three, two, one]),
+        (vec![pending], None, None, vec![four, three, one]),
+        (vec![cancelled], None, None, vec![two]),
+        (vec![pending, cancelled, pending], None, None, vec![four, three, two, one]),
+        (vec![], Some("a"), None, vec![two, one]),
+        (vec![pending], Some("a"), None, vec![one]),
+        (vec![], None, Some("bob"), vec![three, one]),
+        (vec![], Some("b"), Some("bob"), vec![three]),
+        (vec![cancelled], Some("b"), None, vec![]),
+        (vec![], Some("A"), None, vec![]),
+    ] {
+        let filter = Filter {
+            states,
+            agent: agent.map(str::to_owned),
+            person: person.map(str::to_owned),
+            before: None,
+            limit: 10,
+        };
+        assert_eq!(ids(&store.list(&filter).await.unwrap()), expect, "{filter:?}");
+    }
+    assert_eq!(store.in_state(pending, None, 2).await.unwrap(), [one, three]);
+    assert_eq!(store.in_state(pending, Some(three), 2).await.unwrap(), [four]);
+}
+
+pub async fn open_proposals_are_found_by_agent_intent_and_deadline(place: &Place) {
+    let (store, world) = (place.store().await, world(42));
+    let first = add(&store, &world, "a", None).await;
+    let second = add(&store, &world, "a", None).await;
+    assert_eq!(store.open_of("a", 10).await.unwrap(), 2);
+    assert_eq!(store.open_of("a", 1).await.unwrap(), 1);
+    assert_eq!(store.open_of("b", 10).await.unwrap(), 0);
+    let (a, b) = (first.proposal.id, second.proposal.id);
+    let intent = &first.binding.intent;
+    assert_eq!(store.pending_with_intent("a", intent).await.unwrap(), Some(a));
+    assert_eq!(store.pending_with_intent("b", intent).await.unwrap(), None);
+    let due = first.due().unwrap();
+    let before = Timestamp::from_micros(due.as_micros() - 1);
+    assert_eq!(store.due(before, 10).await.unwrap(), []);
+    assert_eq!(store.due(due, 10).await.unwrap(), [a]);
+    assert_eq!(store.due(due.plus(Duration::from_secs(1)), 10).await.unwrap(), [a, b]);
+    assert_eq!(store.due(due.plus(Duration::from_secs(1)), 1).await.unwrap(), [a]);
+    store.commit(steps::approve(&world, &first), None).await.unwrap();
+    assert_ne!(store.pending_with_intent("a", intent).await.unwrap(), Some(a), "it is no longer pending");
+    assert_eq!(store.open_of("a", 10).await.unwrap(), 2, "but still open");
+    store.commit(steps::cancel(&world, &second), None).await.unwrap();
+    assert_eq!(store.open_of("a", 10).await.unwrap(), 1);
+    assert_eq!(store.due(due.plus(steps::DECIDE_IN), 10).await.unwrap(), [a]);
+}
+
+pub async fn text_sorts_by_its_bytes(place: &Place) {
+    let (store, world) = (place.store().await, world(43));
+    let mut names = ["b", "B", "a", "Z", "ä", "é", "z", "_", "~", "10", "9", "a b", "ab", "A"];
+    for name in names {
+        store.commit(steps::pending(&world, name, None, 3), None).await.unwrap();
+    }
+    let mut raw = Raw::open(place).await;
+    names.sort_unstable();
+    assert_eq!(raw.texts("SELECT agent FROM proposal ORDER BY agent").await, names);
+    let mut ids = raw.texts("SELECT id FROM proposal").await;
+    ids.sort_unstable();
+    assert_eq!(raw.texts("SELECT id FROM proposal ORDER BY id").await, ids);
+}
+
+pub async fn parts_that_do_not_belong_together_are_a_fault_and_no_record_t10(place: &Place) {
+    let (store, world) = (place.store().await, world(44));
+    let one = store.commit(steps::pending(&world, "a", None, 1), None).await.unwrap().record;
+    let two = store.commit(steps::pending(&world, "a", None, 2), None).await.unwrap().record;
+    let mut raw = Raw::open(place).await;
+    raw.run(&format!(
+        "UPDATE payload SET binding = (SELECT binding FROM payload WHERE proposal = '{}') WHERE proposal = '{}'",
+        two.proposal.id, one.proposal.id
+    ))
+    .await;
+    assert!(store.proposal(one.proposal.id).await.is_err());
+    assert!(store.proposal(two.proposal.id).await.is_ok());
+    raw.run(&format!("UPDATE proposal SET state = 'ready' WHERE id = '{}'", two.proposal.id)).await;
+    assert!(store.proposal(two.proposal.id).await.is_err());
+}

@@ -1,0 +1,172 @@
+//! The one write path.
+
+use countersign_core::proposal::{Record, StateName};
+use countersign_core::refusal::Refusal;
+use countersign_engine::fault::Stop;
+use countersign_engine::store::{Committed, IdempotencyKey, Store};
+use futures_util::future::join_all;
+
+use crate::raw::Raw;
+use crate::steps::{self, digest, world};
+use crate::{Place, assert_sound};
+
+fn idempotency(key: &str, request: &str) -> IdempotencyKey {
+    IdempotencyKey { key: key.to_owned(), request: digest(request) }
+}
+
+pub async fn stored(store: &Store, record: &Record) -> Record {
+    store.proposal(record.proposal.id).await.unwrap().expect("the proposal is there")
+}
+
+pub async fn what_is_written_is_what_is_read(place: &Place) {
+    let (store, world) = (place.store().await, world(2));
+    assert_eq!(store.proposal(world.id()).await.unwrap(), None);
+    let key = idempotency("key-1", "request-1");
+    let step = steps::pending(&world, "support-bot", Some("bob"), 120);
+    let Committed { record, grant } = store.commit(step.clone(), Some(key)).await.unwrap();
+    assert!(grant.is_none());
+    assert_eq!(record, step.record);
+    assert_eq!(stored(&store, &record).await, record);
+    store.note(steps::sign_in(&world, "ann")).await.unwrap();
+    let entries = assert_sound(&store).await;
+    assert_eq!(entries, [step.entry, steps::sign_in(&world, "ann")]);
+}
+
+pub async fn a_proposal_lives_from_pending_to_succeeded(place: &Place) {
+    let (store, world) = (place.store().await, world(3));
+    let first = store.commit(steps::pending(&world, "a", None, 7), None).await.unwrap().record;
+    let revised = store.commit(steps::revise(&world, &first, 8), None).await.unwrap().record;
+    assert_ne!(revised.binding.intent, first.binding.intent);
+    assert_eq!(stored(&store, &revised).await, revised);
+    let approved = store.commit(steps::approve(&world, &revised), None).await.unwrap().record;
+    let attempt = world.id();
+    let dispatched = store.commit(steps::dispatch_as(&world, &approved, attempt), None).await.unwrap();
+    let grant = dispatched.grant.expect("a dispatch gives a grant");
+    assert_eq!((grant.proposal(), grant.attempt()), (first.proposal.id, attempt));
+    assert_eq!(*grant.call(), revised.binding.facts.call, "the call is the one that was approved");
+    let done = store.commit(steps::succeed(&world, &dispatched.record, attempt), None).await.unwrap();
+    assert!(done.grant.is_none());
+    assert_eq!(stored(&store, &done.record).await, done.record);
+    assert_eq!(done.record.version, 5);
+    assert_eq!(assert_sound(&store).await.len(), 5);
+}
+
+pub async fn a_step_that_contradicts_itself_is_refused(place: &Place) {
+    let (store, world) = (place.store().await, world(4));
+    let good = steps::pending(&world, "a", None, 7);
+    let mut another = good.clone();
+    another.entry.proposal = Some(world.id());
+    let mut later = good.clone();
+    later.entry.version = 2;
+    let mut jump = good.clone();
+    jump.record.version = 3;
+    let mut nowhere = good.clone();
+    nowhere.from = Some(StateName::Ready);
+    for step in [another, later, jump, nowhere] {
+        assert!(matches!(store.commit(step, None).await, Err(Stop::Fault(_))));
+    }
+    assert_eq!(assert_sound(&store).await, []);
+}
+
+pub async fn an_idempotency_key_is_unique_for_its_agent_t96(place: &Place) {
+    let (store, world) = (place.store().await, world(5));
+    let commits = (0..20).map(|n| {
+        let step = steps::pending(&world, "a", None, n);
+        store.commit(step, Some(idempotency("same", "request")))
+    });
+    let results = join_all(commits).await;
+    let won: Vec<&Committed> = results.iter().filter_map(|r| r.as_ref().ok()).collect();
+    assert_eq!(won.len(), 1);
+    for result in &results {
+        let Err(stop) = result else { continue };
+        assert!(matches!(stop, Stop::Refused(Refusal::IdempotencyKeyInProgress)), "{stop}");
+    }
+    let again = store.commit(steps::pending(&world, "a", None, 1), Some(idempotency("same", "other"))).await;
+    assert!(matches!(again, Err(Stop::Refused(Refusal::IdempotencyKeyInProgress))));
+    let other =
+        store.commit(steps::pending(&world, "b", None, 1), Some(idempotency("same", "request"))).await;
+    assert!(other.is_ok(), "another agent has keys of its own");
+    let replay = store.replay("a", "same").await.unwrap().expect("the key is kept");
+    assert_eq!((replay.proposal, replay.request), (won[0].record.proposal.id, digest("request")));
+    assert_eq!(store.replay("a", "never").await.unwrap(), None);
+    assert_eq!(store.replay("c", "same").await.unwrap(), None);
+    assert_eq!(assert_sound(&store).await.len(), 2, "a losing proposal has no entry");
+    store.commit(steps::pending(&world, "a", None, 1), None).await.unwrap();
+    store.commit(steps::pending(&world, "a", None, 1), None).await.unwrap();
+}
+
+pub async fn many_steps_share_one_commit_p21(place: &Place) {
+    let (store, world) = (place.store().await, world(6));
+    let steps: Vec<_> = (0..64).map(|n| steps::pending(&world, "a", None, n)).collect();
+    let payload: usize =
+        steps.iter().map(|s| serde_json::to_vec(&s.record).unwrap().len() + s.entry.to_bytes().len()).sum();
+    for result in join_all(steps.into_iter().map(|step| store.commit(step, None))).await {
+        result.unwrap();
+    }
+    let counters = store.counters();
+    assert!(counters.commits <= 8, "{counters:?}");
+    assert!(counters.statements <= 64 * 2, "{counters:?}");
+    assert!(counters.rows < 64 * 3 + 64, "{counters:?}");
+    assert!(counters.bytes <= u64::try_from(payload + payload / 2).unwrap(), "{counters:?} for {payload}");
+    assert_eq!(assert_sound(&store).await.len(), 64);
+}
+
+pub async fn a_full_queue_is_busy_and_an_outcome_waits(place: &Place) {
+    let (store, world) = (place.store().await, world(7));
+    let record = store.commit(steps::ready(&world, "a"), None).await.unwrap().record;
+    let attempt = world.id();
+    let sent = store.commit(steps::dispatch_as(&world, &record, attempt), None).await.unwrap().record;
+    let mut holder = Raw::open(place).await;
+    holder.stop_writers().await;
+    let commits: Vec<_> = (0..2_000).map(|n| steps::pending(&world, "a", None, n)).collect();
+    let all = join_all(commits.into_iter().map(|step| store.commit(step, None)));
+    let outcome = store.commit(steps::succeed(&world, &sent, attempt), None);
+    let release = async {
+        // The futures before this one have been polled once: whoever found no place was refused then.
+        tokio::task::yield_now().await;
+        holder.run("ROLLBACK").await;
+    };
+    let (all, outcome, ()) = tokio::join!(all, outcome, release);
+    let busy =
+        all.iter().filter(|r| matches!(r, Err(Stop::Refused(Refusal::Busy { retry_after_s: 1 })))).count();
+    let written = all.iter().filter(|r| r.is_ok()).count();
+    assert!(busy > 0);
+    assert_eq!(busy + written, 2_000);
+    assert!(outcome.is_ok(), "a call that was made is never turned away");
+    assert_eq!(assert_sound(&store).await.len(), written + 3);
+}
+
+pub async fn one_step_the_database_refuses_takes_no_other_with_it(place: &Place) {
+    let (store, world) = (place.store().await, world(8));
+    let mut ready = Vec::new();
+    for _ in 0..3 {
+        ready.push(store.commit(steps::ready(&world, "a"), None).await.unwrap().record);
+    }
+    // One attempt for two proposals: the index refuses the second.
+    let attempt = world.id();
+    let moves = [
+        steps::dispatch_as(&world, &ready[0], attempt),
+        steps::dispatch_as(&world, &ready[1], attempt),
+        steps::dispatch(&world, &ready[2]),
+    ];
+    let results = join_all(moves.into_iter().map(|step| store.commit(step, None))).await;
+    assert!(results[2].is_ok());
+    let twins = [&results[0], &results[1]];
+    assert_eq!(twins.iter().filter(|r| r.is_ok()).count(), 1);
+    assert_eq!(twins.iter().filter(|r| matches!(r, Err(Stop::Fault(_)))).count(), 1);
+    assert_eq!(assert_sound(&store).await.len(), 5);
+}
+
+pub async fn only_what_was_written_is_announced(place: &Place) {
+    let (store, world) = (place.store().await, world(9));
+    let mut changes = store.changes();
+    let record = store.commit(steps::pending(&world, "a", None, 1), None).await.unwrap().record;
+    let rejected = store.commit(steps::reject(&world, &record), None).await.unwrap().record;
+    assert!(store.commit(steps::cancel(&world, &record), None).await.is_err());
+    store.note(steps::sign_in(&world, "ann")).await.unwrap();
+    let first = changes.try_recv().unwrap();
+    assert_eq!((first.proposal, first.version, first.state), (record.proposal.id, 1, StateName::Pending));
+    let second = changes.try_recv().unwrap();
+    assert_eq!((second.version, second.state), (rejected.version, StateName::Rejected));
+    assert!(changes.try_recv().is_err());
+}
