@@ -2,7 +2,6 @@
 //! which needs Node and `npm ci` in its folder.
 #![expect(clippy::unwrap_used, reason = "a failed step must fail the test")]
 #![expect(clippy::indexing_slicing, reason = "a failed step must fail the test")]
-#![expect(clippy::arithmetic_side_effects, reason = "numbers in a test upstream are small")]
 #![expect(clippy::panic, reason = "a failed step must fail the test")]
 
 #[expect(dead_code, reason = "each test uses a part of what the upstream can do")]

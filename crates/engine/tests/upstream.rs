@@ -1,7 +1,6 @@
 //! Preview reads through the public face of the engine, against upstreams that misbehave.
 #![expect(clippy::unwrap_used, reason = "a failed step must fail the test")]
 #![expect(clippy::indexing_slicing, reason = "a failed step must fail the test")]
-#![expect(clippy::arithmetic_side_effects, reason = "numbers in a test upstream are small")]
 
 #[expect(dead_code, reason = "each test uses a part of what the upstream can do")]
 #[path = "support/toxic.rs"]

@@ -22,7 +22,7 @@ use crate::net::{self, Clients, Deadline};
 /// A token answer is a few hundred bytes; large JWTs reach some kilobytes.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
 /// The longest that a read token is kept, so that a revocation reaches every preview within a minute (T84).
-const KEEP_MAX: Duration = Duration::from_secs(60);
+const KEEP_MAX: Duration = Duration::from_mins(1);
 /// A token is not used in its last seconds: it has to survive the call.
 const KEEP_MARGIN: Duration = Duration::from_secs(10);
 

@@ -69,7 +69,7 @@ fn what_stands_around_a_listed_spelling_stays() {
 #[test]
 fn numbers_and_keys_are_looked_at_too() {
     let mut scrubber = Scrubber::new("1234567890");
-    let value = scrubber.value(serde_json::json!({"1234567890": 1234567890, "n": 42, "b": [true, null]}));
+    let value = scrubber.value(serde_json::json!({"1234567890": 1_234_567_890, "n": 42, "b": [true, null]}));
     assert_eq!(value, serde_json::json!({MARK: MARK, "n": 42, "b": [true, null]}));
     assert!(scrubber.found());
 }

@@ -92,7 +92,7 @@ struct Inner {
     policy: Arc<NetworkPolicy>,
     /// Owned here; a lock is held only to look up or insert, never across an await.
     pools: Mutex<HashMap<Key, Client>>,
-    #[cfg(test)]
+    /// Trusted beside the system's certificates. Empty outside tests.
     roots: Vec<reqwest::Certificate>,
 }
 
@@ -105,18 +105,16 @@ struct Key {
 
 impl Clients {
     pub(crate) fn new(policy: NetworkPolicy) -> Self {
-        install_tls_provider();
-        Self(Arc::new(Inner {
-            policy: Arc::new(policy),
-            pools: Mutex::default(),
-            #[cfg(test)]
-            roots: Vec::new(),
-        }))
+        Self::with_roots(policy, Vec::new())
     }
 
-    /// Trusts further certificates, in addition to the system's.
+    /// Trusts further certificates, beside the system's.
     #[cfg(test)]
     pub(crate) fn trusting(policy: NetworkPolicy, roots: Vec<reqwest::Certificate>) -> Self {
+        Self::with_roots(policy, roots)
+    }
+
+    fn with_roots(policy: NetworkPolicy, roots: Vec<reqwest::Certificate>) -> Self {
         install_tls_provider();
         Self(Arc::new(Inner { policy: Arc::new(policy), pools: Mutex::default(), roots }))
     }
@@ -143,7 +141,7 @@ impl Clients {
     fn client(&self, url: &Url, credential: Option<&str>, deadline: Deadline) -> Result<Client, Trouble> {
         // Half of the whole time at most: then a host that swallows packets is "not connected, nothing sent"
         // and not an unclear timeout.
-        let connect_timeout = (deadline.total / 2).min(limits::CONNECT_TIMEOUT);
+        let connect_timeout = deadline.total.div_f64(2.0).min(limits::CONNECT_TIMEOUT);
         let key = Key {
             origin: url.origin().ascii_serialization(),
             credential: credential.map(str::to_owned),
@@ -191,9 +189,7 @@ impl Clients {
             // No redirect is followed, so this client never speaks TLS: do not read the system's certificates.
             return builder.tls_certs_only([]);
         }
-        #[cfg(test)]
-        let builder = builder.tls_certs_merge(self.0.roots.iter().cloned());
-        builder
+        builder.tls_certs_merge(self.0.roots.iter().cloned())
     }
 }
 

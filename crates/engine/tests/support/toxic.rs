@@ -56,7 +56,7 @@ impl Toxic {
                 let number = {
                     let mut all = record.lock().unwrap();
                     all.push(Vec::new());
-                    all.len() - 1
+                    all.len().saturating_sub(1)
                 };
                 tokio::spawn(async move {
                     let connection = Connection { stream, record, number, read_to: 0 };
@@ -134,7 +134,7 @@ impl Connection {
             if let Some((head, body)) = text.split_once("\r\n\r\n") {
                 let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
                 if body.len() >= length.map_or(0, |l| l.parse().unwrap()) {
-                    self.read_to += text.len();
+                    self.read_to = self.read_to.saturating_add(text.len());
                     return Ok(text);
                 }
             }

@@ -58,26 +58,33 @@ async fn secret_in_header(origin: &str, name: &str) -> Secret {
     secret(origin, Use::Write, Placement::Header(name.to_owned())).await
 }
 
+fn each(text: &str, spell: fn(u8) -> String) -> String {
+    text.bytes().map(spell).collect()
+}
+
 /// Answers with the credential, in one of the spellings that echoes use.
 fn echo(request: &str) -> Vec<u8> {
     let value = request.lines().find_map(|l| l.strip_prefix("x-api-key: ")).unwrap();
     let path = request.split(' ').nth(1).unwrap();
     let standard = base64::engine::general_purpose::STANDARD;
-    let percent: String = value.bytes().map(|b| format!("%{b:02x}")).collect();
+    let percent = each(value, |b| format!("%{b:02x}"));
     let body = match path {
         "/json" => serde_json::json!({"headers": {"x-api-key": value}}).to_string(),
         "/key" => serde_json::json!({value: 1, "deep": [[{"a": format!("x{value}y")}]]}).to_string(),
         "/base64" => serde_json::json!({"a": standard.encode(value)}).to_string(),
         "/basic" => serde_json::json!({"a": standard.encode(format!("user:{value}:x"))}).to_string(),
-        "/hex" => serde_json::json!({"a": value.bytes().map(|b| format!("{b:02X}")).collect::<String>()})
-            .to_string(),
+        "/hex" => serde_json::json!({"a": each(value, |b| format!("{b:02X}"))}).to_string(),
         "/percent" => serde_json::json!({"url": format!("https://x/?k={percent}&z=1")}).to_string(),
         "/nested" => {
             serde_json::json!({"a": serde_json::json!({"b": value.replace('/', "\\/")}).to_string()})
                 .to_string()
         }
         "/slashes" => format!(r#"{{"a":"{}"}}"#, value.replace('/', "\\/")),
-        "/lines" => format!("{}\r\n{}", &standard.encode(value)[..20], &standard.encode(value)[20..]),
+        "/lines" => {
+            let digits = standard.encode(value);
+            let (first, second) = digits.split_at(20);
+            format!("{first}\r\n{second}")
+        }
         "/html" => {
             format!("<p>{}</p>", value.replace('/', "&#x2F;").replace('+', "&#43;").replace('=', "%3D"))
         }
