@@ -34,6 +34,10 @@ pub fn open(
 /// Moves a proposal, or says why not. Nothing else changes a state.
 ///
 /// INVARIANT: every pair of state and event is decided here and nowhere else (the matrix snapshot).
+#[expect(
+    clippy::too_many_lines,
+    reason = "one match over every pair; in pieces it could not be checked whole"
+)]
 pub fn apply(record: &Record, event: &Event, now: Timestamp) -> Result<Step, Refusal> {
     let denied =
         || Err(Refusal::WrongState { state: record.state.name().as_str(), verb: event.name().past() });
@@ -64,7 +68,11 @@ pub fn apply(record: &Record, event: &Event, now: Timestamp) -> Result<Step, Ref
             let state = State::Superseded { by: *by, at: now };
             Ok(step(record, state, EventCode::Superseded, Actor::Gate, json!({ "by": by }), now))
         }
-        (State::Pending { .. } | State::Ready { .. }, Event::Revise { .. }) => revise(record, event, now),
+        (State::Pending { decide_by: due, .. } | State::Ready { use_by: due }, Event::Revise { .. }) => {
+            // A revision brings new deadlines, so a late one would revive what has expired.
+            in_time(*due, now, event.name())?;
+            revise(record, event, now)
+        }
         (State::Pending { .. } | State::Ready { .. }, Event::Refuse { code, detail }) => {
             let state = State::Refused { code: *code, detail: detail.clone(), at: now };
             let data = json!({ "code": code, "detail": detail });
@@ -287,6 +295,10 @@ pub(super) fn opened(proposal: &Proposal, binding: &Binding, decision: &Decision
     })
 }
 
+#[expect(
+    clippy::too_many_arguments,
+    reason = "the parts of one move; a struct for them would be `Step` again"
+)]
 fn step(record: &Record, state: State, event: EventCode, actor: Actor, data: Value, now: Timestamp) -> Step {
     let version = record.version.saturating_add(1);
     let entry = Entry::new(now, event, actor, data).about(record.proposal.id, version);

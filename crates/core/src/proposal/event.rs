@@ -131,6 +131,36 @@ impl Event {
 }
 
 impl EventName {
+    /// Every event, in the order of a proposal's life.
+    pub const ALL: [Self; 10] = [
+        Self::Approve,
+        Self::Reject,
+        Self::Cancel,
+        Self::Expire,
+        Self::Supersede,
+        Self::Revise,
+        Self::Refuse,
+        Self::Dispatch,
+        Self::Finish,
+        Self::OwnerGone,
+    ];
+
+    /// The name in documents.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Approve => "approve",
+            Self::Reject => "reject",
+            Self::Cancel => "cancel",
+            Self::Expire => "expire",
+            Self::Supersede => "supersede",
+            Self::Revise => "revise",
+            Self::Refuse => "refuse",
+            Self::Dispatch => "dispatch",
+            Self::Finish => "finish",
+            Self::OwnerGone => "owner_gone",
+        }
+    }
+
     /// The verb in the past tense, for "cannot be …".
     pub const fn past(self) -> &'static str {
         match self {

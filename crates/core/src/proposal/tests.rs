@@ -1,1 +1,213 @@
-//! The life of a proposal.
+//! The whole state × event matrix, and every order in which a few events can come.
+
+mod matrix;
+mod orders;
+
+use std::collections::BTreeSet;
+
+use serde_json::json;
+
+use super::*;
+use crate::action::{Call, EffectClass, Method, Precondition, Resource, Risk};
+use crate::approval::{Proof, Standing};
+use crate::audit::Actor;
+use crate::decision::{DenyCode, Gate, PolicyRef, Verdict, decision_digest};
+use crate::id::AttemptId;
+use crate::outcome::{Cause, Outcome, Response};
+use crate::preview::Fidelity;
+
+/// When the deadlines of these tests are.
+const DUE: Timestamp = Timestamp::from_micros(3);
+const PEOPLE_ASKED: u32 = 2;
+
+fn at(micros: i64) -> Timestamp {
+    Timestamp::from_micros(micros)
+}
+
+fn digest(text: &str) -> Digest {
+    Digest::of(domain::POLICY, text.as_bytes())
+}
+
+fn attempt(n: u8) -> AttemptId {
+    AttemptId::from_parts(0, [n; 10])
+}
+
+fn proposal() -> Proposal {
+    let id = ProposalId::from_parts(0, [1; 10]);
+    serde_json::from_value(json!({
+        "id": id, "action": "stripe.refund.create", "title": "Refund", "revision": digest("manifest"),
+        "input": {"charge": "ch_1"}, "salt": "00", "undo": {"why": "it is money"}, "reversible": false,
+        "chain": [{"kind": "person", "id": "eve"}, {"kind": "agent", "id": "bot"}],
+        "reason": null, "run": null, "evidence": [], "created_at": at(0),
+    }))
+    .unwrap()
+}
+
+/// What is bound when the record was read as having this amount.
+fn binding(amount: i64) -> Binding {
+    let risk = Risk {
+        mutating: true,
+        reversible: false,
+        external: false,
+        financial: true,
+        amount,
+        exact: amount.to_string(),
+        currency: "eur".into(),
+        count: 1,
+    };
+    let call = Call {
+        method: Method::Post,
+        url: "https://api.stripe.example/v1/refunds".into(),
+        headers: vec![],
+        body: None,
+        credential: Some("stripe".into()),
+        ok: BTreeSet::from([200]),
+        timeout_ms: 1_000,
+        effect: EffectClass::Keyed,
+    };
+    let resource = Resource { kind: "Charge".into(), id: "ch_1".into(), system: "stripe".into() };
+    let facts = Facts {
+        resource,
+        environment: "staging".into(),
+        risk,
+        effects: vec![],
+        precondition: Precondition::None,
+        call,
+        after: None,
+    };
+    let preview = Preview {
+        fidelity: Fidelity::None,
+        at: at(0),
+        source: None,
+        before: None,
+        after: None,
+        patch: vec![],
+    };
+    Binding::new(&proposal(), facts, preview)
+}
+
+fn decision(verdict: Verdict) -> Decision {
+    let gates = match &verdict {
+        Verdict::NeedsApproval { gates } => gates.clone(),
+        Verdict::Allow | Verdict::Deny { .. } => vec![],
+    };
+    let digest = decision_digest(&gates, digest);
+    Decision { verdict, policies: vec![], policy_set: self::digest("policies"), digest }
+}
+
+fn allow() -> Decision {
+    decision(Verdict::Allow)
+}
+
+fn deny() -> Decision {
+    decision(Verdict::Deny { code: DenyCode::Forbidden })
+}
+
+/// Policy asks for people; `policy` tells one asking from another.
+fn ask(policy: &str) -> Decision {
+    let policy = PolicyRef { id: policy.into(), digest: digest(policy), reason: String::new() };
+    decision(Verdict::NeedsApproval { gates: vec![Gate { policy, rules: vec!["finance".into()] }] })
+}
+
+/// How far a rule is that asks for two people, counted as the engine does: those who answer to what is bound.
+fn standing(approvals: &[Approval], intent: &Digest, decision: &Decision) -> Vec<Standing> {
+    let people: BTreeSet<&str> = approvals
+        .iter()
+        .filter(|a| a.answers_to(intent, &decision.digest))
+        .map(|a| a.person.as_str())
+        .collect();
+    let have = u32::try_from(people.len()).unwrap();
+    vec![Standing { rule: "finance".into(), have, want: PEOPLE_ASKED }]
+}
+
+fn approval(person: &str, intent: Digest, decision: Digest) -> Approval {
+    Approval {
+        person: person.into(),
+        at: at(0),
+        intent,
+        decision,
+        view: digest("view"),
+        policy_set: digest("policies"),
+        nonce: person.into(),
+        proof: Proof::Click,
+        channel: "api".into(),
+        comment: String::new(),
+    }
+}
+
+/// `person` approves what is bound in `record`.
+fn approve(record: &Record, person: &str) -> Event {
+    let approval = approval(person, record.binding.intent, record.decision.digest);
+    let all = [record.approvals.as_slice(), std::slice::from_ref(&approval)].concat();
+    let standing = standing(&all, &record.binding.intent, &record.decision);
+    Event::Approve { approval, standing, use_by: DUE }
+}
+
+/// The same approval with every rule claimed to be met, whoever has approved.
+fn as_last(event: Event) -> Event {
+    let Event::Approve { approval, standing, use_by } = event else { return event };
+    let standing = standing.into_iter().map(|s| Standing { have: s.want, ..s }).collect();
+    Event::Approve { approval, standing, use_by }
+}
+
+/// The same approval, but of this effect under these rules.
+fn of(event: Event, intent: Digest, decision: Digest) -> Event {
+    let Event::Approve { approval, standing, use_by } = event else { return event };
+    Event::Approve { approval: Approval { intent, decision, ..approval }, standing, use_by }
+}
+
+fn reject() -> Event {
+    Event::Reject { person: "ann".into(), reason: "no".into(), channel: "api".into() }
+}
+
+fn cancel() -> Event {
+    Event::Cancel { by: Actor::Person { id: "ann".into() } }
+}
+
+fn supersede() -> Event {
+    Event::Supersede { by: ProposalId::from_parts(0, [2; 10]) }
+}
+
+fn refuse() -> Event {
+    Event::Refuse { code: RefusedCode::IdentityGone, detail: "agent `bot` is suspended".into() }
+}
+
+/// It is decided again; its new deadlines are `due`.
+fn revise(record: &Record, binding: Binding, decision: Decision, due: Timestamp) -> Event {
+    let standing = standing(&record.approvals, &binding.intent, &decision);
+    Event::Revise {
+        binding: Box::new(binding),
+        decision,
+        standing,
+        decide_by: due,
+        use_by: due,
+        because: "the record changed".into(),
+    }
+}
+
+fn dispatch(intent: Digest, decision: Decision) -> Event {
+    Event::Dispatch { attempt: attempt(1), owner: "one".into(), decision, intent }
+}
+
+fn response() -> Response {
+    Response {
+        status: 200,
+        body: json!({"ok": true}),
+        content_type: "application/json".into(),
+        scrubbed: false,
+    }
+}
+
+fn outcomes() -> [Outcome; 3] {
+    [
+        Outcome::Succeeded { response: response() },
+        Outcome::Failed { cause: Cause::NotConnected, response: None },
+        Outcome::Unknown { cause: Cause::TimedOut, response: None },
+    ]
+}
+
+fn opened(decision: Decision) -> Record {
+    let binding = binding(100);
+    let standing = standing(&[], &binding.intent, &decision);
+    open(proposal(), binding, decision, standing, (DUE, DUE)).record
+}
