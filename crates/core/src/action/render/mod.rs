@@ -1,4 +1,5 @@
-//! stub
+//! From an input and what was read to facts and one exact call.
+
 use serde_json::Value;
 
 /// What a preview read brought back.
