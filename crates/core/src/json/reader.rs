@@ -9,9 +9,7 @@ use std::collections::HashSet;
 use serde_json::{Map, Number, Value};
 use unicode_normalization::{UnicodeNormalization, is_nfc};
 
-use crate::limits::{
-    JSON_DEPTH_MAX, JSON_INTEGER_MAX, JSON_KEYS_MAX, JSON_NODES_MAX, JSON_STRING_BYTES_MAX,
-};
+use crate::limits::{JSON_DEPTH_MAX, JSON_INTEGER_MAX, JSON_KEYS_MAX, JSON_NODES_MAX, JSON_STRING_BYTES_MAX};
 
 /// Why some bytes are not the JSON that this gate reads.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -292,7 +290,10 @@ impl Reader<'_> {
         let leading_zero = self.peek() == Some(b'0');
         let whole = self.digits();
         if whole == 0 || (leading_zero && whole > 1) {
-            return Err(fail_at(start, "a number must start with one digit, and with 0 only if it is below 1"));
+            return Err(fail_at(
+                start,
+                "a number must start with one digit, and with 0 only if it is below 1",
+            ));
         }
         let decimal = self.take(b'.');
         if decimal && self.digits() == 0 {

@@ -14,9 +14,33 @@ use super::scope::environment;
 
 /// The functions that an expression may call; operators are listed with CEL's own names for them.
 const FUNCTIONS: [&str; 27] = [
-    "_?_:_", "_&&_", "_||_", "!_", "_-_", "_+_", "_*_", "_/_", "_%_", "_==_", "_!=_", "_>=_", "_<=_", "_>_",
-    "_<_", "-_", "_[_]", "@in", "size", "startsWith", "endsWith", "contains", "string", "int", "len",
-    "lower", "money",
+    "_?_:_",
+    "_&&_",
+    "_||_",
+    "!_",
+    "_-_",
+    "_+_",
+    "_*_",
+    "_/_",
+    "_%_",
+    "_==_",
+    "_!=_",
+    "_>=_",
+    "_<=_",
+    "_>_",
+    "_<_",
+    "-_",
+    "_[_]",
+    "@in",
+    "size",
+    "startsWith",
+    "endsWith",
+    "contains",
+    "string",
+    "int",
+    "len",
+    "lower",
+    "money",
 ];
 
 /// What an expression at one place of a manifest may refer to.
@@ -87,7 +111,8 @@ pub(super) fn mentions(expr: &IdedExpr, variable: &str) -> bool {
 
 /// The pattern of `matches` must be a literal, so that no agent writes patterns, and it must compile.
 fn check_pattern(call: &CallExpr) -> Result<(), String> {
-    let Some(pattern @ IdedExpr { expr: Expr::Literal(LiteralValue::String(_)), .. }) = call.args.last() else {
+    let Some(pattern @ IdedExpr { expr: Expr::Literal(LiteralValue::String(_)), .. }) = call.args.last()
+    else {
         return Err("the pattern of `matches` must be a literal".to_owned());
     };
     let probe = IdedExpr {

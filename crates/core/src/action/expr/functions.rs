@@ -13,6 +13,7 @@ pub(super) fn declare(env: &mut Env) -> Result<(), DeclarationError> {
     env.add_overload("len", "len_map", vec![MAP_TYPE], len)
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the shape of a CEL function")]
 fn money<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, ExecutionError> {
     let [minor, currency] = args.as_slice() else { return Err(wrong("money", "needs two arguments")) };
     let (Some(minor), Some(currency)) =
@@ -25,6 +26,7 @@ fn money<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, ExecutionE
     Ok(CowVal::owned(CelString::from(text)))
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the shape of a CEL function")]
 fn lower<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, ExecutionError> {
     match args.first().and_then(|a| a.downcast_ref::<CelString<'_>>()) {
         Some(text) => Ok(CowVal::owned(CelString::from(text.inner().to_lowercase()))),
@@ -32,6 +34,7 @@ fn lower<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, ExecutionE
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the shape of a CEL function")]
 fn len<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, ExecutionError> {
     match args.first().and_then(|a| a.as_sizer()) {
         Some(sizer) => Ok(CowVal::owned(sizer.size())),

@@ -18,7 +18,7 @@ use serde_json::Value;
 pub(super) use check::Vocabulary;
 pub(super) use convert::as_text;
 pub(super) use scope::Scope;
-pub(super) use template::{Piece, Template, Text, split};
+pub(super) use template::{Fault, Piece, Template, Text, split};
 
 use super::RenderError;
 
@@ -71,11 +71,6 @@ impl Expression {
     /// The `preview.let` names it refers to.
     pub(super) fn lets(&self) -> impl Iterator<Item = &str> {
         self.lets.iter().map(String::as_str)
-    }
-
-    /// Whether it is exactly `proposal.id`.
-    pub(super) const fn is_proposal_id(&self) -> bool {
-        matches!(self.kind, Kind::Path { root: Root::ProposalId, .. })
     }
 
     /// The value, or `None` if it is exactly an optional field of the input that the agent left out.

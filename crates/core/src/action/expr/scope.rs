@@ -48,7 +48,7 @@ impl<'a> Scope<'a> {
         self.before
     }
 
-    pub(super) const fn proposal_id(&self) -> Option<&'a str> {
+    pub(in crate::action) const fn proposal_id(&self) -> Option<&'a str> {
         self.proposal_id
     }
 

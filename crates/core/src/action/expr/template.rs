@@ -48,15 +48,34 @@ fn end_of_code(code: &str) -> Option<usize> {
             Some(_) if escaped => escaped = false,
             Some(_) if c == '\\' => escaped = true,
             Some(q) if c == q => quote = None,
-            Some(_) => {}
             None if c == '\'' || c == '"' => quote = Some(c),
             None if c == '{' => depth = depth.saturating_add(1),
             None if c == '}' && depth == 0 => return Some(at),
             None if c == '}' => depth = depth.saturating_sub(1),
-            None => {}
+            Some(_) | None => {}
         }
     }
     None
+}
+
+/// What is wrong with a tree of values, and where in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::action) struct Fault {
+    /// Keys and positions from the root of the tree.
+    pub(in crate::action) path: Vec<String>,
+    /// A lower-case fragment.
+    pub(in crate::action) message: String,
+}
+
+impl Fault {
+    pub(in crate::action) const fn here(message: String) -> Self {
+        Self { path: Vec::new(), message }
+    }
+
+    pub(in crate::action) fn under(mut self, key: &str) -> Self {
+        self.path.insert(0, key.to_owned());
+        self
+    }
 }
 
 /// Text with expressions in it: a query value, a header value, a sentence.
@@ -129,39 +148,43 @@ impl Template {
         place: &str,
         tree: &Value,
         words: &Vocabulary<'_>,
-    ) -> Result<Self, String> {
+    ) -> Result<Self, Fault> {
         match tree {
-            Value::String(text) => match split(text)?.as_slice() {
-                [Piece::Code(code)] => Expression::compile(place, code, words).map(Self::Value),
-                pieces if pieces.iter().any(|p| matches!(p, Piece::Code(_))) => Err(format!(
-                    "`{text}` mixes text and `${{…}}`; here a value is one expression, such as `${{'a' + input.b}}`"
-                )),
-                _ => Ok(Self::Literal(tree.clone())),
-            },
+            Value::String(text) => Self::compile_string(place, text, words).map_err(Fault::here),
             Value::Array(items) => {
-                let parts = items
-                    .iter()
-                    .enumerate()
-                    .map(|(at, item)| Self::compile(&format!("{place}[{at}]"), item, words))
-                    .collect::<Result<Vec<_>, _>>()?;
-                Ok(if parts.iter().all(Self::is_literal) {
-                    Self::Literal(tree.clone())
-                } else {
-                    Self::Array(parts)
-                })
+                let compile = |(at, item): (usize, &Value)| {
+                    Self::compile(&format!("{place}[{at}]"), item, words)
+                        .map_err(|fault| fault.under(&at.to_string()))
+                };
+                let parts = items.iter().enumerate().map(compile).collect::<Result<Vec<_>, _>>()?;
+                if parts.iter().all(Self::is_literal) {
+                    return Ok(Self::Literal(tree.clone()));
+                }
+                Ok(Self::Array(parts))
             }
             Value::Object(map) => {
-                let parts = map
-                    .iter()
-                    .map(|(k, v)| Ok((k.clone(), Self::compile(&format!("{place}.{k}"), v, words)?)))
-                    .collect::<Result<Vec<_>, String>>()?;
-                Ok(if parts.iter().all(|(_, part)| part.is_literal()) {
-                    Self::Literal(tree.clone())
-                } else {
-                    Self::Object(parts)
-                })
+                let compile = |(key, member): (&String, &Value)| {
+                    Self::compile(&format!("{place}.{key}"), member, words)
+                        .map(|part| (key.clone(), part))
+                        .map_err(|fault| fault.under(key))
+                };
+                let parts = map.iter().map(compile).collect::<Result<Vec<_>, _>>()?;
+                if parts.iter().all(|(_, part)| part.is_literal()) {
+                    return Ok(Self::Literal(tree.clone()));
+                }
+                Ok(Self::Object(parts))
             }
             Value::Null | Value::Bool(_) | Value::Number(_) => Ok(Self::Literal(tree.clone())),
+        }
+    }
+
+    fn compile_string(place: &str, text: &str, words: &Vocabulary<'_>) -> Result<Self, String> {
+        match split(text)?.as_slice() {
+            [Piece::Code(code)] => Expression::compile(place, code, words).map(Self::Value),
+            pieces if pieces.iter().any(|p| matches!(p, Piece::Code(_))) => Err(format!(
+                "`{text}` mixes text and `${{…}}`; here a value is one expression, such as `${{'a' + input.b}}`"
+            )),
+            _ => Ok(Self::Literal(Value::from(text))),
         }
     }
 

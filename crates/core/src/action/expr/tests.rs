@@ -148,7 +148,8 @@ fn text_is_split_at_expressions_and_nowhere_else() {
 fn a_value_can_only_become_itself_at_its_place() {
     let schema = schema();
     let lets = BTreeSet::new();
-    let tree = json!({"charge": "${input.charge}", "n": {"amount": "${input.amount}"}, "k": [1, "${input.ids}"]});
+    let tree =
+        json!({"charge": "${input.charge}", "n": {"amount": "${input.amount}"}, "k": [1, "${input.ids}"]});
     let template = Template::compile("request.body", &tree, &words(&schema, &lets)).unwrap();
     let evil = "ch_1\",\"amount\":1,\"x\":\"${proposal.id}";
     let input = json!({"charge": evil, "ids": ["${input.charge}"], "changes": {}});

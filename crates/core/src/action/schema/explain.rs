@@ -77,8 +77,7 @@ fn known_fields(schema: &Value, pointer: &str) -> String {
         let Some(next) = next else { break };
         at = next;
     }
-    let names: Vec<&str> =
-        properties(at).map(|p| p.keys().map(String::as_str).collect()).unwrap_or_default();
+    let names: Vec<&str> = properties(at).map(|p| p.keys().map(String::as_str).collect()).unwrap_or_default();
     if names.is_empty() {
         return "no field is expected here".to_owned();
     }

@@ -20,8 +20,7 @@ pub(in crate::action) struct Finding {
 }
 
 const ANY: [&str; 7] = ["type", "title", "description", "default", "enum", "const", "format"];
-const FORMATS: [&str; 9] =
-    ["date-time", "date", "time", "email", "hostname", "ipv4", "ipv6", "uri", "uuid"];
+const FORMATS: [&str; 9] = ["date-time", "date", "time", "email", "hostname", "ipv4", "ipv6", "uri", "uuid"];
 /// Formats whose texts cannot be long.
 const SHORT_FORMATS: [&str; 6] = ["date-time", "date", "time", "ipv4", "ipv6", "uuid"];
 
@@ -82,9 +81,7 @@ impl Linter {
                 &["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"]
             }
             "array" => &["items", "minItems", "maxItems", "uniqueItems"],
-            "object" => {
-                &["properties", "required", "additionalProperties", "minProperties", "maxProperties"]
-            }
+            "object" => &["properties", "required", "additionalProperties", "minProperties", "maxProperties"],
             "boolean" => &[],
             _ => {
                 return self.error(
@@ -112,8 +109,17 @@ impl Linter {
                 "$ref" | "$defs" | "$dynamicRef" | "$id" | "$anchor" | "definitions" => {
                     "References are not supported: write the schema out where it is used."
                 }
-                "anyOf" | "oneOf" | "allOf" | "not" | "if" | "then" | "else" | "dependentSchemas"
-                | "patternProperties" | "unevaluatedProperties" | "unevaluatedItems" => {
+                "anyOf"
+                | "oneOf"
+                | "allOf"
+                | "not"
+                | "if"
+                | "then"
+                | "else"
+                | "dependentSchemas"
+                | "patternProperties"
+                | "unevaluatedProperties"
+                | "unevaluatedItems" => {
                     "Combinators are not supported yet: use one closed type for each field."
                 }
                 _ => "Remove it, or correct its name: an unknown keyword would be ignored silently.",
@@ -127,7 +133,7 @@ impl Linter {
                 "Use date-time, date, time, email, hostname, ipv4, ipv6, uri or uuid.",
             );
         }
-        if map.get("enum").is_some_and(|e| !e.as_array().is_some_and(|items| !items.is_empty())) {
+        if map.get("enum").is_some_and(|e| e.as_array().is_none_or(Vec::is_empty)) {
             self.error("`enum` is not a list of values", "List at least one value.");
         }
     }

@@ -11,8 +11,8 @@ mod strict;
 use jsonschema::{Draft, PatternOptions, Validator};
 use serde_json::{Map, Value};
 
-pub(super) use lint::{Finding, lint};
-pub(super) use short::close;
+pub(super) use lint::lint;
+pub(super) use short::{close, close_long};
 
 use crate::json::CanonicalInput;
 use crate::refusal::InputError;
@@ -54,10 +54,7 @@ impl InputSchema {
             explain::explain(&error, schema, &mut errors);
         }
         if errors.is_empty() {
-            errors.push(InputError {
-                pointer: String::new(),
-                detail: "does not fit the schema".to_owned(),
-            });
+            errors.push(InputError { pointer: String::new(), detail: "does not fit the schema".to_owned() });
         }
         errors.sort_by(|a, b| (&a.pointer, &a.detail).cmp(&(&b.pointer, &b.detail)));
         errors.dedup();
@@ -110,7 +107,9 @@ fn apply_defaults(schema: &Value, value: &mut Value) {
         }
         Value::Array(items) => {
             if let Some(schema) = schema.get("items") {
-                items.iter_mut().for_each(|item| apply_defaults(schema, item));
+                for item in items {
+                    apply_defaults(schema, item);
+                }
             }
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}

@@ -7,7 +7,10 @@ use serde_json::{Map, Value, json};
 
 /// The closed schema of a table of fields.
 pub(in crate::action) fn close(fields: Map<String, Value>) -> Value {
-    let mut schema = json!({"type": "object", "properties": fields});
+    let mut schema = Map::new();
+    schema.insert("type".to_owned(), Value::from("object"));
+    schema.insert("properties".to_owned(), Value::Object(fields));
+    let mut schema = Value::Object(schema);
     close_object(&mut schema);
     sort(schema)
 }

@@ -1,5 +1,5 @@
-//! What JSON Schema allows and this gate does not: `1.0` for an integer, and `1.0` for `1` in `const` and
-//! `enum` (T51, T54). Two spellings of one number would be one value to policy and two to the upstream.
+//! What JSON Schema allows and this gate does not: `1.0` for an integer (T51, T54). Two spellings of one
+//! integer would be one value to policy and two to the upstream.
 
 use serde_json::Value;
 

@@ -1,14 +1,11 @@
 use proptest::prelude::*;
 use serde_json::json;
 
-use super::short::close_long;
 use super::*;
 
 fn fields(value: Value) -> Value {
-    match value {
-        Value::Object(map) => close(map),
-        other => panic!("{other} is not a table of fields"),
-    }
+    let Value::Object(map) = value else { panic!("{value} is not a table of fields") };
+    close(map)
 }
 
 fn refund() -> Value {
@@ -46,8 +43,7 @@ fn the_short_form_becomes_a_closed_schema() {
 #[test]
 fn defaults_are_in_place_before_anybody_looks() {
     let input = json!({"charge": "ch_12345678", "meta": {"note": "x"}});
-    let expect =
-        json!({"charge": "ch_12345678", "reason": "duplicate", "meta": {"note": "x", "kind": "a"}});
+    let expect = json!({"charge": "ch_12345678", "reason": "duplicate", "meta": {"note": "x", "kind": "a"}});
     assert_eq!(validate(&refund(), input), Ok(expect));
 }
 
@@ -75,8 +71,7 @@ fn every_mistake_is_listed_with_its_place_and_sorted_t54() {
 #[test]
 fn an_integer_is_written_without_a_fraction_t51_t54() {
     for amount in [json!(1.0), json!(2.5)] {
-        let errors =
-            validate(&refund(), json!({"charge": "ch_12345678", "amount": amount})).unwrap_err();
+        let errors = validate(&refund(), json!({"charge": "ch_12345678", "amount": amount})).unwrap_err();
         assert!(errors.iter().any(|(p, d)| p == "/amount" && d.contains("without a fraction")));
     }
     for wrong in [json!([]), json!("x"), json!(null), json!(1)] {
