@@ -80,6 +80,18 @@ fn what_cannot_be_said_exactly_in_json_is_an_error() {
         "{1: 'a'}",
         "money(1, 'euro')",
         "1 + 'a'",
+        "-(-9223372036854775807 - 1)",
+        "(-9223372036854775807 - 1) / -1",
+        "(-9223372036854775807 - 1) % -1",
+        "input.ids[-1]",
+        "int('abc')",
+        "int(1e300)",
+        "int('9223372036854775808')",
+        "5 % 0",
+        "input.ids + 1",
+        "input.charge[0]",
+        "null.x",
+        "1 ? 2 : 3",
     ] {
         assert!(eval(source).is_err(), "{source}");
     }

@@ -148,6 +148,12 @@ impl Linter {
                 "Look-around and back references are not supported: patterns run in linear time.",
             );
         }
+        if pattern.is_some_and(|p| !p.starts_with('^') || !p.ends_with('$')) {
+            self.warn(
+                "the pattern is not anchored, so it only has to match somewhere in the text",
+                "Write it as `^...$`.",
+            );
+        }
         let format = map.get("format").and_then(Value::as_str).unwrap_or_default();
         let bounded = ["maxLength", "enum", "const"].iter().any(|k| map.contains_key(*k))
             || SHORT_FORMATS.contains(&format)
