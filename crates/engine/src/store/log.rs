@@ -65,7 +65,8 @@ impl Store {
             .map(|row| {
                 let index = row.maybe_integer(0).map_err(fault)?.map(u64::try_from).transpose();
                 let index = index.map_err(|e| Fault::new("read the log", e))?;
-                let leaf = index.is_some().then(|| row.bytes(2).map(|b| <[u8; 32]>::try_from(b).ok())).transpose();
+                let leaf =
+                    index.is_some().then(|| row.bytes(2).map(|b| <[u8; 32]>::try_from(b).ok())).transpose();
                 let leaf = leaf.map_err(fault)?.flatten().map(Digest::from_bytes);
                 Ok(LoggedEntry { index, leaf, body: row.bytes(1).map_err(fault)?.to_vec() })
             })
