@@ -180,10 +180,10 @@ fn text(value: &Value) -> String {
 fn card(body: &Value, output: &mut Output) {
     let card = &body["card"];
     output.line(&text(&card["headline"]));
-    field(output, "state", &format!("{}", text(&body["state"]["state"])));
+    field(output, "state", &text(&body["state"]["state"]));
     let who: Vec<String> =
         items(&card["who"]).map(|w| format!("{} ({})", text(&w["name"]), text(&w["id"]))).collect();
-    field(output, "who", &format!("{}", who.join(" → ")));
+    field(output, "who", &who.join(" → "));
     let preview = &card["preview"];
     field(output, "preview", &format!("{} {}", text(&preview["fidelity"]), text(&preview["source"])));
     for change in items(&preview["patch"]) {
@@ -196,10 +196,10 @@ fn card(body: &Value, output: &mut Output) {
         ));
     }
     for effect in items(&card["effects"]) {
-        field(output, "effect", &format!("{}", text(effect)));
+        field(output, "effect", &text(effect));
     }
-    field(output, "undo", &format!("{}", text(&card["undo"])));
-    field(output, "guard", &format!("{}", text(&card["guard"])));
+    field(output, "undo", &text(&card["undo"]));
+    field(output, "guard", &text(&card["guard"]));
     for gate in items(&card["gates"]) {
         let rules: Vec<String> = items(&gate["rules"]).map(text).collect();
         field(
@@ -213,11 +213,11 @@ fn card(body: &Value, output: &mut Output) {
             ),
         );
     }
-    field(output, "call", &format!("{}", text(&card["call"]["line"])));
-    field(output, "body", &format!("{}", text(&card["call"]["body"])));
-    field(output, "credential", &format!("{}", text(&card["call"]["credential"])));
-    field(output, "input", &format!("{}", card["input"]));
-    field(output, "intent", &format!("{}", text(&card["intent"])));
+    field(output, "call", &text(&card["call"]["line"]));
+    field(output, "body", &text(&card["call"]["body"]));
+    field(output, "credential", &text(&card["call"]["credential"]));
+    field(output, "input", &card["input"].to_string());
+    field(output, "intent", &text(&card["intent"]));
     let words = text(&body["written_by_the_agent"]["reason"]);
     if !words.is_empty() {
         output.line("  written by the agent, not verified:");
