@@ -24,7 +24,8 @@ pub(crate) async fn export(
     store: &Store,
     key: LogPublicKey,
 ) -> Result<impl Stream<Item = Result<Vec<u8>, Stop>> + Send + 'static, Stop> {
-    let note = store.checkpoint().await?.ok_or_else(|| Fault::new("export the log", "it has no checkpoint yet"))?;
+    let note =
+        store.checkpoint().await?.ok_or_else(|| Fault::new("export the log", "it has no checkpoint yet"))?;
     let head: Checkpoint = key.open(&note).map_err(|e| Fault::new("open the log's own checkpoint", e))?;
     let header = ExportHeader { key, before: Frontier::default(), count: head.size, proof: Vec::new() };
     let header = Some(header.to_line());

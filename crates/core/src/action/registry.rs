@@ -1,21 +1,28 @@
-//! stub
-use std::collections::BTreeSet;
+//! The loaded actions and the systems that they touch.
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::*;
+use super::manifest;
+use super::render::{Before, Plan, RenderError};
+use super::schema::InputSchema;
+use super::types::{ActionName, CredentialRefs, EffectClass, Facts, Group, ReadCall, Undo};
 use crate::digest::Digest;
 use crate::json::CanonicalInput;
-use crate::problem::{Problem, SourceFile};
+use crate::problem::{Problem, Severity, SourceFile};
 use crate::refusal::InputError;
+
+/// What an approver sees in place of a redacted value.
+const REDACTED: &str = "(redacted)";
 
 /// One external system.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct System {
     /// Its name.
     pub name: String,
-    /// `https://api.stripe.com`: scheme, host, port; no path beyond an optional prefix.
+    /// `https://api.stripe.com`: scheme, host, port and perhaps a path prefix; no slash at the end.
     pub base_url: String,
     /// The environment, one of those in `countersign.toml`.
     pub environment: String,
@@ -25,7 +32,7 @@ pub struct System {
     pub credential: CredentialRefs,
 }
 
-/// One registered action.
+/// One registered action, compiled.
 #[derive(Debug)]
 pub struct Action {
     /// Full name.
@@ -36,68 +43,124 @@ pub struct Action {
     pub title: String,
     /// For agents and people.
     pub description: String,
-    /// Groups.
+    /// Groups; never empty.
     pub groups: BTreeSet<Group>,
     /// Can be undone.
     pub reversible: bool,
     /// Effect class.
     pub effect: EffectClass,
+    /// How long the upstream remembers an idempotency key, if the manifest says so.
+    pub effect_window_s: Option<u64>,
     /// What the manifest says about going back.
     pub undo: Undo,
     /// The resource type, e.g. `Charge`.
     pub resource_type: String,
-    /// The input schema: JSON Schema 2020-12, closed.
+    /// The input schema: JSON Schema 2020-12, every object closed, keys sorted.
     pub schema: Value,
     /// Digest of everything in the manifest that concerns this action and its system.
     pub revision: Digest,
+    pub(super) input: InputSchema,
+    pub(super) plan: Plan,
+    /// JSON pointers into the record that approvers do not see.
+    pub(super) hidden: Vec<String>,
 }
 
 impl Action {
-    /// Validates.
-    pub fn validate(&self, _input: Value) -> Result<CanonicalInput, Vec<InputError>> {
-        todo!()
+    /// Applies the schema's defaults and validates.
+    ///
+    /// `input` must come from [`crate::json::read`]: what that reader refuses is not looked for again. All
+    /// mistakes are listed with their JSON pointers, sorted, at most fifty.
+    pub fn validate(&self, input: Value) -> Result<CanonicalInput, Vec<InputError>> {
+        self.input.validate(&self.schema, input)
     }
-    /// The read before.
-    pub fn read_call(&self, _input: &CanonicalInput) -> Result<Option<ReadCall>, RenderError> {
-        todo!()
+
+    /// The read before the change, or `None` if the manifest names none.
+    pub fn read_call(&self, input: &CanonicalInput) -> Result<Option<ReadCall>, RenderError> {
+        self.plan.read_call(self, input.value())
     }
-    /// Facts.
+
+    /// Everything that is bound by the intent digest, computed from the input and the record.
+    ///
+    /// `before` must be there if [`Action::read_call`] gave a call; it is ignored if not.
     pub fn facts(
         &self,
-        _input: &CanonicalInput,
-        _before: Option<&Before>,
-        _proposal_id: &str,
+        input: &CanonicalInput,
+        before: Option<&Before>,
+        proposal_id: &str,
     ) -> Result<Facts, RenderError> {
-        todo!()
+        self.plan.facts(self, input.value(), before, proposal_id)
     }
-    /// Redacts for approvers.
-    pub fn redact(&self, _value: &Value) -> Value {
-        todo!()
+
+    /// A copy of the record, before or after, in which what the manifest hides reads `(redacted)`.
+    pub fn redact(&self, value: &Value) -> Value {
+        let mut shown = value.clone();
+        for pointer in &self.hidden {
+            if let Some(hidden) = shown.pointer_mut(pointer) {
+                *hidden = Value::from(REDACTED);
+            }
+        }
+        shown
+    }
+
+    /// The name of the credential of the call itself.
+    pub(super) fn credential(&self) -> Option<&str> {
+        match self.effect {
+            EffectClass::Read => self.system.credential.read.as_deref(),
+            EffectClass::Keyed | EffectClass::Conditional | EffectClass::Natural | EffectClass::Opaque => {
+                self.system.credential.write.as_deref()
+            }
+        }
     }
 }
 
 /// All registered actions.
 #[derive(Debug, Default)]
-pub struct Registry {}
+pub struct Registry {
+    actions: BTreeMap<ActionName, Arc<Action>>,
+    systems: BTreeMap<String, Arc<System>>,
+}
 
 impl Registry {
-    /// Loads manifests.
-    pub fn load(
-        _files: &[SourceFile],
-        _environments: &[String],
-    ) -> Result<(Self, Vec<Problem>), Vec<Problem>> {
-        todo!()
+    /// Loads manifests, one system a file. With any error nothing loads and every finding is returned,
+    /// warnings included; without, the warnings come beside the registry.
+    pub fn load(files: &[SourceFile], environments: &[String]) -> Result<(Self, Vec<Problem>), Vec<Problem>> {
+        let mut registry = Self::default();
+        let mut problems = Vec::new();
+        for file in files {
+            let Some((line, system, actions)) = manifest::load(file, environments, &mut problems) else {
+                continue;
+            };
+            let name = system.name.clone();
+            if registry.systems.insert(name.clone(), system).is_some() {
+                problems.push(Problem::error(
+                    &file.path,
+                    line,
+                    format!("the system `{name}` is already defined in another file"),
+                    "Keep one file for each system.",
+                ));
+                continue;
+            }
+            registry.actions.extend(actions.into_iter().map(|a| (a.name.clone(), Arc::new(a))));
+        }
+        problems.sort_by(|a, b| (&a.file, a.line, &a.message).cmp(&(&b.file, b.line, &b.message)));
+        if problems.iter().any(|p| p.severity == Severity::Error) {
+            return Err(problems);
+        }
+        Ok((registry, problems))
     }
-    /// By name.
-    pub fn get(&self, _name: &str) -> Option<&Arc<Action>> {
-        todo!()
+
+    /// An action by its full name.
+    pub fn get(&self, name: &str) -> Option<&Arc<Action>> {
+        self.actions.get(name)
     }
-    /// All.
+
+    /// All actions, by name.
     pub fn actions(&self) -> impl Iterator<Item = &Arc<Action>> {
-        std::iter::empty()
+        self.actions.values()
     }
-    /// All systems.
+
+    /// All systems, by name.
     pub fn systems(&self) -> impl Iterator<Item = &Arc<System>> {
-        std::iter::empty()
+        self.systems.values()
     }
 }

@@ -23,6 +23,12 @@ impl ActionName {
     }
 }
 
+impl std::borrow::Borrow<str> for ActionName {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
 impl fmt::Display for ActionName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -152,6 +158,7 @@ impl Resource {
 
 /// The same typed facts for every action. Policies should read these rather than the raw input.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "four independent facts, each with its name in policies")]
 pub struct Risk {
     /// Whether anything changes.
     pub mutating: bool,

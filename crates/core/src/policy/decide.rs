@@ -85,7 +85,12 @@ impl Policies {
         self.decision(Verdict::Deny { code }, self.references(ids), self.no_gates)
     }
 
-    fn decision(&self, verdict: Verdict, policies: Vec<PolicyRef>, digest: crate::digest::Digest) -> Decision {
+    fn decision(
+        &self,
+        verdict: Verdict,
+        policies: Vec<PolicyRef>,
+        digest: crate::digest::Digest,
+    ) -> Decision {
         Decision { verdict, policies, policy_set: self.digest, digest }
     }
 

@@ -108,9 +108,9 @@ impl Identities {
             let reach = reached.chain([own.clone()]).filter_map(|u| position.get(&u).copied()).collect();
             Identity { uid: own, teams, reach }
         };
-        let people = directory.people().map(|(name, _)| {
-            (name.to_owned(), identity(&Link::Person { id: name.to_owned() }, None))
-        });
+        let people = directory
+            .people()
+            .map(|(name, _)| (name.to_owned(), identity(&Link::Person { id: name.to_owned() }, None)));
         let agents = directory.agents().map(|(name, agent)| {
             (name.to_owned(), identity(&Link::Agent { id: name.to_owned() }, Some(&agent.owner)))
         });
@@ -126,7 +126,10 @@ impl Identities {
     }
 
     /// The entities that policies can reach from these links, each once.
-    pub(super) fn reachable_from<'a>(&'a self, links: &[&Identity]) -> impl Iterator<Item = &'a Entity> + use<'a> {
+    pub(super) fn reachable_from<'a>(
+        &'a self,
+        links: &[&Identity],
+    ) -> impl Iterator<Item = &'a Entity> + use<'a> {
         let positions: BTreeSet<usize> = links.iter().flat_map(|l| l.reach.iter().copied()).collect();
         positions.into_iter().filter_map(|at| self.entities.get(at))
     }

@@ -54,7 +54,11 @@ pub(super) fn lint(policy: &Written, inputs: &[&Fields], known: &Known<'_>) -> V
         if let Some(file) = known.missing(&literal).filter(|_| named.insert(literal.clone())) {
             let needle = format!("\"{}\"", literal.id().escaped());
             let message = format!("`{literal}` does not exist");
-            problems.push(policy.place.error(&needle, message, format!("Correct the name, or add it to {file}.")));
+            problems.push(policy.place.error(
+                &needle,
+                message,
+                format!("Correct the name, or add it to {file}."),
+            ));
         }
     }
     let mut seen = Seen::default();
@@ -64,13 +68,21 @@ pub(super) fn lint(policy: &Written, inputs: &[&Fields], known: &Known<'_>) -> V
     problems.extend(seen.compared.iter().filter_map(|(path, text)| unlisted(policy, inputs, path, text)));
     if let Some(operator) = seen.arithmetic {
         let message = "arithmetic can overflow, and a policy that fails denies everything it applies to";
-        problems.push(policy.place.warning(operator, message, "Compare facts of `context.risk` with constants."));
+        problems.push(policy.place.warning(
+            operator,
+            message,
+            "Compare facts of `context.risk` with constants.",
+        ));
     }
     if policy.forbids() {
         problems.extend(seen.guards.iter().filter_map(|path| escapable(policy, inputs, &seen, path)));
         if seen.amount_below {
             let message = "a forbid on small amounts: `context.risk.amount` is rounded up, so a part of a unit escapes it";
-            problems.push(policy.place.warning("amount", message, "Compare `context.risk.exact`, or forbid above a limit."));
+            problems.push(policy.place.warning(
+                "amount",
+                message,
+                "Compare `context.risk.exact`, or forbid above a limit.",
+            ));
         }
     }
     problems
@@ -107,7 +119,8 @@ fn escapable(policy: &Written, inputs: &[&Fields], seen: &Seen<'_>, path: &[&str
     if !optional || !read || seen.absences.contains(path) {
         return None;
     }
-    let message = format!("a forbid is skipped when the agent omits this field: `context.{}`", path.join("."));
+    let message =
+        format!("a forbid is skipped when the agent omits this field: `context.{}`", path.join("."));
     Some(policy.place.warning(" has ", message, "Use `context.risk`, or add `!(… has …)`."))
 }
 
@@ -206,7 +219,8 @@ impl<'a> Seen<'a> {
 
     fn compare(&mut self, path: Option<&'a Value>, text: Option<&'a Value>) {
         let literal = text.and_then(Node::read);
-        if let (Some(path), Some(Node::Literal(Value::String(text)))) = (path.and_then(context_path), literal) {
+        if let (Some(path), Some(Node::Literal(Value::String(text)))) = (path.and_then(context_path), literal)
+        {
             self.compared.push((path, text));
         }
     }

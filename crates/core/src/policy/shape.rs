@@ -162,7 +162,8 @@ impl Reader<'_> {
         for (name, property) in properties {
             if let Some(kind) = self.kind(property, depth) {
                 // A default that does not fit its own type stands for nothing.
-                let default = property.get("default").filter(|d| value::to_cedar(&kind, d).is_some()).cloned();
+                let default =
+                    property.get("default").filter(|d| value::to_cedar(&kind, d).is_some()).cloned();
                 let required = required.contains(name.as_str());
                 fields.insert(name.clone(), Field { kind, required, default });
             }

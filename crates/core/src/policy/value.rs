@@ -128,7 +128,9 @@ fn scaled(text: &str) -> Option<i128> {
         None => (false, text),
     };
     let (mantissa, exponent) = match text.split_once(['e', 'E']) {
-        Some((mantissa, exponent)) => (mantissa, exponent.strip_prefix('+').unwrap_or(exponent).parse().ok()?),
+        Some((mantissa, exponent)) => {
+            (mantissa, exponent.strip_prefix('+').unwrap_or(exponent).parse().ok()?)
+        }
         None => (text, 0_i32),
     };
     let (whole, part) = match mantissa.split_once('.') {

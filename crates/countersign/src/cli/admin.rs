@@ -71,7 +71,9 @@ pub(super) fn key(args: &Key, output: &mut Output) -> anyhow::Result<u8> {
     }
     let mut file = std::fs::OpenOptions::new().append(true).open(&path)?;
     file.write_all(lines.as_bytes()).with_context(|| format!("failed to write {}", path.display()))?;
-    output.error("the key's digest was added to directory.toml; send SIGHUP to a running gate. The key is shown once.");
+    output.error(
+        "the key's digest was added to directory.toml; send SIGHUP to a running gate. The key is shown once.",
+    );
     Ok(DONE)
 }
 

@@ -97,7 +97,8 @@ fn describe(body: &Value, output: &mut Output) {
 }
 
 fn nearest(body: &Value, output: &mut Output) {
-    let names: Vec<&str> = body["nearest"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let names: Vec<&str> =
+        body["nearest"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     if !names.is_empty() {
         output.line(&format!("  may be permitted instead: {}", names.join(", ")));
     }

@@ -41,7 +41,10 @@ struct Session {
 
 impl Client {
     /// A client of the gate at `base`.
-    #[expect(clippy::disallowed_methods, reason = "this client talks to the gate itself, never to an upstream")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this client talks to the gate itself, never to an upstream"
+    )]
     pub(crate) fn new(base: &str, token: &str) -> anyhow::Result<Self> {
         countersign_engine::net::install_tls_provider();
         let http = reqwest::Client::builder()
@@ -55,8 +58,9 @@ impl Client {
     /// A client with the session that `countersign person login` kept.
     pub(crate) fn signed_in() -> anyhow::Result<Self> {
         let path = session_path()?;
-        let text = std::fs::read_to_string(&path)
-            .context("you are not signed in; ask an operator for a link and run `countersign person login`")?;
+        let text = std::fs::read_to_string(&path).context(
+            "you are not signed in; ask an operator for a link and run `countersign person login`",
+        )?;
         let session: Session = serde_json::from_str(&text).context("the kept session cannot be read")?;
         Self::new(&session.gate, &session.token)
     }
@@ -69,7 +73,8 @@ impl Client {
     /// `GET path` as text.
     pub(crate) async fn text(&self, path: &str) -> anyhow::Result<String> {
         let request = self.http.get(format!("{}{path}", self.base)).bearer_auth(&self.token);
-        let response = request.send().await.with_context(|| format!("failed to reach the gate at {}", self.base))?;
+        let response =
+            request.send().await.with_context(|| format!("failed to reach the gate at {}", self.base))?;
         Ok(response.error_for_status()?.text().await?)
     }
 
@@ -87,7 +92,8 @@ impl Client {
 
     async fn send(&self, request: reqwest::RequestBuilder) -> anyhow::Result<Answer> {
         let request = if self.token.is_empty() { request } else { request.bearer_auth(&self.token) };
-        let response = request.send().await.with_context(|| format!("failed to reach the gate at {}", self.base))?;
+        let response =
+            request.send().await.with_context(|| format!("failed to reach the gate at {}", self.base))?;
         let status = response.status().as_u16();
         let bytes = response.bytes().await.context("failed to read the gate's answer")?;
         Ok(Answer { status, body: serde_json::from_slice(&bytes).unwrap_or_default() })
@@ -103,7 +109,8 @@ impl Answer {
     /// A problem in words, with the place of each mistake.
     pub(crate) fn problem(&self) -> String {
         let text = |value: &Value| visible(value.as_str().unwrap_or_default()).text;
-        let mut words = format!("{} ({} {})", text(&self.body["detail"]), self.status, text(&self.body["code"]));
+        let mut words =
+            format!("{} ({} {})", text(&self.body["detail"]), self.status, text(&self.body["code"]));
         for error in self.body["errors"].as_array().into_iter().flatten() {
             words.push_str(&format!("; at `{}`: {}", text(&error["pointer"]), text(&error["detail"])));
         }

@@ -56,7 +56,8 @@ pub(super) async fn run(args: &Init, output: &mut Output) -> anyhow::Result<u8> 
 
 /// Makes the log's key and the database of a gate directory, if they do not exist. Errors are in words.
 pub(crate) async fn create_state(dir: &Path) -> Result<config::Config, Vec<String>> {
-    let config = config::load_config(dir).map_err(|ps| ps.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+    let config =
+        config::load_config(dir).map_err(|ps| ps.iter().map(ToString::to_string).collect::<Vec<_>>())?;
     let words = |e: anyhow::Error| vec![format!("{e:#}")];
     if let Some(parent) = config.key_file.parent() {
         std::fs::create_dir_all(parent).map_err(|e| vec![e.to_string()])?;
@@ -84,7 +85,8 @@ pub(crate) fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
     let temporary = path.with_extension("new");
     let _ = std::fs::remove_file(&temporary);
     let write = || -> std::io::Result<()> {
-        let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
+        let mut file =
+            std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
         file.write_all(text.as_bytes())?;
         file.sync_all()?;
         std::fs::rename(&temporary, path)

@@ -7,7 +7,9 @@ use std::pin::pin;
 
 use anyhow::Context as _;
 use clap::Subcommand;
-use countersign_core::audit::{EXPORT_LINE_BYTES_MAX, Expected, Finding, LogPublicKey, Verification, Verifier};
+use countersign_core::audit::{
+    EXPORT_LINE_BYTES_MAX, Expected, Finding, LogPublicKey, Verification, Verifier,
+};
 use countersign_engine::store::Store;
 use countersign_engine::world::World;
 use futures_util::StreamExt as _;
@@ -47,7 +49,8 @@ pub(super) async fn run(command: &Log, output: &mut Output) -> anyhow::Result<u8
                 Some(dir) => from_directory(dir, out).await?,
                 None => {
                     let text = Client::signed_in()?.text("/v1/log/export").await?;
-                    std::fs::write(out, text).with_context(|| format!("failed to write {}", out.display()))?;
+                    std::fs::write(out, text)
+                        .with_context(|| format!("failed to write {}", out.display()))?;
                 }
             }
             output.line(&format!("wrote {}", out.display()));
@@ -64,11 +67,13 @@ pub(super) async fn run(command: &Log, output: &mut Output) -> anyhow::Result<u8
 }
 
 async fn from_directory(dir: &Path, out: &Path) -> anyhow::Result<()> {
-    let config = config::load_config(dir)
-        .map_err(|problems| anyhow::anyhow!(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")))?;
+    let config = config::load_config(dir).map_err(|problems| {
+        anyhow::anyhow!(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+    })?;
     let key = serve::read_key(&config.origin, &config.key_file)?;
     let store = Store::open_beside(&config.store_url, &World::system()).await?;
-    let mut file = std::fs::File::create(out).with_context(|| format!("failed to write {}", out.display()))?;
+    let mut file =
+        std::fs::File::create(out).with_context(|| format!("failed to write {}", out.display()))?;
     let pieces = export::export(&store, key.public()).await.map_err(serve::stopped)?;
     let mut pieces = pin!(pieces);
     while let Some(piece) = pieces.next().await {
@@ -99,7 +104,10 @@ pub(crate) fn verify(file: &Path, expected: Expected) -> anyhow::Result<Verifica
 pub(crate) fn describe(answer: &Verification, output: &mut Output) {
     match &answer.finding {
         Finding::Verified { up_to } => {
-            output.line(&format!("VERIFIED: {} entries; a checkpoint held elsewhere vouches for {up_to}", answer.entries));
+            output.line(&format!(
+                "VERIFIED: {} entries; a checkpoint held elsewhere vouches for {up_to}",
+                answer.entries
+            ));
         }
         Finding::Unanchored { why } => {
             output.line(&format!("UNANCHORED: {} entries are what the log signed; {why}", answer.entries));
@@ -108,7 +116,12 @@ pub(crate) fn describe(answer: &Verification, output: &mut Output) {
         Finding::Broken { at: None, why } => output.line(&format!("BROKEN: {why}")),
     }
     if let Some(checkpoint) = &answer.checkpoint {
-        output.line(&format!("  log {}, {} entries, root {}", checkpoint.origin, checkpoint.size, checkpoint.root.to_hex()));
+        output.line(&format!(
+            "  log {}, {} entries, root {}",
+            checkpoint.origin,
+            checkpoint.size,
+            checkpoint.root.to_hex()
+        ));
     }
     if let Some(key) = &answer.key {
         output.line(&format!("  key {}", key.to_vkey()));

@@ -18,8 +18,8 @@ use crate::{config, demo, serve, telemetry};
 pub(crate) use client::Client;
 pub(crate) use init::{create_state, write_private};
 pub(crate) use log::{describe as describe_finding, verify as verify_file};
-pub(crate) use people::verdict;
 pub(crate) use output::Output;
+pub(crate) use people::verdict;
 
 /// Done.
 pub(crate) const DONE: u8 = 0;
@@ -170,9 +170,9 @@ async fn run_gate(dir: &std::path::Path, output: &mut Output) -> anyhow::Result<
     };
     warnings.iter().for_each(|w| output.error(&w.to_string()));
     let bound = serve::Bound::open(config, ruleset).await?;
-    output.line(&format!("agents  {}", bound.agents_url()?));
-    output.line(&format!("people  {}", bound.people_url()));
-    output.line(&format!("log     {}", bound.gate().log_key().public().to_vkey()));
+    output.line(&format!("agents {}", bound.agents_url()?));
+    output.line(&format!("people {}", bound.people_url()));
+    output.line(&format!("log {}", bound.gate().log_key().public().to_vkey()));
     bound.serve(stop_signal()).await?;
     output.line("stopped");
     Ok(DONE)

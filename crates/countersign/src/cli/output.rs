@@ -4,6 +4,9 @@ use std::io::Write as _;
 
 use countersign_core::text::visible;
 
+/// The deepest indentation of our own lines.
+const INDENT_MAX: usize = 12;
+
 /// Standard output and standard error.
 #[derive(Debug)]
 pub(crate) struct Output(());
@@ -14,10 +17,19 @@ impl Output {
         Self(())
     }
 
-    /// One line of text; whatever is unusual in it becomes visible.
+    /// One line of text; whatever is unusual in it becomes visible. Its indentation is ours and stays.
     pub(crate) fn line(&mut self, text: &str) {
+        let rest = text.trim_start_matches(' ');
+        let indent = text.len().saturating_sub(rest.len()).min(INDENT_MAX);
         // A closed pipe is the reader's choice and no fault of ours.
-        let _ = writeln!(std::io::stdout().lock(), "{}", visible(text).text);
+        let _ = writeln!(std::io::stdout().lock(), "{:indent$}{}", "", visible(rest).text);
+    }
+
+    /// One row of a table: each cell made visible, then padded to its width.
+    pub(crate) fn row(&mut self, cells: &[(&str, usize)]) {
+        let shown: Vec<String> =
+            cells.iter().map(|(text, width)| format!("{:<width$}", visible(text).text)).collect();
+        let _ = writeln!(std::io::stdout().lock(), "{}", shown.join("  ").trim_end());
     }
 
     /// Several lines, each made visible.

@@ -68,7 +68,8 @@ pub(super) struct Cancel {
 
 pub(super) async fn list(args: &List, output: &mut Output) -> anyhow::Result<u8> {
     let state = if args.state == "all" { String::new() } else { format!("&state={}", args.state) };
-    let body = Client::signed_in()?.get(&format!("/v1/proposals?limit={}{state}", args.limit)).await?.good()?;
+    let body =
+        Client::signed_in()?.get(&format!("/v1/proposals?limit={}{state}", args.limit)).await?.good()?;
     if args.json {
         output.lines(&serde_json::to_string_pretty(&body)?);
         return Ok(DONE);
@@ -79,7 +80,8 @@ pub(super) async fn list(args: &List, output: &mut Output) -> anyhow::Result<u8>
     }
     for item in items {
         let yours = if item["yours"] == json!(true) { "yours" } else { "" };
-        output.line(&format!("{}  {:<10} {:<5} {}", text(&item["id"]), text(&item["state"]), yours, text(&item["headline"])));
+        let (id, state, headline) = (text(&item["id"]), text(&item["state"]), text(&item["headline"]));
+        output.row(&[(&id, 30), (&state, 10), (yours, 5), (&headline, 0)]);
     }
     Ok(DONE)
 }
@@ -100,7 +102,10 @@ pub(super) async fn approve(args: &Approve, output: &mut Output) -> anyhow::Resu
     let shown = text(&body["card"]["intent"]);
     match &args.intent {
         Some(intent) if *intent != shown => {
-            bail!("the proposal changed: it is now {shown}; look at it again with `countersign show {}`", args.id);
+            bail!(
+                "the proposal changed: it is now {shown}; look at it again with `countersign show {}`",
+                args.id
+            );
         }
         Some(_) => {}
         None => {
@@ -111,7 +116,8 @@ pub(super) async fn approve(args: &Approve, output: &mut Output) -> anyhow::Resu
             }
         }
     }
-    let answer = client.post(&format!("/v1/proposals/{}/approve", args.id), &verdict(&body, &args.comment)).await?;
+    let answer =
+        client.post(&format!("/v1/proposals/{}/approve", args.id), &verdict(&body, &args.comment)).await?;
     if answer.status >= 400 {
         output.line(&answer.problem());
         return Ok(answer.exit_code());
@@ -125,7 +131,8 @@ pub(super) async fn approve(args: &Approve, output: &mut Output) -> anyhow::Resu
 pub(super) async fn reject(args: &Reject, output: &mut Output) -> anyhow::Result<u8> {
     let client = Client::signed_in()?;
     let body = read(&client, &args.id, 0).await?;
-    let answer = client.post(&format!("/v1/proposals/{}/reject", args.id), &verdict(&body, &args.reason)).await?;
+    let answer =
+        client.post(&format!("/v1/proposals/{}/reject", args.id), &verdict(&body, &args.reason)).await?;
     if answer.status >= 400 {
         output.line(&answer.problem());
         return Ok(answer.exit_code());
@@ -173,35 +180,55 @@ fn text(value: &Value) -> String {
 fn card(body: &Value, output: &mut Output) {
     let card = &body["card"];
     output.line(&text(&card["headline"]));
-    output.line(&format!("  state      {}", text(&body["state"]["state"])));
-    let who: Vec<String> = items(&card["who"]).map(|w| format!("{} ({})", text(&w["name"]), text(&w["id"]))).collect();
-    output.line(&format!("  who        {}", who.join(" → ")));
+    field(output, "state", &text(&body["state"]["state"]));
+    let who: Vec<String> =
+        items(&card["who"]).map(|w| format!("{} ({})", text(&w["name"]), text(&w["id"]))).collect();
+    field(output, "who", &who.join(" → "));
     let preview = &card["preview"];
-    output.line(&format!("  preview    {} {}", text(&preview["fidelity"]), text(&preview["source"])));
+    field(output, "preview", &format!("{} {}", text(&preview["fidelity"]), text(&preview["source"])));
     for change in items(&preview["patch"]) {
         let before = preview["before"].pointer(&text(&change["path"])).cloned().unwrap_or_default();
-        output.line(&format!("    {} {}: {before} → {}", text(&change["op"]), text(&change["path"]), change["value"]));
+        output.line(&format!(
+            "    {} {}: {before} → {}",
+            text(&change["op"]),
+            text(&change["path"]),
+            change["value"]
+        ));
     }
     for effect in items(&card["effects"]) {
-        output.line(&format!("  effect     {}", text(effect)));
+        field(output, "effect", &text(effect));
     }
-    output.line(&format!("  undo       {}", text(&card["undo"])));
-    output.line(&format!("  guard      {}", text(&card["guard"])));
+    field(output, "undo", &text(&card["undo"]));
+    field(output, "guard", &text(&card["guard"]));
     for gate in items(&card["gates"]) {
         let rules: Vec<String> = items(&gate["rules"]).map(text).collect();
-        output.line(&format!("  asks       {} ({}, {})", text(&gate["policy"]["reason"]), text(&gate["policy"]["id"]), rules.join(", ")));
+        field(
+            output,
+            "asks",
+            &format!(
+                "{} ({}, {})",
+                text(&gate["policy"]["reason"]),
+                text(&gate["policy"]["id"]),
+                rules.join(", ")
+            ),
+        );
     }
-    output.line(&format!("  call       {}", text(&card["call"]["line"])));
-    output.line(&format!("  body       {}", text(&card["call"]["body"])));
-    output.line(&format!("  credential {}", text(&card["call"]["credential"])));
-    output.line(&format!("  input      {}", card["input"]));
-    output.line(&format!("  intent     {}", text(&card["intent"])));
+    field(output, "call", &text(&card["call"]["line"]));
+    field(output, "body", &text(&card["call"]["body"]));
+    field(output, "credential", &text(&card["call"]["credential"]));
+    field(output, "input", &card["input"].to_string());
+    field(output, "intent", &text(&card["intent"]));
     let words = text(&body["written_by_the_agent"]["reason"]);
     if !words.is_empty() {
         output.line("  written by the agent, not verified:");
         words.lines().for_each(|line| output.line(&format!("    {line}")));
     }
     output.line(&format!("  {}", text(&body["message"])));
+}
+
+/// One fact of the card: its name, then what it is.
+fn field(output: &mut Output, name: &str, text: &str) {
+    output.row(&[("", 0), (name, 10), (text, 0)]);
 }
 
 fn items(value: &Value) -> impl Iterator<Item = &Value> {

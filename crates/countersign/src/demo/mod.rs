@@ -35,8 +35,9 @@ pub(crate) struct Demo {
 pub(crate) async fn run(args: &Demo, output: &mut Output) -> anyhow::Result<u8> {
     let setup = setup::prepare(&args.dir, output).await?;
     let mut acme = start_acme(&setup, output).await?;
-    let (config, ruleset, _) = config::load(&setup.gate_dir)
-        .map_err(|problems| anyhow::anyhow!(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")))?;
+    let (config, ruleset, _) = config::load(&setup.gate_dir).map_err(|problems| {
+        anyhow::anyhow!(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+    })?;
     let bound = Bound::open(config, ruleset).await?;
     let stage = demo::story::Stage {
         agents_url: bound.agents_url()?,
@@ -45,7 +46,7 @@ pub(crate) async fn run(args: &Demo, output: &mut Output) -> anyhow::Result<u8> 
         setup,
         auto: args.auto,
     };
-    output.line(&format!("gate     agents {} · people {}", stage.agents_url, stage.people_url));
+    output.line(&format!("gate: agents {}, people {}", stage.agents_url, stage.people_url));
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let serving = bound.serve(async {
         let _ = stopped.await;
@@ -89,8 +90,12 @@ async fn start_acme(setup: &setup::Setup, output: &mut Output) -> anyhow::Result
     let stdout = child.stdout.take().context("Acme has no standard output")?;
     let mut lines = BufReader::new(stdout).lines();
     match lines.next_line().await? {
-        Some(line) => output.line(&line.replacen("acme listening on", "acme    ", 1)),
-        None => bail!("Acme did not start; is port {} taken? Remove {} to begin anew", setup.acme.port(), setup.dir.display()),
+        Some(line) => output.line(&line.replacen("acme listening on", "acme:", 1)),
+        None => bail!(
+            "Acme did not start; is port {} taken? Remove {} to begin anew",
+            setup.acme.port(),
+            setup.dir.display()
+        ),
     }
     Ok(child)
 }

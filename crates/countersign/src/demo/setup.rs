@@ -85,7 +85,13 @@ pub(super) async fn prepare(dir: &Path, output: &mut Output) -> anyhow::Result<S
     };
     create_state(&gate_dir).await.map_err(|problems| anyhow!(problems.join("; ")))?;
     let agent_key = std::fs::read_to_string(dir.join("agent.key")).context("the agent's key is missing")?;
-    Ok(Setup { dir: dir.to_owned(), gate_dir, acme: kept.acme, agent_key: agent_key.trim().to_owned(), round: kept.round })
+    Ok(Setup {
+        dir: dir.to_owned(),
+        gate_dir,
+        acme: kept.acme,
+        agent_key: agent_key.trim().to_owned(),
+        round: kept.round,
+    })
 }
 
 /// The story was told to its end: the next run tells it anew.

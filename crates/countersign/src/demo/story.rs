@@ -36,7 +36,13 @@ struct Scene {
 fn scenes() -> Vec<Scene> {
     let scene = |name, says, action, input, reason| Scene { name, says, action, input, reason };
     vec![
-        scene("read", "read a customer", "acme.customer.read", json!({ "customer": "cus_ada" }), "Looking up who wrote in."),
+        scene(
+            "read",
+            "read a customer",
+            "acme.customer.read",
+            json!({ "customer": "cus_ada" }),
+            "Looking up who wrote in.",
+        ),
         scene(
             "note",
             "add a note",

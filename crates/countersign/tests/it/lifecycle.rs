@@ -19,7 +19,8 @@ async fn an_allowed_action_answers_in_the_same_request_with_the_upstreams_result
     let calls = upstream.calls();
     assert_eq!(calls.len(), 1);
     assert_eq!(calls[0].headers["authorization"], "Bearer write-secret-0815-stuvwxyz");
-    assert_eq!(calls[0].body, json!({ "text": "hello", "ref": body["id"] }).to_string());
+    let expect = format!(r#"{{"ref":{},"text":"hello"}}"#, body["id"]);
+    assert_eq!(calls[0].body, expect, "the body is canonical: keys sorted, no white space");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -44,7 +44,7 @@ struct Leaf {
 impl Store {
     /// The entries of one proposal, in order.
     pub async fn history(&self, id: ProposalId) -> Result<Vec<LoggedEntry>, Fault> {
-        let sql = "SELECT l.idx, e.body FROM log_entry AS e LEFT JOIN log_leaf AS l ON l.entry = e.id \
+        let sql = "SELECT l.idx, e.body, l.hash FROM log_entry AS e LEFT JOIN log_leaf AS l ON l.entry = e.id \
                    WHERE e.proposal = $1 ORDER BY e.id";
         self.logged(sql, &[(&id.to_string()).into()]).await
     }
@@ -53,7 +53,7 @@ impl Store {
     pub async fn entries(&self, from: u64, limit: u32) -> Result<Vec<LoggedEntry>, Fault> {
         let Ok(from) = i64::try_from(from) else { return Ok(Vec::new()) };
         let limit = i64::from(limit.min(ENTRIES_MAX));
-        let sql = "SELECT l.idx, e.body FROM log_leaf AS l JOIN log_entry AS e ON e.id = l.entry \
+        let sql = "SELECT l.idx, e.body, l.hash FROM log_leaf AS l JOIN log_entry AS e ON e.id = l.entry \
                    WHERE l.idx >= $1 ORDER BY l.idx LIMIT $2";
         self.logged(sql, &[from.into(), limit.into()]).await
     }
@@ -65,7 +65,10 @@ impl Store {
             .map(|row| {
                 let index = row.maybe_integer(0).map_err(fault)?.map(u64::try_from).transpose();
                 let index = index.map_err(|e| Fault::new("read the log", e))?;
-                Ok(LoggedEntry { index, body: row.bytes(1).map_err(fault)?.to_vec() })
+                let leaf =
+                    index.is_some().then(|| row.bytes(2).map(|b| <[u8; 32]>::try_from(b).ok())).transpose();
+                let leaf = leaf.map_err(fault)?.flatten().map(Digest::from_bytes);
+                Ok(LoggedEntry { index, leaf, body: row.bytes(1).map_err(fault)?.to_vec() })
             })
             .collect()
     }

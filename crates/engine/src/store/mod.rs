@@ -97,6 +97,8 @@ pub struct Filter {
 pub struct LoggedEntry {
     /// Index in the Merkle log; none until the sequencer has integrated it.
     pub index: Option<u64>,
+    /// The leaf hash as it was integrated; none until then. It may differ from the body's, if somebody edited that.
+    pub leaf: Option<Digest>,
     /// The canonical bytes.
     pub body: Vec<u8>,
 }

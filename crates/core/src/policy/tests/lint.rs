@@ -82,7 +82,8 @@ fn a_forbid_that_an_agent_can_step_around_is_a_warning() {
 
 #[test]
 fn arithmetic_is_a_warning() {
-    for condition in ["context.risk.amount + 1 > 5", "context.risk.count * 2 > 5", "-context.risk.count > 5"] {
+    for condition in ["context.risk.amount + 1 > 5", "context.risk.count * 2 > 5", "-context.risk.count > 5"]
+    {
         let found = when("permit", condition);
         assert!(found.len() == 1 && found[0].starts_with("3 warning arithmetic"), "{condition}: {found:?}");
     }

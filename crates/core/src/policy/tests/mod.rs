@@ -139,7 +139,9 @@ fn load(text: &str) -> Result<World, Vec<Problem>> {
 }
 
 fn world(text: &str) -> World {
-    load(text).unwrap_or_else(|problems| panic!("{}", problems.iter().map(|p| format!("{p}\n")).collect::<String>()))
+    load(text).unwrap_or_else(|problems| {
+        panic!("{}", problems.iter().map(|p| format!("{p}\n")).collect::<String>())
+    })
 }
 
 /// A chain of any length, which the directory itself does not build yet.

@@ -299,7 +299,10 @@ impl Gate {
         let mut value = |name: &str| {
             let line = lines.next().and_then(Result::ok).unwrap_or_default();
             let rest = line.strip_prefix(name).unwrap_or_else(|| {
-                panic!("the gate did not start: {line}\n{}", std::fs::read_to_string(&log).unwrap_or_default())
+                panic!(
+                    "the gate did not start: {line}\n{}",
+                    std::fs::read_to_string(&log).unwrap_or_default()
+                )
             });
             rest.trim().to_owned()
         };
@@ -350,8 +353,14 @@ impl Gate {
     /// The same with a whole body.
     pub(crate) async fn propose_with(&self, body: Value) -> (u16, Value) {
         let url = format!("{}/v1/proposals", self.agents);
-        send(http().post(url).bearer_auth(self.key("bot")).header("content-type", "application/json").body(body.to_string()))
-            .await
+        send(
+            http()
+                .post(url)
+                .bearer_auth(self.key("bot"))
+                .header("content-type", "application/json")
+                .body(body.to_string()),
+        )
+        .await
     }
 
     /// `GET` on the agents' listener as `bot`.
@@ -372,7 +381,8 @@ impl Gate {
         let token = link.trim().rsplit('/').next().unwrap().to_owned();
         let body = json!({ "link": token }).to_string();
         let url = format!("{}/v1/sign-in", self.people);
-        let (status, answer) = send(http().post(url).header("content-type", "application/json").body(body)).await;
+        let (status, answer) =
+            send(http().post(url).header("content-type", "application/json").body(body)).await;
         assert_eq!(status, 200, "{answer}");
         Person { people: self.people.clone(), session: answer["session"].as_str().unwrap().to_owned() }
     }

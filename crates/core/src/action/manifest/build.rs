@@ -1,0 +1,237 @@
+//! One `[action."name"]` table, from raw to compiled.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::effect::{self, Effect};
+use super::raw::RawAction;
+use super::source::{Report, Source};
+use super::system::is_name;
+use super::{lets, preview, request};
+use crate::action::expr::Vocabulary;
+use crate::action::registry::{Action, System};
+use crate::action::render::{Base, Guard, Plan};
+use crate::action::schema::{self, InputSchema};
+use crate::action::types::{ActionName, EffectClass, Group};
+use crate::digest::{Digest, Hasher, domain};
+use crate::json::canonical;
+
+/// The system that the actions of a file belong to.
+pub(super) struct Owner {
+    pub(super) system: Arc<System>,
+    pub(super) base: Base,
+    /// The `[system]` table as JSON, for the revision digest.
+    pub(super) table: Value,
+}
+
+/// Compiles one action. `None` if anything about it is an error.
+pub(super) fn action(
+    source: &Source<'_>,
+    owner: &Owner,
+    name: &str,
+    report: &mut Report<'_>,
+) -> Option<Action> {
+    let path = ["action", name];
+    let raw: RawAction = match source.read(&path) {
+        Ok(raw) => raw,
+        Err(problem) => {
+            report.push(problem);
+            return None;
+        }
+    };
+    let table = report.keep(&[], source.json(&path))?;
+    check_head(&raw, name, report);
+    let (schema, input) = input_schema(&raw, &table, report)?;
+    let etag_bound = raw.preview.as_ref().is_some_and(|p| p.bind.as_deref() == Some("etag"));
+    let effect = effect::effect(&raw, etag_bound, report);
+    let groups = effect::groups(&raw, effect.class, report);
+    let plan = plan(&raw, &table, &schema, (owner, &effect), report);
+    let undo = effect::undo(&raw, report);
+    let hidden = preview::hidden(&raw, report);
+    warn(&raw, owner, effect.class, report);
+    if report.errors() > 0 {
+        return None;
+    }
+    Some(Action {
+        name: ActionName::new(&owner.system.name, name),
+        system: Arc::clone(&owner.system),
+        title: raw.title,
+        description: raw.description,
+        groups,
+        reversible: raw.reversible,
+        effect: effect.class,
+        effect_window_s: effect.window_s,
+        undo,
+        resource_type: raw.resource.kind,
+        schema,
+        revision: revision(owner, name, &table),
+        input,
+        plan: plan?,
+        hidden,
+    })
+}
+
+/// Covers both tables as they are written, so no field can change without changing the digest (T03).
+fn revision(owner: &Owner, name: &str, table: &Value) -> Digest {
+    Hasher::new(domain::ACTION)
+        .field(name.as_bytes())
+        .field(&canonical(&owner.table))
+        .field(&canonical(table))
+        .finish()
+}
+
+fn check_head(raw: &RawAction, name: &str, report: &mut Report<'_>) {
+    if !name.split('.').all(is_name) {
+        report.error(
+            &[],
+            format!("`{name}` is not an action name"),
+            "Use lower-case words joined by dots, such as `refund.create`.",
+        );
+    }
+    for (key, text) in [("title", &raw.title), ("description", &raw.description)] {
+        if text.trim().is_empty() {
+            report.error(&[key], format!("`{key}` is empty"), "Agents and approvers read it.");
+        }
+    }
+    let kind = &raw.resource.kind;
+    let is_type = kind.starts_with(|c: char| c.is_ascii_uppercase())
+        && kind.len() <= 64
+        && kind.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    if !is_type {
+        report.error(
+            &["resource", "type"],
+            format!("`{kind}` is not a resource type"),
+            "Use one word that starts with a capital letter, such as `Charge`.",
+        );
+    }
+    report.unsupported(&["resource", "parents"], raw.resource.parents.is_some());
+    report.unsupported(&["output"], raw.output.is_some());
+    report.unsupported(&["reconcile"], raw.reconcile.is_some());
+}
+
+fn input_schema(raw: &RawAction, table: &Value, report: &mut Report<'_>) -> Option<(Value, InputSchema)> {
+    if raw.input.is_some() && raw.schema.is_some() {
+        report.error(&["schema"], "`input` and `schema` are both there", "Keep one of them.");
+    }
+    let (root, schema) = match (table.get("schema"), table.get("input")) {
+        (Some(long @ Value::Object(_)), _) => ("schema", schema::close_long(long.clone())),
+        (Some(_), _) => {
+            report.error(
+                &["schema"],
+                "a schema in a file of its own is not supported yet",
+                "Write the schema here, as a table.",
+            );
+            return None;
+        }
+        (None, Some(Value::Object(fields))) => ("input", schema::close(fields.clone())),
+        (None, Some(_)) => {
+            report.error(&["input"], "`input` is not a table of fields", "Write `[action.\"x\".input]`.");
+            return None;
+        }
+        (None, None) => ("input", schema::close(serde_json::Map::new())),
+    };
+    let before = report.errors();
+    for finding in schema::lint(&schema) {
+        let mut path = vec![root];
+        for (at, field) in finding.path.iter().enumerate() {
+            // In the short form the fields stand directly in `input`.
+            if field != "items" && (at > 0 || root == "schema") {
+                path.push("properties");
+            }
+            path.push(field);
+        }
+        if finding.warning {
+            report.warn(&path, finding.message, &finding.remedy);
+        } else {
+            report.error(&path, finding.message, &finding.remedy);
+        }
+    }
+    if report.errors() > before {
+        return None;
+    }
+    let input = report.keep_text(&[root], InputSchema::compile(&schema))?;
+    Some((schema, input))
+}
+
+fn plan(
+    raw: &RawAction,
+    table: &Value,
+    schema: &Value,
+    (owner, effect): (&Owner, &Effect),
+    report: &mut Report<'_>,
+) -> Option<Plan> {
+    let shown = raw.preview.as_ref();
+    let names: BTreeSet<String> = shown.map(|p| p.lets.keys().cloned().collect()).unwrap_or_default();
+    let before = shown.is_some_and(|p| p.read.is_some());
+    let words = Vocabulary { schema, before, proposal: false, lets: &names };
+    let in_call = Vocabulary { proposal: true, ..words };
+    let read = shown.and_then(|p| preview::read(p, &owner.base, schema, report));
+    let guard = shown.map_or(Guard::None, |p| preview::guard(p, report));
+    let lets = lets::compile(table.pointer("/preview/let"), &words, report);
+    let effects = shown.map(|p| preview::effects(&p.effects, &words, report)).unwrap_or_default();
+    let after = preview::tree(table, &["preview", "after"], &in_call, report);
+    let money = preview::money(table, &words, report);
+    let count = preview::tree(table, &["risk", "count"], &words, report);
+    let resource_id = preview::tree(table, &["resource", "id"], &words, report);
+    let mut request = request::compile(raw, table, &owner.base, &in_call, report)?;
+    request.key_header.clone_from(&effect.key_header);
+    if let Some(name) = &effect.key_header
+        && request.headers.iter().any(|(n, _)| n == name)
+    {
+        report.error(
+            &["request", "headers"],
+            format!("the header `{name}` carries the idempotency key"),
+            "Remove it; the gate sets it.",
+        );
+    }
+    Some(Plan { resource_id: resource_id?, lets, read, guard, after, effects, money, count, request })
+}
+
+/// What is only careless.
+fn warn(raw: &RawAction, owner: &Owner, class: EffectClass, report: &mut Report<'_>) {
+    let preview = raw.preview.as_ref();
+    let reads_record = preview.is_some_and(|p| p.read.is_some());
+    let credential = &owner.system.credential;
+    if reads_record && credential.read.is_none() {
+        report.warn(
+            &["preview", "read"],
+            "the preview is read without a credential",
+            "Name `credential.read` of the system, unless the record is public.",
+        );
+    }
+    if class == EffectClass::Read {
+        return;
+    }
+    if credential.write.is_none() {
+        report.warn(
+            &["request"],
+            "the call is sent without a credential",
+            "Name `credential.write` of the system.",
+        );
+    }
+    if !reads_record {
+        report.warn(
+            &[],
+            "a change without a preview: approvers do not see what is there now",
+            "Add `preview.read`.",
+        );
+    } else if preview.is_some_and(|p| p.bind.is_none() && p.watch.is_empty()) {
+        report.warn(
+            &["preview"],
+            "nothing guards the record between preview and change",
+            "Add `bind = \"etag\"` or `watch`.",
+        );
+    }
+    if preview.is_none_or(|p| p.effects.is_empty()) {
+        report.warn(&[], "no sentence says what will happen", "Add `preview.effects`.");
+    }
+    if raw.groups.contains(&Group::Financial) && raw.risk.as_ref().is_none_or(|r| r.amount.is_none()) {
+        report.warn(
+            &["groups"],
+            "financial, but policies see no amount",
+            "Add `risk.amount` and `risk.currency`.",
+        );
+    }
+}

@@ -1,0 +1,196 @@
+//! What a call does and what the upstream does with a repeated one: groups, effect class, undo, timeout.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::raw::{RawAction, RawEffect};
+use super::source::Report;
+use crate::action::types::{EffectClass, Group, Undo};
+use crate::limits::{CALL_TIMEOUT, CALL_TIMEOUT_MAX};
+use crate::time::parse_duration;
+
+/// The header of an idempotency key when the manifest names none.
+const KEY_HEADER: &str = "idempotency-key";
+
+/// The effect class with what belongs to it.
+pub(super) struct Effect {
+    pub(super) class: EffectClass,
+    /// The header that carries the idempotency key.
+    pub(super) key_header: Option<String>,
+    pub(super) window_s: Option<u64>,
+}
+
+/// The effect class, from the manifest or from the method, checked against both.
+pub(super) fn effect(raw: &RawAction, etag_bound: bool, report: &mut Report<'_>) -> Effect {
+    let safe = raw.request.method.is_safe();
+    let default = if safe { EffectClass::Read } else { EffectClass::Opaque };
+    let named = raw.effect.as_ref().map_or(Some(default), |e| class(e, report));
+    let class = named.unwrap_or(default);
+    let at = ["effect", "class"];
+    let method = raw.request.method.as_str();
+    if safe && class != EffectClass::Read {
+        report.error(&at, format!("{method} can only have the class `read`"), "Use `read`, or the method.");
+    }
+    match class {
+        EffectClass::Read if !safe => {
+            report.error(
+                &at,
+                format!("{method} cannot have the class `read`"),
+                "Use a class that says what a repeated call does; `opaque` if nobody knows.",
+            );
+        }
+        EffectClass::Conditional if !etag_bound => {
+            report.error(
+                &at,
+                "the class `conditional` needs a precondition",
+                "Add `bind = \"etag\"` to the preview.",
+            );
+        }
+        EffectClass::Natural if raw.request.method == crate::action::Method::Post => {
+            report.error(
+                &at,
+                "POST cannot have the class `natural`",
+                "Only PUT, PATCH and DELETE can be absolute by nature; use `keyed` or `opaque`.",
+            );
+        }
+        EffectClass::Read
+        | EffectClass::Keyed
+        | EffectClass::Conditional
+        | EffectClass::Natural
+        | EffectClass::Opaque => {}
+    }
+    let keyed = class == EffectClass::Keyed;
+    Effect {
+        class,
+        key_header: keyed.then(|| key_header(raw.effect.as_ref(), report)),
+        // A class that is not known was reported; what it may carry is not.
+        window_s: window(raw.effect.as_ref(), keyed || named.is_none(), report),
+    }
+}
+
+fn class(raw: &RawEffect, report: &mut Report<'_>) -> Option<EffectClass> {
+    Some(match raw.class.as_str() {
+        "read" => EffectClass::Read,
+        "keyed" => EffectClass::Keyed,
+        "conditional" => EffectClass::Conditional,
+        "natural" => EffectClass::Natural,
+        "opaque" => EffectClass::Opaque,
+        name => {
+            let message = match name {
+                "transactional" | "probe" => format!("the effect class `{name}` is not supported yet"),
+                _ => format!("the effect class `{name}` is not known"),
+            };
+            report.error(
+                &["effect", "class"],
+                message,
+                "Use read, keyed, conditional, natural or opaque; opaque is always safe.",
+            );
+            return None;
+        }
+    })
+}
+
+fn key_header(raw: Option<&RawEffect>, report: &mut Report<'_>) -> String {
+    let name = raw.and_then(|e| e.header.as_deref()).unwrap_or(KEY_HEADER).to_ascii_lowercase();
+    if name != KEY_HEADER
+        && let Err(message) = super::request::check_header_name(&name)
+    {
+        report.error(&["effect", "header"], message, "Name the header that the upstream documents.");
+    }
+    name
+}
+
+fn window(raw: Option<&RawEffect>, keyed: bool, report: &mut Report<'_>) -> Option<u64> {
+    let raw = raw?;
+    for (key, present) in [("header", raw.header.is_some()), ("window", raw.window.is_some())] {
+        if present && !keyed {
+            report.error(
+                &["effect", key],
+                format!("`{key}` belongs to the class `keyed` only"),
+                "Remove it, or use the class `keyed`.",
+            );
+        }
+    }
+    let text = raw.window.as_deref()?;
+    let parsed = parse_duration(text).filter(|d| !d.is_zero());
+    if parsed.is_none() {
+        report.error(
+            &["effect", "window"],
+            format!("`{text}` is not a length of time"),
+            "Write `24h` or `30m`.",
+        );
+    }
+    parsed.map(|d| d.as_secs())
+}
+
+/// Groups must say whether the action reads or changes, and agree with the method.
+pub(super) fn groups(raw: &RawAction, class: EffectClass, report: &mut Report<'_>) -> BTreeSet<Group> {
+    let reads = class == EffectClass::Read;
+    let changing = [Group::Write, Group::Destructive, Group::Financial, Group::External, Group::Admin];
+    let changes = raw.groups.iter().find(|g| changing.contains(g));
+    let names_read = raw.groups.contains(&Group::Read);
+    let method = raw.request.method.as_str();
+    let fault = match (reads, names_read, changes) {
+        (true, false, _) => Some(format!("{method} is in no group that says it only reads")),
+        (true, true, Some(group)) => Some(format!("{method} is in the group `{}`", group.name())),
+        (false, true, _) => Some(format!("{method} is in the group `read`, but it changes something")),
+        (false, false, None) => Some("no group says what this changes".to_owned()),
+        (true, true, None) | (false, false, Some(_)) => None,
+    };
+    if let Some(message) = fault {
+        report.error(
+            &["groups"],
+            message,
+            "Use `read` for GET and HEAD, and otherwise write, destructive, financial, external or admin.",
+        );
+    }
+    raw.groups.clone()
+}
+
+/// What the manifest says about going back.
+pub(super) fn undo(raw: &RawAction, report: &mut Report<'_>) -> Undo {
+    let Some(undo) = &raw.undo else {
+        return Undo { why: "The manifest names no way back.".to_owned() };
+    };
+    if undo.kind != "none" {
+        report.error(
+            &["undo", "kind"],
+            format!("the undo kind `{}` is not supported yet", undo.kind),
+            "Use `none` and say in `why` how people go back.",
+        );
+    }
+    let extra = [
+        ("action", &undo.action),
+        ("input", &undo.input),
+        ("request", &undo.request),
+        ("window", &undo.window),
+        ("only_if", &undo.only_if),
+    ];
+    for (key, value) in extra {
+        report.unsupported(&["undo", key], value.is_some());
+    }
+    let why = undo.why.clone().unwrap_or_default();
+    if why.trim().is_empty() {
+        report.error(&["undo"], "`why` is missing", "Say in a sentence why there is no way back.");
+    }
+    Undo { why }
+}
+
+/// Milliseconds for the whole call.
+pub(super) fn timeout_ms(raw: &RawAction, report: &mut Report<'_>) -> u64 {
+    let default = u64::try_from(CALL_TIMEOUT.as_millis()).unwrap_or(u64::MAX);
+    let Some(limits) = &raw.limits else { return default };
+    report.unsupported(&["limits", "budgets"], limits.budgets.is_some());
+    report.unsupported(&["limits", "max_targets"], limits.max_targets.is_some());
+    let Some(text) = &limits.timeout else { return default };
+    let in_range = |d: &Duration| !d.is_zero() && *d <= CALL_TIMEOUT_MAX;
+    let Some(timeout) = parse_duration(text).filter(in_range) else {
+        report.error(
+            &["limits", "timeout"],
+            format!("`{text}` is not a time between 1s and {}s", CALL_TIMEOUT_MAX.as_secs()),
+            "Write it like `20s`.",
+        );
+        return default;
+    };
+    u64::try_from(timeout.as_millis()).unwrap_or(default)
+}

@@ -1,0 +1,150 @@
+//! `preview`, `risk`, `resource` and `redact`: what is read, computed and shown before anybody decides.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::raw::{RawAction, RawPreview};
+use super::request::query;
+use super::source::Report;
+use crate::action::expr::{Template, Text, Vocabulary};
+use crate::action::render::{Base, Guard, UrlTemplate};
+use crate::action::types::Method;
+
+/// The read of a preview. It sees the input and nothing else.
+pub(super) fn read(
+    preview: &RawPreview,
+    base: &Base,
+    schema: &Value,
+    report: &mut Report<'_>,
+) -> Option<(Method, UrlTemplate)> {
+    let raw = preview.read.as_ref()?;
+    if !raw.method.is_safe() {
+        report.error(
+            &["preview", "read", "method"],
+            format!("a preview cannot use {}", raw.method.as_str()),
+            "Use GET or HEAD: a preview must not change anything.",
+        );
+    }
+    let lets = BTreeSet::new();
+    let words = Vocabulary { schema, before: false, proposal: false, lets: &lets };
+    let pairs = query("preview.read.query", &raw.query, &words, report);
+    let url = UrlTemplate::compile("preview.read.path", base, &raw.path, pairs, &words);
+    Some((raw.method, report.keep_text(&["preview", "read", "path"], url)?))
+}
+
+/// What guards the write.
+pub(super) fn guard(preview: &RawPreview, report: &mut Report<'_>) -> Guard {
+    report.unsupported(&["preview", "optional"], preview.optional.is_some());
+    let needs_read = [
+        ("bind", preview.bind.is_some()),
+        ("watch", !preview.watch.is_empty()),
+        ("after", preview.after.is_some()),
+    ];
+    for (key, present) in needs_read {
+        if present && preview.read.is_none() {
+            report.error(
+                &["preview", key],
+                format!("`{key}` needs a record"),
+                "Add `read = { path = \"/…\" }` to the preview.",
+            );
+        }
+    }
+    check_pointers(&["preview", "watch"], &preview.watch, report);
+    match preview.bind.as_deref() {
+        Some("etag") if preview.watch.is_empty() => return Guard::Etag,
+        Some("etag") => report.error(
+            &["preview", "watch"],
+            "`bind` and `watch` are both there",
+            "Keep `bind = \"etag\"`, which guards the whole record, or `watch`.",
+        ),
+        Some(other) => {
+            report.error(&["preview", "bind"], format!("`{other}` is not known"), "Only `etag` is.");
+        }
+        None => {}
+    }
+    if preview.watch.is_empty() {
+        return Guard::None;
+    }
+    Guard::Watch(preview.watch.iter().cloned().collect())
+}
+
+/// The sentences of `preview.effects`.
+pub(super) fn effects(raw: &[String], words: &Vocabulary<'_>, report: &mut Report<'_>) -> Vec<Text> {
+    let mut sentences = Vec::new();
+    for (at, sentence) in raw.iter().enumerate() {
+        let index = at.to_string();
+        let path = ["preview", "effects", index.as_str()];
+        if sentence.trim().is_empty() {
+            report.error(&path, "the sentence is empty", "Say what will happen.");
+        }
+        let compiled = Text::compile(&format!("preview.effects[{at}]"), sentence, words);
+        sentences.extend(report.keep_text(&path, compiled));
+    }
+    sentences
+}
+
+/// `risk.amount` with `risk.currency`: both or none.
+pub(super) fn money(
+    table: &Value,
+    words: &Vocabulary<'_>,
+    report: &mut Report<'_>,
+) -> Option<(Template, Template)> {
+    let amount = tree(table, &["risk", "amount"], words, report);
+    let currency = tree(table, &["risk", "currency"], words, report);
+    let present = |key: &str| table.pointer(&format!("/risk/{key}")).is_some();
+    if present("amount") != present("currency") {
+        report.error(
+            &["risk"],
+            "an amount and its currency belong together",
+            "Add `amount` and `currency`, or remove both.",
+        );
+    }
+    amount.zip(currency)
+}
+
+/// Compiles the tree that stands at a path of the action, if there is one.
+pub(super) fn tree(
+    table: &Value,
+    path: &[&str],
+    words: &Vocabulary<'_>,
+    report: &mut Report<'_>,
+) -> Option<Template> {
+    let tree = path.iter().try_fold(table, |at, key| at.get(key))?;
+    let compiled = Template::compile(&path.join("."), tree, words);
+    report.keep(path, compiled)
+}
+
+/// The pointers that approvers do not see, relative to the record.
+pub(super) fn hidden(raw: &RawAction, report: &mut Report<'_>) -> Vec<String> {
+    let Some(redact) = &raw.redact else { return Vec::new() };
+    report.unsupported(&["redact", "audit"], redact.audit.is_some());
+    check_pointers(&["redact", "approver"], &redact.approver, report);
+    let mut hidden = Vec::new();
+    for (at, pointer) in redact.approver.iter().enumerate() {
+        match pointer.strip_prefix("/before/") {
+            Some(inside) => hidden.push(format!("/{inside}")),
+            None => report.error(
+                &["redact", "approver", &at.to_string()],
+                format!("`{pointer}` does not begin with `/before/`"),
+                "Only parts of the record can be hidden; they are hidden in `after` too.",
+            ),
+        }
+    }
+    hidden
+}
+
+fn check_pointers(path: &[&str], pointers: &[String], report: &mut Report<'_>) {
+    for (at, pointer) in pointers.iter().enumerate() {
+        let escapes_well = pointer.split('~').skip(1).all(|rest| rest.starts_with(['0', '1']));
+        if !pointer.starts_with('/') || !escapes_well {
+            let index = at.to_string();
+            let whole: Vec<&str> = path.iter().copied().chain([index.as_str()]).collect();
+            report.error(
+                &whole,
+                format!("`{pointer}` is not a JSON pointer"),
+                "Write it like `/a/b` (RFC 6901).",
+            );
+        }
+    }
+}
