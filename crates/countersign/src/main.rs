@@ -7,6 +7,7 @@ mod console;
 mod demo;
 mod export;
 mod http;
+mod listen;
 mod serve;
 mod telemetry;
 mod wire;

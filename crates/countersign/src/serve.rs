@@ -16,6 +16,7 @@ use tokio::net::TcpListener;
 
 use crate::config::{self, Config};
 use crate::http::{self, App, Hosts};
+use crate::listen;
 
 /// A gate with its two listeners, bound and not yet answering.
 #[derive(Debug)]
@@ -32,8 +33,8 @@ impl Bound {
     /// Opens everything that serving needs. Nothing is created: `countersign init` does that.
     pub(crate) async fn open(config: Config, ruleset: Ruleset) -> anyhow::Result<Self> {
         countersign_engine::net::install_tls_provider();
-        let agents = listen(config.agents).await?;
-        let people = listen(config.people).await?;
+        let agents = bind(config.agents).await?;
+        let people = bind(config.people).await?;
         let mut networks = config.networks.clone();
         networks.own = vec![agents.local_addr()?, people.local_addr()?];
         let world = World::system();
@@ -77,13 +78,27 @@ impl Bound {
         }));
         let for_agents = http::for_agents(&app, Hosts::new(agents.local_addr()?, &config.hosts));
         let for_people = http::for_people(&app, Hosts::new(people.local_addr()?, &extra));
+        let (stopping, stopped_by) = tokio::sync::watch::channel(false);
+        let listening = async {
+            tokio::join!(
+                listen::answer(agents, for_agents, stopped_by.clone()),
+                listen::answer(people, for_people, stopped_by.clone()),
+            );
+        };
         let hangup = reload_on_hangup(gate.clone(), config.dir.clone());
-        tokio::select! {
-            ended = axum::serve(agents, for_agents) => ended.context("the agents' listener ended")?,
-            ended = axum::serve(people, for_people) => ended.context("the people's listener ended")?,
-            ended = hangup => ended?,
-            () = stop => {}
-        }
+        let until = async {
+            tokio::select! {
+                ended = hangup => ended,
+                () = stop => Ok(()),
+            }
+        };
+        let end = async {
+            let ended = until.await;
+            let _ = stopping.send(true);
+            ended
+        };
+        let ((), ended) = tokio::join!(listening, end);
+        ended?;
         tracing::info!("stopping: no new work, waiting for calls under way");
         supervisor.shut_down().await.map_err(stopped)?;
         gate.store().clone().close().await?;
@@ -99,7 +114,7 @@ pub(crate) fn stopped(stop: Stop) -> anyhow::Error {
     }
 }
 
-async fn listen(address: std::net::SocketAddr) -> anyhow::Result<TcpListener> {
+async fn bind(address: std::net::SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.with_context(|| format!("failed to listen on {address}"))
 }
 

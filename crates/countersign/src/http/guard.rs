@@ -127,6 +127,25 @@ fn bearer(headers: &HeaderMap) -> Result<&str, Refusal> {
     }
 }
 
+/// Time for a whole body; a client that drips is not waited for (T111).
+const BODY_WITHIN: std::time::Duration = std::time::Duration::from_secs(20);
+
+fn cut(detail: &str) -> Stop {
+    Refusal::MalformedRequest { pointer: String::new(), detail: detail.to_owned() }.into()
+}
+
+/// Whether a body was refused for its size, rather than cut by its sender.
+fn is_too_large(error: &axum::Error) -> bool {
+    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(cause) = next {
+        if cause.is::<http_body_util::LengthLimitError>() {
+            return true;
+        }
+        next = cause.source();
+    }
+    false
+}
+
 /// Reads a JSON body whole: exactly `application/json`, not compressed, bounded by what arrives and not by
 /// what the headers claim (T59, T60).
 pub(crate) async fn read_limited(headers: &HeaderMap, body: Body) -> Result<Vec<u8>, Stop> {
@@ -142,8 +161,13 @@ pub(crate) async fn read_limited(headers: &HeaderMap, body: Body) -> Result<Vec<
     if headers.contains_key(CONTENT_ENCODING) {
         return Err(unsupported("send the body without `Content-Encoding`").into());
     }
-    axum::body::to_bytes(body, limits::BODY_BYTES_MAX)
-        .await
-        .map(|bytes| bytes.to_vec())
-        .map_err(|_| Refusal::BodyTooLarge { limit_bytes: limits::BODY_BYTES_MAX }.into())
+    let reading = axum::body::to_bytes(body, limits::BODY_BYTES_MAX);
+    match tokio::time::timeout(BODY_WITHIN, reading).await {
+        Ok(Ok(bytes)) => Ok(bytes.to_vec()),
+        Ok(Err(error)) if is_too_large(&error) => {
+            Err(Refusal::BodyTooLarge { limit_bytes: limits::BODY_BYTES_MAX }.into())
+        }
+        Ok(Err(_)) => Err(cut("the body ended early")),
+        Err(_) => Err(cut("the body did not arrive in time")),
+    }
 }
