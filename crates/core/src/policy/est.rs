@@ -35,11 +35,9 @@ impl<'a> Node<'a> {
             "Value" => Self::Literal(args),
             "." => Self::Attr { left: args.get("left")?, attr: args.get("attr")?.as_str()? },
             "has" => Self::Has { left: args.get("left")?, attrs: attributes(args.get("attr")?)? },
-            "if-then-else" => Self::If {
-                condition: args.get("if")?,
-                then: args.get("then")?,
-                otherwise: args.get("else")?,
-            },
+            "if-then-else" => {
+                Self::If { condition: args.get("if")?, then: args.get("then")?, otherwise: args.get("else")? }
+            }
             "Record" => Self::Op { name, operands: args.as_object()?.values().collect() },
             _ => Self::Op { name, operands: operands(args)? },
         })

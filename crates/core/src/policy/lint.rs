@@ -54,7 +54,11 @@ pub(super) fn lint(policy: &Written, inputs: &[&Fields], known: &Known<'_>) -> V
         if let Some(file) = known.missing(&literal).filter(|_| named.insert(literal.clone())) {
             let needle = format!("\"{}\"", literal.id().escaped());
             let message = format!("`{literal}` does not exist");
-            problems.push(policy.place.error(&needle, message, format!("Correct the name, or add it to {file}.")));
+            problems.push(policy.place.error(
+                &needle,
+                message,
+                format!("Correct the name, or add it to {file}."),
+            ));
         }
     }
     let mut seen = Seen::default();
@@ -64,13 +68,27 @@ pub(super) fn lint(policy: &Written, inputs: &[&Fields], known: &Known<'_>) -> V
     problems.extend(seen.compared.iter().filter_map(|(path, text)| unlisted(policy, inputs, path, text)));
     if let Some(operator) = seen.arithmetic {
         let message = "arithmetic can overflow, and a policy that fails denies everything it applies to";
-        problems.push(policy.place.warning(operator, message, "Compare facts of `context.risk` with constants."));
+        problems.push(policy.place.warning(
+            operator,
+            message,
+            "Compare facts of `context.risk` with constants.",
+        ));
+    }
+    if seen.constant_asked {
+        let message =
+            "a named entity is asked for its parents or attributes, which a request does not bring along";
+        let remedy = "Ask `principal`, `action`, `resource` or a field of `context`.";
+        problems.push(policy.place.error("when", message, remedy));
     }
     if policy.forbids() {
         problems.extend(seen.guards.iter().filter_map(|path| escapable(policy, inputs, &seen, path)));
         if seen.amount_below {
             let message = "a forbid on small amounts: `context.risk.amount` is rounded up, so a part of a unit escapes it";
-            problems.push(policy.place.warning("amount", message, "Compare `context.risk.exact`, or forbid above a limit."));
+            problems.push(policy.place.warning(
+                "amount",
+                message,
+                "Compare `context.risk.exact`, or forbid above a limit.",
+            ));
         }
     }
     problems
@@ -81,10 +99,11 @@ fn unlisted(policy: &Written, inputs: &[&Fields], path: &[&str], text: &str) -> 
     let (first, below) = path.split_first()?;
     let mut listed = BTreeSet::new();
     for field in inputs.iter().filter_map(|i| fields_along(i, below).pop()) {
-        match &field.kind {
-            Kind::Text(Some(values)) if !values.contains(text) => listed.extend(values),
-            _ => return None,
+        let Kind::Text(Some(values)) = &field.kind else { return None };
+        if values.contains(text) {
+            return None;
         }
+        listed.extend(values);
     }
     if *first != "input" || listed.is_empty() {
         return None;
@@ -107,8 +126,9 @@ fn escapable(policy: &Written, inputs: &[&Fields], seen: &Seen<'_>, path: &[&str
     if !optional || !read || seen.absences.contains(path) {
         return None;
     }
-    let message = format!("a forbid is skipped when the agent omits this field: `context.{}`", path.join("."));
-    Some(policy.place.warning(" has ", message, "Use `context.risk`, or add `!(… has …)`."))
+    let message =
+        format!("a forbid is skipped when the agent omits this field: `context.{}`", path.join("."));
+    Some(policy.place.warning(" has ", message, "Use `context.risk`, or add `|| !(… has …)`."))
 }
 
 /// Whether a true part makes the policy apply, or keeps it from applying.
@@ -145,14 +165,23 @@ struct Seen<'a> {
     arithmetic: Option<&'a str>,
     /// `context.risk.amount` below something.
     amount_below: bool,
+    /// `Person::"ann" in …`, `Agent::"bot".owner`: only who takes part is in the slice of a request, and of
+    /// anybody else Cedar would quietly say no.
+    constant_asked: bool,
 }
 
 impl<'a> Seen<'a> {
     fn walk(&mut self, expr: &'a Value, sense: Sense) {
         let Some(node) = Node::read(expr) else { return };
         match &node {
-            Node::Attr { .. } => self.reads.extend(context_path(expr)),
-            Node::Has { left, attrs } => self.has(left, attrs, sense),
+            Node::Attr { left, .. } => {
+                self.constant_asked |= names_entity(left);
+                self.reads.extend(context_path(expr));
+            }
+            Node::Has { left, attrs } => {
+                self.constant_asked |= names_entity(left);
+                self.has(left, attrs, sense);
+            }
             Node::If { condition, then, otherwise } => {
                 // `if c then x else false` is `c && x`; any other branch may catch what the guard lets go.
                 let is_false = matches!(Node::read(otherwise), Some(Node::Literal(Value::Bool(false))));
@@ -167,9 +196,16 @@ impl<'a> Seen<'a> {
         let below = match &node {
             Node::Op { name: "&&" | "||", .. } => sense,
             Node::Op { name: "!", .. } => sense.flipped(),
-            _ => Sense::Unknown,
+            Node::Var(_)
+            | Node::Literal(_)
+            | Node::Attr { .. }
+            | Node::Has { .. }
+            | Node::If { .. }
+            | Node::Op { .. } => Sense::Unknown,
         };
-        node.children().into_iter().for_each(|child| self.walk(child, below));
+        for child in node.children() {
+            self.walk(child, below);
+        }
     }
 
     fn has(&mut self, left: &'a Value, attrs: &[&'a str], sense: Sense) {
@@ -195,9 +231,13 @@ impl<'a> Seen<'a> {
             "contains" => {
                 let members = left.and_then(Node::read);
                 if let Some(Node::Op { name: "Set", operands: members }) = members {
-                    members.into_iter().for_each(|m| self.compare(right, Some(m)));
+                    for member in members {
+                        self.compare(right, Some(member));
+                    }
                 }
             }
+            "in" => self.constant_asked |= left.is_some_and(names_entity),
+            "is" if operands.len() > 1 => self.constant_asked |= left.is_some_and(names_entity),
             "<" | "<=" if sense == Sense::Positive => self.amount_below |= is_amount(left),
             ">" | ">=" if sense == Sense::Positive => self.amount_below |= is_amount(right),
             _ => {}
@@ -206,7 +246,8 @@ impl<'a> Seen<'a> {
 
     fn compare(&mut self, path: Option<&'a Value>, text: Option<&'a Value>) {
         let literal = text.and_then(Node::read);
-        if let (Some(path), Some(Node::Literal(Value::String(text)))) = (path.and_then(context_path), literal) {
+        if let (Some(path), Some(Node::Literal(Value::String(text)))) = (path.and_then(context_path), literal)
+        {
             self.compared.push((path, text));
         }
     }
@@ -214,4 +255,13 @@ impl<'a> Seen<'a> {
 
 fn is_amount(expr: Option<&Value>) -> bool {
     expr.and_then(context_path).is_some_and(|path| path == ["risk", "amount"])
+}
+
+/// Whether an entity is named anywhere in an expression.
+fn names_entity(expr: &Value) -> bool {
+    match Node::read(expr) {
+        Some(Node::Literal(literal)) => literal.get("__entity").is_some(),
+        Some(node) => node.children().into_iter().any(names_entity),
+        None => true,
+    }
 }

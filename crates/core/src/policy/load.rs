@@ -39,12 +39,22 @@ pub(super) struct Place {
 
 impl Place {
     /// An error at the first line of the policy that contains `needle`, or at its beginning.
-    pub(super) fn error(&self, needle: &str, message: impl Into<String>, remedy: impl Into<String>) -> Problem {
+    pub(super) fn error(
+        &self,
+        needle: &str,
+        message: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Problem {
         Problem::error(&self.path, self.line_of(needle), message, remedy)
     }
 
     /// The same as a warning.
-    pub(super) fn warning(&self, needle: &str, message: impl Into<String>, remedy: impl Into<String>) -> Problem {
+    pub(super) fn warning(
+        &self,
+        needle: &str,
+        message: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Problem {
         Problem::warning(&self.path, self.line_of(needle), message, remedy)
     }
 
@@ -138,7 +148,10 @@ pub(super) fn diagnosed<E: Diagnostic>(file: &SourceFile, default_line: usize, e
 fn sentence(hint: &dyn fmt::Display) -> String {
     let text = fragment(&hint.to_string());
     let mut rest = text.chars();
-    rest.next().map_or_else(|| "Correct the policy.".to_owned(), |c| format!("{}{}.", c.to_uppercase(), rest.as_str()))
+    rest.next().map_or_else(
+        || "Correct the policy.".to_owned(),
+        |c| format!("{}{}.", c.to_uppercase(), rest.as_str()),
+    )
 }
 
 /// The policies in the order of the file: the parser names them `policy0`, `policy1`, …
@@ -163,15 +176,15 @@ fn place(file: &SourceFile, from: usize, text: &str) -> (usize, Place) {
         before.rsplit('\n').next().is_some_and(|line| line.contains("//"))
     };
     let start = if in_comment(&first) { found.find(|at| !in_comment(at)).unwrap_or(first) } else { first };
-    let place = Place {
-        path: file.path.clone(),
-        line: line_of(&file.text, start),
-        text: text.to_owned(),
-    };
+    let place = Place { path: file.path.clone(), line: line_of(&file.text, start), text: text.to_owned() };
     (start.saturating_add(text.len()), place)
 }
 
-fn read_one(policy: &Policy, place: Place, known: &BTreeMap<String, Digest>) -> Result<Written, Vec<Problem>> {
+fn read_one(
+    policy: &Policy,
+    place: Place,
+    known: &BTreeMap<String, Digest>,
+) -> Result<Written, Vec<Problem>> {
     let mut problems = Vec::new();
     let annotations: BTreeMap<&str, &str> = policy.annotations().collect();
     for name in annotations.keys() {
@@ -227,7 +240,11 @@ fn check_rules(
     }
     for rule in rules.iter().filter(|r| !known.contains_key(**r)) {
         let message = format!("the approval rule `{rule}` is not defined");
-        problems.push(place.error("@approval", message, "Name rules of approvals.toml: `@approval(\"a, b\")`."));
+        problems.push(place.error(
+            "@approval",
+            message,
+            "Name rules of approvals.toml: `@approval(\"a, b\")`.",
+        ));
     }
     problems
 }
@@ -244,8 +261,10 @@ fn refuse_misuse(misuse: ContextMisuse, place: &Place) -> Problem {
             "`context` is used other than as `context.<field>` or `context has <field>`",
             "Name the field of the context that is meant.",
         ),
-        ContextMisuse::Unreadable => {
-            place.error("when", "a condition has a form that this gate does not know", "Write it more simply.")
-        }
+        ContextMisuse::Unreadable => place.error(
+            "when",
+            "a condition has a form that this gate does not know",
+            "Write it more simply.",
+        ),
     }
 }

@@ -4,9 +4,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use cedar_policy::{
-    Context, Entities, Entity, EntityUid, Request, RestrictedExpression, Schema,
-};
+use cedar_policy::{Context, Entities, Entity, EntityUid, Request, RestrictedExpression, Schema};
 use jiff::tz::Offset;
 use serde_json::Value;
 
@@ -40,7 +38,12 @@ pub(super) struct Vocabulary {
 }
 
 impl Vocabulary {
-    pub(super) fn new(types: &Types, schema: Schema, identities: Identities, environments: &[String]) -> Self {
+    pub(super) fn new(
+        types: &Types,
+        schema: Schema,
+        identities: Identities,
+        environments: &[String],
+    ) -> Self {
         let fidelities = schema::FIDELITIES.into_iter().map(|f| (f, uid(&types.preview, f.name()))).collect();
         let environments = environments.iter().map(|e| (e.clone(), uid(&types.environment, e))).collect();
         Self { schema, identities, environments, fidelities }
@@ -78,12 +81,16 @@ impl<'a> Prepared<'a> {
         })
     }
 
-    /// The request of one link, checked against the schema.
-    pub(super) fn request(&self, principal: &EntityUid, approvals: &RestrictedExpression) -> Option<Request> {
+    /// The context that all links share, with these gates open.
+    pub(super) fn context(&self, approvals: &RestrictedExpression) -> Option<Context> {
         let approvals = [("approvals".to_owned(), approvals.clone())];
-        let context = Context::from_pairs(self.context.iter().cloned().chain(approvals)).ok()?;
+        Context::from_pairs(self.context.iter().cloned().chain(approvals)).ok()
+    }
+
+    /// The request of one link, checked against the schema.
+    pub(super) fn request(&self, principal: &EntityUid, context: &Context) -> Option<Request> {
         let (action, resource) = (self.action.clone(), self.resource.clone());
-        Request::new(principal.clone(), action, resource, context, Some(self.schema)).ok()
+        Request::new(principal.clone(), action, resource, context.clone(), Some(self.schema)).ok()
     }
 }
 
@@ -171,6 +178,8 @@ fn clock(now: jiff::Timestamp) -> Option<RestrictedExpression> {
     ])
 }
 
-fn record<'a>(pairs: impl IntoIterator<Item = (&'a str, RestrictedExpression)>) -> Option<RestrictedExpression> {
+fn record<'a>(
+    pairs: impl IntoIterator<Item = (&'a str, RestrictedExpression)>,
+) -> Option<RestrictedExpression> {
     RestrictedExpression::new_record(pairs.into_iter().map(|(n, v)| (n.to_owned(), v))).ok()
 }

@@ -77,24 +77,34 @@ pub(super) fn generate(
     }
     let whole = json!({ "": { "entityTypes": entity_types(shapes, environments), "actions": actions } });
     Schema::from_json_value(whole).map_err(|e| {
-        let message = format!("the registered actions give no valid policy schema: {}", fragment(&e.to_string()));
-        vec![Problem::error("actions", 0, message, "Correct the names of actions, fields and resource types.")]
+        let message =
+            format!("the registered actions give no valid policy schema: {}", fragment(&e.to_string()));
+        vec![Problem::error(
+            "actions",
+            0,
+            message,
+            "Correct the names of actions, fields and resource types.",
+        )]
     })
 }
 
 fn check_names(shapes: &[ActionShape]) -> Vec<Problem> {
     let mut found = Vec::new();
     let mut seen = BTreeSet::new();
-    let mut refuse = |message: String, remedy: &str| found.push(Problem::error("actions", 0, message, remedy));
+    let mut refuse =
+        |message: String, remedy: &str| found.push(Problem::error("actions", 0, message, remedy));
     for ActionShape { name, resource_type, .. } in shapes {
         if name == ANY || Group::ALL.iter().any(|g| g.name() == name) || !seen.insert(name) {
             refuse(format!("the action name `{name}` is taken"), "Give the action another name.");
         }
         if TAKEN.contains(&resource_type.as_str()) {
-            let message = format!("the resource type `{resource_type}` of `{name}` is a word of the policy language");
+            let message =
+                format!("the resource type `{resource_type}` of `{name}` is a word of the policy language");
             refuse(message, "Give the resource type another name.");
         } else if EntityTypeName::from_str(resource_type).is_err() || resource_type.contains(':') {
-            let message = format!("the resource type `{resource_type}` of `{name}` is not a name that policies can use");
+            let message = format!(
+                "the resource type `{resource_type}` of `{name}` is not a name that policies can use"
+            );
             refuse(message, "Use letters, digits and `_`, starting with a letter, such as `Charge`.");
         }
     }
@@ -185,7 +195,7 @@ fn cedar_type(kind: &Kind) -> Value {
         Kind::Bool => plain("Boolean"),
         Kind::Long => plain("Long"),
         Kind::Text(_) => plain("String"),
-        Kind::Decimal => extension("decimal"),
+        Kind::Decimal | Kind::DecimalText => extension("decimal"),
         Kind::DateTime | Kind::Date => extension("datetime"),
         Kind::Ip => extension("ipaddr"),
         Kind::Duration => extension("duration"),

@@ -14,7 +14,9 @@ pub(super) fn validate(files: &[SourceFile], written: &[Written], schema: &Schem
     let by_path: BTreeMap<&str, &SourceFile> = files.iter().map(|f| (f.path.as_str(), f)).collect();
     let set = match PolicySet::from_policies(written.iter().map(|w| w.policy.clone())) {
         Ok(set) => set,
-        Err(e) => return vec![Problem::error("policies", 0, e.to_string(), "Give every policy an id of its own.")],
+        Err(e) => {
+            return vec![Problem::error("policies", 0, e.to_string(), "Give every policy an id of its own.")];
+        }
     };
     let result = Validator::new(schema.clone()).validate(&set, ValidationMode::Strict);
     let file_of = |id: &str| by_id.get(id).and_then(|w| by_path.get(w.place.path()).map(|f| (*w, *f)));

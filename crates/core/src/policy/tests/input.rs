@@ -7,7 +7,7 @@ use super::super::value;
 use super::*;
 
 /// The verdict of a permit with this condition, over one input field `x` of the given schema.
-fn holds(schema: &Value, value: Value, condition: &str) -> String {
+fn holds(schema: &Value, value: &Value, condition: &str) -> String {
     let directory = directory();
     let (rules, environments) = (rules(), environments());
     let around = Surroundings { directory: &directory, rules: &rules, environments: &environments };
@@ -31,16 +31,28 @@ fn each_type_of_the_schema_has_its_counterpart() {
         (json!({ "type": "string" }), json!("é\"\\"), "context.input.x == \"é\\\"\\\\\""),
         (number.clone(), json!(25.1), "context.input.x == decimal(\"25.10\")"),
         (number, json!(-3), "context.input.x == decimal(\"-3.0\")"),
-        (text("date-time"), json!("2026-11-23T14:00:00.5+02:00"), "context.input.x == datetime(\"2026-11-23T12:00:00.500Z\")"),
+        (
+            text("date-time"),
+            json!("2026-11-23T14:00:00.5+02:00"),
+            "context.input.x == datetime(\"2026-11-23T12:00:00.500Z\")",
+        ),
         (text("date"), json!("2026-11-23"), "context.input.x == datetime(\"2026-11-23\")"),
         (text("ipv4"), json!("10.1.2.3"), "context.input.x.isInRange(ip(\"10.0.0.0/8\"))"),
         (text("ipv6"), json!("::1"), "context.input.x.isLoopback()"),
         (text("email"), json!("a@b.c"), "context.input.x like \"*@b.c\""),
-        (json!({ "type": "string", "x-cedar": "duration" }), json!("1h"), "context.input.x == duration(\"60m\")"),
-        (json!({ "type": "string", "x-cedar": "decimal" }), json!("1.5"), "context.input.x == decimal(\"1.5\")"),
+        (
+            json!({ "type": "string", "x-cedar": "duration" }),
+            json!("1h"),
+            "context.input.x == duration(\"60m\")",
+        ),
+        (
+            json!({ "type": "string", "x-cedar": "decimal" }),
+            json!("1.5"),
+            "context.input.x == decimal(\"1.5\")",
+        ),
         (nested, json!({ "y": [2, 1, 2] }), "context.input.x has y && context.input.x.y == [1, 2]"),
     ] {
-        assert_eq!(holds(&schema, value.clone(), condition), "allow", "{value}");
+        assert_eq!(holds(&schema, &value, condition), "allow", "{value}");
     }
 }
 
@@ -65,7 +77,7 @@ fn a_value_that_does_not_fit_exactly_is_refused() {
         (json!({ "type": "boolean" }), json!("true")),
         (json!({ "type": "array", "items": { "type": "string" } }), json!(["a", 1])),
     ] {
-        assert_eq!(holds(&schema, value.clone(), "context.risk.count == 1"), "deny:invalid_request", "{value}");
+        assert_eq!(holds(&schema, &value, "context.risk.count == 1"), "deny:invalid_request", "{value}");
     }
 }
 
@@ -99,7 +111,8 @@ fn a_schema_that_unfolds_without_end_is_cut_off_t56() {
         let both = json!({ "type": "object", "properties": { "a": next, "b": next } });
         definitions.insert(format!("l{level}"), both);
     }
-    let schema = json!({ "type": "object", "$defs": definitions, "properties": { "x": { "$ref": "#/$defs/l0" } } });
+    let schema =
+        json!({ "type": "object", "$defs": definitions, "properties": { "x": { "$ref": "#/$defs/l0" } } });
     assert!(input_fields(&schema).len() <= 1);
 }
 
@@ -115,13 +128,32 @@ fn a_default_stands_for_an_absent_field_and_only_if_it_fits() {
 
 #[test]
 fn decimals_are_exact_or_nothing() {
-    let text = |t: &str| value::decimal(t).map(|d| format!("{:?}", d).contains("decimal"));
-    for good in ["0", "-0", "1", "1e2", "12E-2", "1.0000000", "0.1234", "922337203685477.5807", "1e-4", "0e999"] {
+    let text = |t: &str| value::decimal(t).map(|d| format!("{d:?}").contains("decimal"));
+    for good in
+        ["0", "-0", "1", "1e2", "12E-2", "1.0000000", "0.1234", "922337203685477.5807", "1e-4", "0e999"]
+    {
         assert_eq!(text(good), Some(true), "{good}");
     }
     for bad in [
-        "", "-", ".", "1.", ".5", "+1", "1e", "1e-5", "0.12345", "1e400", "1e99999999999", "922337203685477.5808",
-        "NaN", "0x1", "1_0", "--1", "1e1.5", "1 ", "99999999999999999999999999999999999999999",
+        "",
+        "-",
+        ".",
+        "1.",
+        ".5",
+        "+1",
+        "1e",
+        "1e-5",
+        "0.12345",
+        "1e400",
+        "1e99999999999",
+        "922337203685477.5808",
+        "NaN",
+        "0x1",
+        "1_0",
+        "--1",
+        "1e1.5",
+        "1 ",
+        "99999999999999999999999999999999999999999",
     ] {
         assert_eq!(text(bad), None, "{bad}");
     }
@@ -162,12 +194,18 @@ fn cedars_magic_keys_are_plain_data_at_any_depth_t57() {
     let reads = self::world(&format!(
         "@id(\"a\") permit {head} when {{ context.input has meta.__entity && context.input.meta.__entity == \"x\" }};"
     ));
-    let question = Question::refund(5).with(|q| q.input = json!({ "charge": "c", "meta": { "__entity": "x" } }));
+    let question =
+        Question::refund(5).with(|q| q.input = json!({ "charge": "c", "meta": { "__entity": "x" } }));
     assert_eq!(word(&question.ask(&reads)), "allow");
 }
 
 fn json_value() -> impl Strategy<Value = Value> {
-    let key = prop_oneof![Just("__entity".to_owned()), Just("__extn".to_owned()), Just("type".to_owned()), "[a-z]{1,3}"];
+    let key = prop_oneof![
+        Just("__entity".to_owned()),
+        Just("__extn".to_owned()),
+        Just("type".to_owned()),
+        "[a-z]{1,3}"
+    ];
     let leaf = prop_oneof![
         Just(Value::Null),
         any::<bool>().prop_map(Value::from),
@@ -178,7 +216,7 @@ fn json_value() -> impl Strategy<Value = Value> {
     leaf.prop_recursive(4, 24, 4, move |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-            prop::collection::btree_map(key.clone(), inner, 0..4).prop_map(|m| Value::from_iter(m)),
+            prop::collection::btree_map(key.clone(), inner, 0..4).prop_map(Value::from_iter),
         ]
     })
 }
