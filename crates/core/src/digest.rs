@@ -31,8 +31,6 @@ pub mod domain {
     pub const TOKEN: &str = "countersign/token/v1";
     /// The body of an idempotent request.
     pub const REQUEST: &str = "countersign/request/v1";
-    /// An approver's statement.
-    pub const STATEMENT: &str = "countersign/statement/v1";
 }
 
 /// A SHA-256 value. Text form: `sha256:` and 64 lower-case hexadecimal digits.
@@ -57,7 +55,12 @@ impl Digest {
 
     /// The 64 hexadecimal digits alone.
     pub fn to_hex(&self) -> String {
-        self.0.iter().map(|b| format!("{b:02x}")).collect()
+        use fmt::Write as _;
+        self.0.iter().fold(String::with_capacity(64), |mut text, byte| {
+            // Writing to a string cannot fail.
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
     }
 }
 

@@ -1,6 +1,6 @@
 //! Typed ids: `prp_01k…`. The kind is in the type and in the text, so one id cannot stand for another.
 //!
-//! The text form is a TypeID (<https://github.com/jetify-com/typeid>, spec 0.3): a prefix and a UUIDv7 in
+//! The text form is a `TypeID` (<https://github.com/jetify-com/typeid>, spec 0.3): a prefix and a `UUIDv7` in
 //! Crockford base32, so ids sort by time and carry 74 random bits.
 
 use std::fmt;
@@ -64,7 +64,7 @@ pub struct ParseIdError {
 }
 
 impl<K: Kind> Id<K> {
-    /// A UUIDv7 (RFC 9562 section 5.7) from milliseconds since the epoch and 80 random bits, of which 74 are used.
+    /// A `UUIDv7` (RFC 9562 section 5.7) from milliseconds since the epoch and 80 random bits, of which 74 are used.
     pub fn from_parts(millis: u64, random: [u8; 10]) -> Self {
         let mut tail = [0_u8; 16];
         tail[6..].copy_from_slice(&random);

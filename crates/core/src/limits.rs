@@ -35,13 +35,13 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Time for a whole call when the manifest names none.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(20);
 /// The longest time a manifest may ask for.
-pub const CALL_TIMEOUT_MAX: Duration = Duration::from_secs(120);
+pub const CALL_TIMEOUT_MAX: Duration = Duration::from_mins(2);
 /// Time for a preview read.
 pub const PREVIEW_TIMEOUT: Duration = Duration::from_secs(10);
 /// A preview older than this is read again right before the write.
 pub const PREVIEW_AGE_MAX: Duration = Duration::from_secs(2);
 /// The longest that `?wait=` holds a request open.
-pub const WAIT_MAX: Duration = Duration::from_secs(60);
+pub const WAIT_MAX: Duration = Duration::from_mins(1);
 /// Proposals on one page of a list.
 pub const PAGE_SIZE_MAX: u32 = 200;
 /// Open proposals of one agent, so that one agent cannot flood the people (T29).
@@ -51,8 +51,6 @@ pub const WRITER_QUEUE_MAX: usize = 1_024;
 /// Steps in one transaction: enough to share one fsync, few enough to keep it short.
 pub const WRITER_BATCH_MAX: usize = 256;
 /// How long a proposal may wait when no approval rule says so.
-pub const DECIDE_IN: Duration = Duration::from_secs(7 * 24 * 3600);
+pub const DECIDE_IN: Duration = Duration::from_hours(7 * 24);
 /// How long an allowed or approved proposal may wait for its dispatch when no rule says so.
-pub const USE_IN: Duration = Duration::from_secs(10 * 60);
-/// How long the answer to an idempotency key is kept.
-pub const IDEMPOTENCY_WINDOW: Duration = Duration::from_secs(24 * 3600);
+pub const USE_IN: Duration = Duration::from_mins(10);

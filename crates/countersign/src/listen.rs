@@ -24,7 +24,10 @@ const GRACE: Duration = Duration::from_secs(10);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Answers until `stop` changes, then lets open requests finish.
-#[expect(clippy::disallowed_methods, reason = "each connection is a task; `room` counts them and the end waits for them")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "each connection is a task; `room` counts them and the end waits for them"
+)]
 pub(crate) async fn answer(listener: TcpListener, router: Router, mut stop: watch::Receiver<bool>) {
     let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {

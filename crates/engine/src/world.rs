@@ -103,7 +103,12 @@ impl World {
 
     /// `N` random bytes as lower-case hexadecimal digits.
     pub fn random_hex<const N: usize>(&self) -> String {
-        self.random::<N>().iter().map(|b| format!("{b:02x}")).collect()
+        use fmt::Write as _;
+        self.random::<N>().iter().fold(String::new(), |mut text, byte| {
+            // Writing to a string cannot fail.
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
     }
 }
 

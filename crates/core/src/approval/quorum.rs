@@ -48,10 +48,10 @@ pub fn standing(
     let fits = |person: &str, seat: &str| {
         rules.get(seat).is_some_and(|rule| may_decide(rule, person, chain, directory).is_ok())
     };
+    let hall = Hall { people: &people, seats: &seats, fits: &fits };
     let mut taken: BTreeMap<usize, usize> = BTreeMap::new();
     for index in 0..people.len() {
-        let mut seen = vec![false; seats.len()];
-        seat_person(index, &people, &seats, &fits, &mut taken, &mut seen);
+        hall.seat(index, &mut taken, &mut vec![false; seats.len()]);
     }
     names
         .iter()
@@ -67,27 +67,29 @@ fn count(n: usize) -> u32 {
     u32::try_from(n).unwrap_or(u32::MAX)
 }
 
-/// One augmenting path of the bipartite matching (Kuhn's algorithm).
-fn seat_person(
-    person: usize,
-    people: &[&str],
-    seats: &[&str],
-    fits: &impl Fn(&str, &str) -> bool,
-    taken: &mut BTreeMap<usize, usize>,
-    seen: &mut [bool],
-) -> bool {
-    let Some(name) = people.get(person) else { return false };
-    for (seat, rule) in seats.iter().enumerate() {
-        let Some(visited) = seen.get_mut(seat) else { continue };
-        if *visited || !fits(name, rule) {
-            continue;
+/// Who is there, which seats there are, and who fits which.
+struct Hall<'a, F> {
+    people: &'a [&'a str],
+    seats: &'a [&'a str],
+    fits: &'a F,
+}
+
+impl<F: Fn(&str, &str) -> bool> Hall<'_, F> {
+    /// One augmenting path of the bipartite matching (Kuhn's algorithm): `taken` is seat to person.
+    fn seat(&self, person: usize, taken: &mut BTreeMap<usize, usize>, seen: &mut [bool]) -> bool {
+        let Some(name) = self.people.get(person) else { return false };
+        for (seat, rule) in self.seats.iter().enumerate() {
+            let Some(visited) = seen.get_mut(seat) else { continue };
+            if *visited || !(self.fits)(name, rule) {
+                continue;
+            }
+            *visited = true;
+            let holder = taken.get(&seat).copied();
+            if holder.is_none_or(|other| self.seat(other, taken, seen)) {
+                taken.insert(seat, person);
+                return true;
+            }
         }
-        *visited = true;
-        let holder = taken.get(&seat).copied();
-        if holder.is_none_or(|other| seat_person(other, people, seats, fits, taken, seen)) {
-            taken.insert(seat, person);
-            return true;
-        }
+        false
     }
-    false
 }

@@ -136,6 +136,37 @@ fn build(
         let offset = rest.find(needle).map_or(start, |o| start.saturating_add(o));
         found.push(Problem::error(&file.path, line_of(&file.text, offset), message, remedy));
     };
+    check_who(name, &rule, directory, &mut report);
+    let mut duration = |key: &str, text: &str| {
+        let parsed = parse_duration(text).filter(|d| !d.is_zero());
+        if parsed.is_none() {
+            report(
+                key,
+                format!("`{text}` is not a length of time"),
+                "Write a number and `s`, `m`, `h` or `d`, such as `30m`.",
+            );
+        }
+        parsed
+    };
+    let (decide_in, use_in) = (duration("decide_in", &rule.decide_in), duration("use_in", &rule.use_in));
+    if found.len() > before {
+        return None;
+    }
+    let digest = digest(name, &rule);
+    Some(Rule {
+        name: name.to_owned(),
+        who: rule.who,
+        quorum: rule.quorum,
+        decide_in: decide_in?,
+        use_in: use_in?,
+        not: rule.not,
+        proof: rule.proof,
+        digest,
+    })
+}
+
+/// Whether a rule names people who exist, and enough of them.
+fn check_who(name: &str, rule: &RuleFile, directory: &Directory, report: &mut impl FnMut(&str, String, &str)) {
     let consent = rule.who.contains(REQUESTER);
     if consent && rule.who.len() > 1 {
         let remedy = "A consent rule asks the requester alone; put others in a rule of their own.";
@@ -173,32 +204,6 @@ fn build(
         let message = format!("rule `{name}` asks for {} people but names {members}", rule.quorum);
         report("quorum", message, "Add people, or lower the quorum: nobody could ever approve.");
     }
-    let mut duration = |key: &str, text: &str| {
-        let parsed = parse_duration(text).filter(|d| !d.is_zero());
-        if parsed.is_none() {
-            report(
-                key,
-                format!("`{text}` is not a length of time"),
-                "Write a number and `s`, `m`, `h` or `d`, such as `30m`.",
-            );
-        }
-        parsed
-    };
-    let (decide_in, use_in) = (duration("decide_in", &rule.decide_in), duration("use_in", &rule.use_in));
-    if found.len() > before {
-        return None;
-    }
-    let digest = digest(name, &rule);
-    Some(Rule {
-        name: name.to_owned(),
-        who: rule.who,
-        quorum: rule.quorum,
-        decide_in: decide_in?,
-        use_in: use_in?,
-        not: rule.not,
-        proof: rule.proof,
-        digest,
-    })
 }
 
 fn digest(name: &str, rule: &RuleFile) -> Digest {

@@ -50,10 +50,7 @@ impl Policies {
     ) -> Result<Decision, Stopped> {
         let nothing = RestrictedExpression::new_set([]);
         let now = evaluate(self, prepared, slice, &prepared.principals, &nothing)?;
-        let fired = match standing(&now) {
-            None => return Ok(self.allow(&now, &[])),
-            Some(fired) => fired,
-        };
+        let Some(fired) = standing(&now) else { return Ok(self.allow(&now, &[])) };
         // A link that is allowed as things stand stays allowed: a granted gate only removes a forbid.
         let denied: Vec<&EntityUid> = now.iter().filter(|s| !s.allowed).map(|s| s.principal).collect();
         let best = evaluate(self, prepared, slice, &denied, &slice.all_gates)?;
@@ -123,10 +120,11 @@ fn evaluate<'a>(
     principals: &[&'a EntityUid],
     approvals: &RestrictedExpression,
 ) -> Result<Vec<Said<'a>>, Stopped> {
+    let context = prepared.context(approvals).ok_or(Stopped::InvalidRequest)?;
     let mut said = Vec::with_capacity(principals.len());
     let mut failed = BTreeSet::new();
     for principal in principals {
-        let request = prepared.request(principal, approvals).ok_or(Stopped::InvalidRequest)?;
+        let request = prepared.request(principal, &context).ok_or(Stopped::InvalidRequest)?;
         let response = policies.authorizer.is_authorized(&request, &slice.set, &prepared.entities);
         let diagnostics = response.diagnostics();
         failed.extend(diagnostics.errors().map(|error| {

@@ -1,9 +1,10 @@
 //! People, agents and teams of the directory as Cedar entities, made once when the policies are loaded.
 //!
-//! Each link of a chain comes with everything that a policy can reach from it: its teams, their parents,
-//! and for an agent the person who owns it. A missing one would make `in` quietly false.
+//! Each link of a chain comes with everything that a policy can reach from it: all its teams as ancestors,
+//! and for an agent the person who owns it. A missing one would make `in` quietly false. Teams themselves
+//! are not in the slice: a policy that asks a named entity for its parents is refused by the lints.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 
 use cedar_policy::{Entities, Entity, EntityId, EntityTypeName, EntityUid, RestrictedExpression, Schema};
@@ -56,8 +57,9 @@ pub(super) struct Identity {
     pub(super) uid: EntityUid,
     /// Every team it is in, directly or not.
     pub(super) teams: BTreeSet<EntityUid>,
-    /// Positions in [`Identities::entities`]: itself and whatever can be reached from it.
-    reach: BTreeSet<usize>,
+    /// The person who owns it, if it is an agent.
+    owner: Option<String>,
+    entity: Entity,
 }
 
 /// Everybody who can be a link of a chain.
@@ -65,7 +67,6 @@ pub(super) struct Identity {
 pub(super) struct Identities {
     people: BTreeMap<String, Identity>,
     agents: BTreeMap<String, Identity>,
-    entities: Vec<Entity>,
 }
 
 impl Identities {
@@ -75,7 +76,21 @@ impl Identities {
             let message = format!("the directory gives no valid entities: {}", fragment(&e));
             vec![Problem::error("directory.toml", 0, message, "Look for a team that is its own parent.")]
         };
+        let mut people = BTreeMap::new();
+        for (name, _) in directory.people() {
+            let link = Link::Person { id: name.to_owned() };
+            let identity = Identity::new(&link, None, directory, types).map_err(broken)?;
+            people.insert(name.to_owned(), identity);
+        }
+        let mut agents = BTreeMap::new();
+        for (name, agent) in directory.agents() {
+            let link = Link::Agent { id: name.to_owned() };
+            let owner = Some(agent.owner.as_str());
+            let identity = Identity::new(&link, owner, directory, types).map_err(broken)?;
+            agents.insert(name.to_owned(), identity);
+        }
         let team = |name: &str| uid(&types.team, name);
+<<<<<<< HEAD
         let mut entities = Vec::new();
         let mut position: BTreeMap<EntityUid, usize> = BTreeMap::new();
         let mut add = |entity: Entity| {
@@ -115,6 +130,14 @@ impl Identities {
             (name.to_owned(), identity(&Link::Agent { id: name.to_owned() }, Some(&agent.owner)))
         });
         Ok(Self { people: people.collect(), agents: agents.collect(), entities })
+=======
+        let teams = directory.teams().map(|(name, entry)| {
+            Entity::new_no_attrs(team(name), entry.parents.iter().map(|parent| team(parent)).collect())
+        });
+        let links = people.values().chain(agents.values()).map(|i| i.entity.clone());
+        Entities::from_entities(teams.chain(links), Some(schema)).map_err(|e| broken(e.to_string()))?;
+        Ok(Self { people, agents })
+>>>>>>> policy
     }
 
     /// One link, if the directory knows it.
@@ -125,6 +148,7 @@ impl Identities {
         }
     }
 
+<<<<<<< HEAD
     /// The entities that policies can reach from these links, each once.
     pub(super) fn reachable_from<'a>(
         &'a self,
@@ -132,6 +156,31 @@ impl Identities {
     ) -> impl Iterator<Item = &'a Entity> + use<'a> {
         let positions: BTreeSet<usize> = links.iter().flat_map(|l| l.reach.iter().copied()).collect();
         positions.into_iter().filter_map(|at| self.entities.get(at))
+=======
+    /// The entities that policies can reach from these links: themselves and their owners, each once.
+    pub(super) fn reachable_from<'a>(
+        &'a self,
+        links: &[&'a Identity],
+    ) -> impl Iterator<Item = &'a Entity> + use<'a> {
+        let owners = links.iter().filter_map(|l| self.people.get(l.owner.as_ref()?));
+        let all = links.iter().copied().chain(owners).map(|identity| (&identity.uid, &identity.entity));
+        all.collect::<BTreeMap<_, _>>().into_values()
+    }
+}
+
+impl Identity {
+    /// The parents are all teams, also the indirect ones, so that no team has to come along.
+    fn new(link: &Link, owner: Option<&str>, directory: &Directory, types: &Types) -> Result<Self, String> {
+        let own = link_uid(link, types);
+        let teams: BTreeSet<EntityUid> =
+            directory.teams_of(link).into_iter().map(|t| uid(&types.team, t)).collect();
+        let attribute =
+            |id| ("owner".to_owned(), RestrictedExpression::new_entity_uid(uid(&types.person, id)));
+        let attributes = owner.map(attribute).into_iter().collect();
+        let entity = Entity::new(own.clone(), attributes, teams.iter().cloned().collect());
+        let entity = entity.map_err(|e| e.to_string())?;
+        Ok(Self { uid: own, teams, owner: owner.map(str::to_owned), entity })
+>>>>>>> policy
     }
 }
 

@@ -73,6 +73,15 @@ pub(super) fn lint(policy: &Written, inputs: &[&Fields], known: &Known<'_>) -> V
             message,
             "Compare facts of `context.risk` with constants.",
         ));
+<<<<<<< HEAD
+=======
+    }
+    if seen.constant_asked {
+        let message =
+            "a named entity is asked for its parents or attributes, which a request does not bring along";
+        let remedy = "Ask `principal`, `action`, `resource` or a field of `context`.";
+        problems.push(policy.place.error("when", message, remedy));
+>>>>>>> policy
     }
     if policy.forbids() {
         problems.extend(seen.guards.iter().filter_map(|path| escapable(policy, inputs, &seen, path)));
@@ -93,10 +102,11 @@ fn unlisted(policy: &Written, inputs: &[&Fields], path: &[&str], text: &str) -> 
     let (first, below) = path.split_first()?;
     let mut listed = BTreeSet::new();
     for field in inputs.iter().filter_map(|i| fields_along(i, below).pop()) {
-        match &field.kind {
-            Kind::Text(Some(values)) if !values.contains(text) => listed.extend(values),
-            _ => return None,
+        let Kind::Text(Some(values)) = &field.kind else { return None };
+        if values.contains(text) {
+            return None;
         }
+        listed.extend(values);
     }
     if *first != "input" || listed.is_empty() {
         return None;
@@ -121,7 +131,11 @@ fn escapable(policy: &Written, inputs: &[&Fields], seen: &Seen<'_>, path: &[&str
     }
     let message =
         format!("a forbid is skipped when the agent omits this field: `context.{}`", path.join("."));
+<<<<<<< HEAD
     Some(policy.place.warning(" has ", message, "Use `context.risk`, or add `!(… has …)`."))
+=======
+    Some(policy.place.warning(" has ", message, "Use `context.risk`, or add `|| !(… has …)`."))
+>>>>>>> policy
 }
 
 /// Whether a true part makes the policy apply, or keeps it from applying.
@@ -158,14 +172,23 @@ struct Seen<'a> {
     arithmetic: Option<&'a str>,
     /// `context.risk.amount` below something.
     amount_below: bool,
+    /// `Person::"ann" in …`, `Agent::"bot".owner`: only who takes part is in the slice of a request, and of
+    /// anybody else Cedar would quietly say no.
+    constant_asked: bool,
 }
 
 impl<'a> Seen<'a> {
     fn walk(&mut self, expr: &'a Value, sense: Sense) {
         let Some(node) = Node::read(expr) else { return };
         match &node {
-            Node::Attr { .. } => self.reads.extend(context_path(expr)),
-            Node::Has { left, attrs } => self.has(left, attrs, sense),
+            Node::Attr { left, .. } => {
+                self.constant_asked |= names_entity(left);
+                self.reads.extend(context_path(expr));
+            }
+            Node::Has { left, attrs } => {
+                self.constant_asked |= names_entity(left);
+                self.has(left, attrs, sense);
+            }
             Node::If { condition, then, otherwise } => {
                 // `if c then x else false` is `c && x`; any other branch may catch what the guard lets go.
                 let is_false = matches!(Node::read(otherwise), Some(Node::Literal(Value::Bool(false))));
@@ -180,9 +203,16 @@ impl<'a> Seen<'a> {
         let below = match &node {
             Node::Op { name: "&&" | "||", .. } => sense,
             Node::Op { name: "!", .. } => sense.flipped(),
-            _ => Sense::Unknown,
+            Node::Var(_)
+            | Node::Literal(_)
+            | Node::Attr { .. }
+            | Node::Has { .. }
+            | Node::If { .. }
+            | Node::Op { .. } => Sense::Unknown,
         };
-        node.children().into_iter().for_each(|child| self.walk(child, below));
+        for child in node.children() {
+            self.walk(child, below);
+        }
     }
 
     fn has(&mut self, left: &'a Value, attrs: &[&'a str], sense: Sense) {
@@ -208,9 +238,13 @@ impl<'a> Seen<'a> {
             "contains" => {
                 let members = left.and_then(Node::read);
                 if let Some(Node::Op { name: "Set", operands: members }) = members {
-                    members.into_iter().for_each(|m| self.compare(right, Some(m)));
+                    for member in members {
+                        self.compare(right, Some(member));
+                    }
                 }
             }
+            "in" => self.constant_asked |= left.is_some_and(names_entity),
+            "is" if operands.len() > 1 => self.constant_asked |= left.is_some_and(names_entity),
             "<" | "<=" if sense == Sense::Positive => self.amount_below |= is_amount(left),
             ">" | ">=" if sense == Sense::Positive => self.amount_below |= is_amount(right),
             _ => {}
@@ -228,4 +262,13 @@ impl<'a> Seen<'a> {
 
 fn is_amount(expr: Option<&Value>) -> bool {
     expr.and_then(context_path).is_some_and(|path| path == ["risk", "amount"])
+}
+
+/// Whether an entity is named anywhere in an expression.
+fn names_entity(expr: &Value) -> bool {
+    match Node::read(expr) {
+        Some(Node::Literal(literal)) => literal.get("__entity").is_some(),
+        Some(node) => node.children().into_iter().any(names_entity),
+        None => true,
+    }
 }

@@ -187,14 +187,18 @@ impl Policies {
             let inputs: Vec<&Fields> = applies.map(|(_, input)| input).collect();
             problems.extend(lint::lint(policy, &inputs, &known));
         }
-        problems.sort_by(|a, b| (&a.file, a.line, a.severity).cmp(&(&b.file, b.line, b.severity)));
+        problems.sort_by(|a, b| {
+            (&a.file, a.line, a.severity, &a.message).cmp(&(&b.file, b.line, b.severity, &b.message))
+        });
+        // The validator says the same once for each kind of principal.
+        problems.dedup();
         if problems.iter().any(|p| p.severity == Severity::Error) {
             return Err(problems);
         }
         let effective = lift_all(&written, &schema)?;
         let mut slices = BTreeMap::new();
         for (scope, (shape, input)) in scopes.into_iter().zip(shapes.iter().zip(inputs)) {
-            let slice = Slice::new(scope, input, &effective, keep, &types).ok_or_else(|| {
+            let slice = Slice::new(scope, input, &effective, keep).ok_or_else(|| {
                 let message = format!("the policies for `{}` do not make a set", shape.name);
                 vec![Problem::error("policies", 0, message, "Give every policy an id of its own.")]
             })?;

@@ -81,12 +81,16 @@ impl<'a> Prepared<'a> {
         })
     }
 
-    /// The request of one link, checked against the schema.
-    pub(super) fn request(&self, principal: &EntityUid, approvals: &RestrictedExpression) -> Option<Request> {
+    /// The context that all links share, with these gates open.
+    pub(super) fn context(&self, approvals: &RestrictedExpression) -> Option<Context> {
         let approvals = [("approvals".to_owned(), approvals.clone())];
-        let context = Context::from_pairs(self.context.iter().cloned().chain(approvals)).ok()?;
+        Context::from_pairs(self.context.iter().cloned().chain(approvals)).ok()
+    }
+
+    /// The request of one link, checked against the schema.
+    pub(super) fn request(&self, principal: &EntityUid, context: &Context) -> Option<Request> {
         let (action, resource) = (self.action.clone(), self.resource.clone());
-        Request::new(principal.clone(), action, resource, context, Some(self.schema)).ok()
+        Request::new(principal.clone(), action, resource, context.clone(), Some(self.schema)).ok()
     }
 }
 

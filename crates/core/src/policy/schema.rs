@@ -195,7 +195,7 @@ fn cedar_type(kind: &Kind) -> Value {
         Kind::Bool => plain("Boolean"),
         Kind::Long => plain("Long"),
         Kind::Text(_) => plain("String"),
-        Kind::Decimal => extension("decimal"),
+        Kind::Decimal | Kind::DecimalText => extension("decimal"),
         Kind::DateTime | Kind::Date => extension("datetime"),
         Kind::Ip => extension("ipaddr"),
         Kind::Duration => extension("duration"),

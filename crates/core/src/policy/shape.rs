@@ -56,8 +56,10 @@ pub(super) enum Kind {
     Long,
     /// `string`; with the only values it may have, if the schema lists them.
     Text(Option<BTreeSet<String>>),
-    /// `number` with a `multipleOf` of at most four decimals, or a string with `x-cedar: decimal`.
+    /// `number` with a `multipleOf` of at most four decimals.
     Decimal,
+    /// A string with `x-cedar: decimal`.
+    DecimalText,
     /// A string with `format: date-time`.
     DateTime,
     /// A string with `format: date`.
@@ -107,10 +109,7 @@ pub(super) fn fields_along<'a>(fields: &'a Fields, path: &[&str]) -> Vec<&'a Fie
     let mut here = Some(fields);
     for name in path {
         let Some(field) = here.and_then(|f| f.get(*name)) else { return Vec::new() };
-        here = match &field.kind {
-            Kind::Record(inner) => Some(inner),
-            _ => None,
-        };
+        here = if let Kind::Record(inner) = &field.kind { Some(inner) } else { None };
         found.push(field);
     }
     found
@@ -175,7 +174,7 @@ impl Reader<'_> {
 fn text_kind(schema: &Value) -> Option<Kind> {
     let word = |key: &str| schema.get(key).and_then(Value::as_str);
     match (word("x-cedar"), word("format")) {
-        (Some("decimal"), _) => Some(Kind::Decimal),
+        (Some("decimal"), _) => Some(Kind::DecimalText),
         (Some("duration"), _) => Some(Kind::Duration),
         (Some(_), _) => None,
         (None, Some("date-time")) => Some(Kind::DateTime),

@@ -14,7 +14,6 @@ use cedar_policy::{
 use super::identity::{Identity, Types, uid};
 use super::schema::{ANY, group_parents};
 use super::shape::{ActionShape, Fields};
-use crate::action::Group;
 
 /// The scope of one action: what a policy's head can name.
 #[derive(Debug, Clone)]
@@ -70,7 +69,7 @@ pub(super) struct Slice {
     pub(super) set: PolicySet,
     /// `context.approvals` with every gate of the slice.
     pub(super) all_gates: RestrictedExpression,
-    /// The action, its groups and its system.
+    /// The action, with its groups as ancestors, and its system.
     pub(super) entities: Vec<Entity>,
     permits: Vec<PrincipalConstraint>,
 }
@@ -82,7 +81,6 @@ impl Slice {
         input: Fields,
         policies: &BTreeMap<String, (Policy, bool)>,
         keep: fn(&ActionScope, &Policy) -> bool,
-        types: &Types,
     ) -> Option<Self> {
         let kept: Vec<(&String, &(Policy, bool))> =
             policies.iter().filter(|(_, (policy, _))| keep(&scope, policy)).collect();
@@ -93,7 +91,7 @@ impl Slice {
             all_gates: RestrictedExpression::new_set(all_gates.collect::<Vec<_>>()),
             permits: permits.map(|(_, (p, _))| p.principal_constraint()).collect(),
             set: PolicySet::from_policies(kept.iter().map(|(_, (p, _))| p.clone())).ok()?,
-            entities: entities(&scope, types),
+            entities: entities(&scope),
             scope,
             input,
         })
@@ -112,13 +110,10 @@ impl Slice {
     }
 }
 
-fn entities(scope: &ActionScope, types: &Types) -> Vec<Entity> {
-    let parents = |group: Group| HashSet::from([uid(&types.action, group_parents(group))]);
-    let groups = Group::ALL.into_iter().map(|g| (uid(&types.action, g.name()), parents(g)));
-    let known = groups.filter(|(group, _)| scope.groups.contains(group));
-    let mut all: Vec<Entity> = known.map(|(group, up)| Entity::new_no_attrs(group, up)).collect();
-    all.push(Entity::new_no_attrs(uid(&types.action, ANY), HashSet::new()));
-    all.push(Entity::new_no_attrs(scope.uid.clone(), scope.groups.iter().cloned().collect()));
-    all.push(Entity::new_no_attrs(scope.system.clone(), HashSet::new()));
-    all
+/// The groups are parents of the action, all of them, so that none has to come along.
+fn entities(scope: &ActionScope) -> Vec<Entity> {
+    vec![
+        Entity::new_no_attrs(scope.uid.clone(), scope.groups.iter().cloned().collect()),
+        Entity::new_no_attrs(scope.system.clone(), HashSet::new()),
+    ]
 }

@@ -22,11 +22,8 @@ pub(super) fn to_cedar(kind: &Kind, value: &Value) -> Option<RestrictedExpressio
         Kind::Bool => value.as_bool().map(RestrictedExpression::new_bool),
         Kind::Long => integer(value).map(RestrictedExpression::new_long),
         Kind::Text(_) => value.as_str().map(|t| RestrictedExpression::new_string(t.to_owned())),
-        Kind::Decimal => match value {
-            Value::Number(number) => decimal(&number.to_string()),
-            Value::String(text) => decimal(text),
-            Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
-        },
+        Kind::Decimal => decimal(&value.as_number()?.to_string()),
+        Kind::DecimalText => decimal(value.as_str()?),
         Kind::DateTime => {
             let moment: jiff::Timestamp = value.as_str()?.parse().ok()?;
             date_time(moment)
@@ -96,27 +93,20 @@ fn format_civil(at: jiff::civil::DateTime) -> String {
 
 /// Whether every multiple of this number has at most four decimals.
 pub(super) fn is_short_decimal(multiple_of: &Value) -> bool {
-    match multiple_of {
-        Value::Number(number) => scaled(&number.to_string()).is_some_and(|n| n > 0),
-        Value::Null | Value::Bool(_) | Value::String(_) | Value::Array(_) | Value::Object(_) => false,
-    }
+    multiple_of.as_number().and_then(|n| scaled(&n.to_string())).is_some_and(|n| n > 0)
 }
 
 fn integer(value: &Value) -> Option<i64> {
-    let number = match value {
-        Value::Number(number) => number,
-        Value::Null | Value::Bool(_) | Value::String(_) | Value::Array(_) | Value::Object(_) => return None,
-    };
+    let number = value.as_number()?;
     // JSON Schema counts `1.0` and `1e2` as integers.
-    let exact = match number.as_i64() {
-        Some(plain) => plain,
-        None => {
-            let scaled = scaled(&number.to_string())?;
-            if scaled.checked_rem(SCALE)? != 0 {
-                return None;
-            }
-            i64::try_from(scaled.checked_div(SCALE)?).ok()?
+    let exact = if let Some(plain) = number.as_i64() {
+        plain
+    } else {
+        let scaled = scaled(&number.to_string())?;
+        if scaled.checked_rem(SCALE)? != 0 {
+            return None;
         }
+        i64::try_from(scaled.checked_div(SCALE)?).ok()?
     };
     (exact.unsigned_abs() <= limits::JSON_INTEGER_MAX.unsigned_abs()).then_some(exact)
 }

@@ -58,14 +58,13 @@ fn a_forbid_that_an_agent_can_step_around_is_a_warning() {
     for condition in [
         "context.input has amount && context.input.amount > 100",
         "context.risk.count > 1 || (context.input has amount && context.input.amount > 100)",
-        "!(!(context.input has amount)) && context.input.amount > 100",
         "if context.input has amount then context.input.amount > 100 else false",
     ] {
         assert_eq!(when("forbid", condition), [escaped], "{condition}");
         assert_eq!(when("permit", condition), [""; 0], "{condition}");
     }
     for condition in [
-        "!(context.input has amount) || context.input.amount > 100",
+        "(context.input has amount && context.input.amount > 100) || !(context.input has amount)",
         "if context.input has amount then context.input.amount > 100 else true",
         "context.input has amount",
         "context.input has note && context.input.note == \"x\"",
@@ -98,4 +97,22 @@ fn a_forbid_on_small_amounts_is_a_warning() {
         assert_eq!(when("permit", condition), [""; 0], "{condition}");
     }
     assert_eq!(when("forbid", "!(context.risk.amount < 10)"), [""; 0]);
+}
+
+#[test]
+fn a_named_entity_cannot_be_asked_for_its_parents_or_attributes() {
+    for condition in [
+        "Team::\"support\" in Team::\"company\"",
+        "Action::\"financial\" in Action::\"write\"",
+        "(if context.risk.count > 1 then Team::\"support\" else Team::\"finance\") in [Team::\"company\"]",
+        "{ t: Team::\"support\" }.t in Team::\"company\"",
+        "Person::\"ann\" in Team::\"company\"",
+        "Agent::\"bot\".owner == Person::\"fay\"",
+        "Agent::\"bot\" has owner",
+        "Team::\"support\" is Team in Team::\"company\"",
+    ] {
+        let found = when("permit", condition);
+        assert!(found.iter().any(|f| f.starts_with("3 error a named entity")), "{condition}: {found:?}");
+    }
+    assert_eq!(when("permit", "principal in Team::\"company\" && action in Action::\"write\""), [""; 0]);
 }

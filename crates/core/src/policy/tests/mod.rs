@@ -140,7 +140,7 @@ fn load(text: &str) -> Result<World, Vec<Problem>> {
 
 fn world(text: &str) -> World {
     load(text).unwrap_or_else(|problems| {
-        panic!("{}", problems.iter().map(|p| format!("{p}\n")).collect::<String>())
+        panic!("{}", problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
     })
 }
 
@@ -151,7 +151,7 @@ fn chain(links: &[(&str, &str)]) -> Chain {
 }
 
 /// One question, to be changed by a test.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 struct Question {
     action: &'static str,
     input: Value,
