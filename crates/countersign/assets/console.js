@@ -29,18 +29,22 @@
       // Never change a card under the hand of somebody who is about to decide on it.
       const moved = document.getElementById("moved");
       if (moved && fresh.dataset.version !== here.dataset.version) moved.hidden = false;
-    } else if (!here.contains(document.activeElement) || document.activeElement.tagName === "A") {
-      const open = new Set([...here.querySelectorAll("details")].flatMap((d, i) => (d.open ? [i] : [])));
-      const same = here.dataset.version && here.dataset.version === fresh.dataset.version;
-      if (same) return;
-      here.replaceWith(document.adoptNode(fresh));
-      live().querySelectorAll("details").forEach((d, i) => { d.open = open.has(i); });
+      return;
     }
+    const same = here.dataset.version && here.dataset.version === fresh.dataset.version;
+    const focus = here.contains(document.activeElement) ? document.activeElement : null;
+    if (same || here.isEqualNode(fresh) || (focus && focus.tagName !== "A")) return;
+    const open = new Set([...here.querySelectorAll("details")].flatMap((d, i) => (d.open ? [i] : [])));
+    here.replaceWith(document.adoptNode(fresh));
+    live().querySelectorAll("details").forEach((d, i) => { d.open = open.has(i); });
+    if (focus) [...live().querySelectorAll("a")].find((a) => a.href === focus.href)?.focus();
   }
 
   function listen() {
     if (source || !live() || document.hidden) return;
     source = new EventSource("/events");
+    // Something may have moved between the page and the stream.
+    source.addEventListener("open", look);
     source.addEventListener("changed", () => {
       clearTimeout(timer);
       timer = setTimeout(look, 200);

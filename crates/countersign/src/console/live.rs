@@ -15,14 +15,14 @@ use tokio::sync::broadcast::error::RecvError;
 use super::session::Visit;
 
 /// A stream ends after this long. The browser opens it again, which asks for the session again (T47).
-const LIFE: Duration = Duration::from_secs(10 * 60);
+const LIFE: Duration = Duration::from_mins(10);
 /// A hint comes at least this often: another process may have moved something.
 const QUIET_MAX: Duration = Duration::from_secs(20);
 /// After a hint this much time passes, however much moves.
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// `GET /events`.
-pub(super) async fn events(visit: Visit) -> Response {
+pub(super) fn events(visit: Visit) -> Response {
     Sse::new(hints(visit.app.gate)).into_response()
 }
 

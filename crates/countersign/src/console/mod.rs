@@ -13,6 +13,7 @@ mod proposal;
 mod session;
 mod show;
 
+use std::future::ready;
 use std::pin::Pin;
 
 use axum::Router;
@@ -40,6 +41,7 @@ pub(crate) struct Page {
     /// The path, with `{…}` for a parameter.
     pub(crate) path: &'static str,
     /// Whether it answers without a session.
+    #[cfg_attr(not(test), expect(dead_code, reason = "tests of who may see what go by it"))]
     pub(crate) public: bool,
     handler: Handler,
 }
@@ -84,14 +86,14 @@ const fn act(path: &'static str, handler: fn(Visit, Form) -> Answer) -> Page {
 
 /// Every page of the console.
 pub(crate) const PAGES: &[Page] = &[
-    open("/assets/console.css", |_, _| Box::pin(asset("text/css; charset=utf-8", CSS))),
-    open("/assets/console.js", |_, _| Box::pin(asset("text/javascript; charset=utf-8", JS))),
-    open("/assets/mark.svg", |_, _| Box::pin(asset("image/svg+xml", MARK))),
-    open("/sign-in/{token}", |app, ask| Box::pin(session::offer(app, ask))),
+    open("/assets/console.css", |_, _| Box::pin(ready(asset("text/css; charset=utf-8", CSS)))),
+    open("/assets/console.js", |_, _| Box::pin(ready(asset("text/javascript; charset=utf-8", JS)))),
+    open("/assets/mark.svg", |_, _| Box::pin(ready(asset("image/svg+xml", MARK)))),
+    open("/sign-in/{token}", |_, ask| Box::pin(ready(session::offer(ask)))),
     open_form("/sign-in", |app, ask, form| Box::pin(session::sign_in(app, ask, form))),
     act("/sign-out", |visit, _| Box::pin(session::sign_out(visit))),
     view("/", |visit| Box::pin(pages::inbox(visit))),
-    view("/events", |visit| Box::pin(live::events(visit))),
+    view("/events", |visit| Box::pin(ready(live::events(visit)))),
     view("/proposals/{id}", |visit| Box::pin(proposal::proposal(visit))),
     act("/proposals/{id}/approve", |visit, form| Box::pin(decide::approve(visit, form))),
     act("/proposals/{id}/reject", |visit, form| Box::pin(decide::reject(visit, form))),
@@ -175,7 +177,7 @@ fn html(status: StatusCode, page: &impl askama::Template) -> Response {
     }
 }
 
-async fn asset(kind: &'static str, text: &'static str) -> Response {
+fn asset(kind: &'static str, text: &'static str) -> Response {
     ([(CONTENT_TYPE, HeaderValue::from_static(kind))], text).into_response()
 }
 

@@ -5,6 +5,7 @@ use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use countersign_core::audit::{Actor, Entry, EventCode};
+use countersign_core::id::ProposalId;
 use countersign_core::limits;
 use countersign_core::proposal::{Record, StateName};
 use countersign_core::refusal::Refusal;
@@ -14,7 +15,7 @@ use serde_json::json;
 
 use super::html;
 use super::session::Visit;
-use super::show::list::{History, Inbox, Log, Row, choices, row};
+use super::show::list::{History, Inbox, Kind, Log, Row, choices, row};
 use super::show::text::Eye;
 use super::show::{Chrome, Me, Message, NextStep, events};
 use crate::http::{App, problem};
@@ -37,8 +38,8 @@ pub(super) async fn inbox(visit: Visit) -> Response {
         let me = visit.me().await?;
         Ok::<_, Stop>(Inbox {
             chrome: Chrome::of("Inbox", me, "inbox"),
-            yours: rows(&visit, &yours),
-            others: rows(&visit, &others),
+            yours: rows(&visit, &yours, |_| Kind::Inbox),
+            others: rows(&visit, &others, |_| Kind::Inbox),
             older,
         })
     };
@@ -48,10 +49,9 @@ pub(super) async fn inbox(visit: Visit) -> Response {
     }
 }
 
-fn rows(visit: &Visit, records: &[Record]) -> Vec<Row> {
+fn rows(visit: &Visit, records: &[Record], kind: impl Fn(&Record) -> Kind) -> Vec<Row> {
     let gate = &visit.app.gate;
-    let yours = |record: &Record| gate.may_decide(record, &visit.who.person);
-    records.iter().map(|r| row(&gate.card(r), r, yours(r), gate.world().now())).collect()
+    records.iter().map(|r| row(&gate.card(r), r, kind(r), gate.world().now())).collect()
 }
 
 /// The last id when the page is full, so that there may be more.
@@ -75,12 +75,13 @@ pub(super) async fn history(visit: Visit) -> Response {
         let filter = Filter { states: state.into_iter().collect(), before, limit: ROWS, ..Filter::default() };
         let page = visit.app.gate.list(&filter, &visit.viewer()).await?;
         let state_part = state.map(|s| format!("state={}&", s.as_str())).unwrap_or_default();
+        let kind = |r: &Record| Kind::History { yours: visit.app.gate.may_decide(r, &visit.who.person) };
         let me = visit.me().await?;
         Ok::<_, Stop>(History {
             chrome: Chrome::of("History", me, "history"),
             choices: choices(state),
             filtered: state.is_some(),
-            rows: rows(&visit, &page),
+            rows: rows(&visit, &page, kind),
             older: older(&page, ROWS).map(|id| format!("/history?{state_part}before={id}")),
         })
     };
@@ -121,6 +122,7 @@ pub(super) async fn log(visit: Visit) -> Response {
             } else {
                 "Its signature is NOT this log's. Stop, and compare it with an older export."
             },
+            key: gate.log_key().public().to_vkey(),
             size,
             events: events::events(&entries, &gate.ruleset().directory, gate.world().now(), true),
             newer: Some(next).filter(|next| *next < size),
@@ -155,6 +157,11 @@ pub(super) async fn export(visit: Visit) -> Response {
 
 /// The page that says why something was not done, with the status that the API would give.
 pub(super) fn stopped(app: &App, me: Option<Me>, stop: &Stop) -> Response {
+    stopped_at(app, me, stop, None)
+}
+
+/// The same, with the way back to what it was about.
+pub(super) fn stopped_at(app: &App, me: Option<Me>, stop: &Stop, about: Option<ProposalId>) -> Response {
     let problem = problem(app, stop);
     let status = StatusCode::from_u16(problem.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let heading = match status.as_u16() {
@@ -170,13 +177,17 @@ pub(super) fn stopped(app: &App, me: Option<Me>, stop: &Stop) -> Response {
     let mut detail = problem.detail().to_owned();
     detail.push('.');
     let sentence = capitalised(&detail);
+    let link = match about.filter(|_| status != StatusCode::NOT_FOUND) {
+        Some(id) => NextStep { href: format!("/proposals/{id}"), label: "Back to the proposal" },
+        None => NextStep { href: "/".to_owned(), label: "Back to the inbox" },
+    };
     let page = Message {
         chrome: Chrome { title: heading.to_owned(), me, here: "" },
         kicker: format!("{} {}", status.as_u16(), problem.code()),
         heading,
         lines: vec![Eye::default().text(&sentence)],
         command: None,
-        link: Some(NextStep { href: "/".to_owned(), label: "Back to the inbox" }),
+        link: Some(link),
     };
     html(status, &page)
 }

@@ -83,7 +83,7 @@ impl Visit {
 
     /// The page that says why something was not done.
     pub(super) async fn stopped(&self, stop: &Stop) -> Response {
-        pages::stopped(&self.app, self.me().await.ok(), stop)
+        pages::stopped_at(&self.app, self.me().await.ok(), stop, self.ask.id().ok())
     }
 }
 
@@ -142,7 +142,7 @@ fn own_path(path: &str) -> String {
 }
 
 /// `GET /sign-in/{token}`.
-pub(super) async fn offer(_app: App, ask: Ask) -> Response {
+pub(super) fn offer(ask: Ask) -> Response {
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
     if !ask.parameter.starts_with(auth::LINK) || !ask.parameter.chars().all(plain) {
         return not_a_link();

@@ -8,7 +8,7 @@ use countersign_core::proposal::{Proposal, Record, State};
 use countersign_core::time::Timestamp;
 use countersign_core::view::Card;
 
-use super::diff::{Diff, Field, diff};
+use super::diff::{Diff, diff};
 use super::events::Events;
 use super::status::Status;
 use super::text::{Block, Eye, Text, Time};
@@ -86,9 +86,9 @@ pub(crate) struct Facts {
 pub(crate) fn facts(card: &Card, precondition: &Precondition, now: Timestamp) -> Facts {
     let eye = Eye::default();
     let prints = [
-        ("Intent: what would be done", card.intent),
-        ("Decision: who is asked, and why", card.decision),
-        ("View: this card", card.digest()),
+        ("Intent", card.intent),
+        ("Decision", card.decision),
+        ("This card", card.digest()),
         ("Policy set", card.policy_set),
     ];
     let mut facts = Facts {

@@ -19,10 +19,12 @@ pub(crate) struct Row {
     id: String,
     state: &'static str,
     tone: &'static str,
+    badges: bool,
     yours: bool,
     when_label: &'static str,
     when: Time,
     headline: Text,
+    effect: Option<Text>,
     money: Option<Text>,
     who: Vec<Link>,
     action: Text,
@@ -31,8 +33,20 @@ pub(crate) struct Row {
 
 impl HtmlSafe for Row {}
 
+/// What a list already says about all of its rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Pending ones, sorted by whose they are.
+    Inbox,
+    /// Any state.
+    History {
+        /// Whether this one is the viewer's to decide.
+        yours: bool,
+    },
+}
+
 /// A row from a card; `record` gives the state and the times.
-pub(crate) fn row(card: &Card, record: &Record, yours: bool, now: Timestamp) -> Row {
+pub(crate) fn row(card: &Card, record: &Record, kind: Kind, now: Timestamp) -> Row {
     let eye = Eye::default();
     let state = record.state.name();
     let (when_label, when) = match (state, record.due()) {
@@ -43,10 +57,12 @@ pub(crate) fn row(card: &Card, record: &Record, yours: bool, now: Timestamp) -> 
         id: card.id.clone(),
         state: label(state),
         tone: tone(state),
-        yours,
+        badges: kind != Kind::Inbox,
+        yours: kind == Kind::History { yours: true },
         when_label,
-        when: Time::new(when, now),
-        headline: eye.text(&card.headline),
+        when: Time::brief(when, now),
+        headline: eye.brief(&card.headline),
+        effect: card.effects.first().map(|e| eye.brief(e)),
         money: money(card, &eye),
         who: chain(card, &eye),
         action: eye.text(&card.action),
@@ -102,6 +118,8 @@ pub(crate) struct Log {
     pub(crate) checkpoint: Option<Block>,
     /// Whether the checkpoint's signature is the log's.
     pub(crate) verdict: &'static str,
+    /// The log's public key, as `log verify` takes it.
+    pub(crate) key: String,
     pub(crate) size: u64,
     pub(crate) events: Events,
     pub(crate) newer: Option<u64>,

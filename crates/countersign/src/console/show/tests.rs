@@ -11,7 +11,7 @@ use countersign_engine::store::LoggedEntry;
 use serde_json::{Value, json};
 
 use super::card::{self, ProposalPage};
-use super::list::{Inbox, row};
+use super::list::{Inbox, Kind, row};
 use super::text::{Eye, Time};
 use super::{Chrome, Me, Message, events, status};
 use crate::console::proposal::{Sent, what_changed};
@@ -50,7 +50,7 @@ fn record(text: &str) -> Record {
             "chain": [{ "kind": "person", "id": "ann" }, { "kind": "agent", "id": "support-bot" }],
             "undo": { "why": "A refund cannot be taken back." }, "reversible": false,
             "reason": text, "run": text, "evidence": [{ "title": text, "body": { "mail": text } }],
-            "created_at": NOW.as_micros() - 300_000_000_i64,
+            "created_at": 1_795_434_900_000_000_i64,
         },
         "binding": {
             "facts": {
@@ -65,7 +65,7 @@ fn record(text: &str) -> Record {
                 "after": null,
             },
             "preview": {
-                "fidelity": "computed", "at": NOW.as_micros() - 2_000_000_i64, "source": format!("GET {text}"),
+                "fidelity": "computed", "at": 1_795_435_198_000_000_i64, "source": format!("GET {text}"),
                 "before": { "id": text, "note": text, "refunded": 0 },
                 "after": { "id": text, "note": "x", "refunded": 25000 },
                 "patch": [{ "op": "replace", "path": "/note", "value": "x" },
@@ -80,7 +80,7 @@ fn record(text: &str) -> Record {
         },
         "approvals": [], "version": 1,
         "state": { "state": "pending", "standing": [{ "rule": "finance", "have": 0, "want": 1 }],
-                   "decide_by": NOW.as_micros() + 1_500_000_000_i64 },
+                   "decide_by": 1_795_436_700_000_000_i64 },
     }))
     .unwrap()
 }
@@ -127,9 +127,13 @@ fn page(record: &Record, text: &str) -> String {
 fn pages(text: &str) -> [String; 3] {
     let record = record(text);
     let card = Card::new(Bound::from(&record), &directory());
-    let rows = || vec![row(&card, &record, true, NOW)];
-    let inbox =
-        Inbox { chrome: Chrome::of("Inbox", me(), "inbox"), yours: rows(), others: rows(), older: None };
+    let rows = |kind| vec![row(&card, &record, kind, NOW)];
+    let inbox = Inbox {
+        chrome: Chrome::of("Inbox", me(), "inbox"),
+        yours: rows(Kind::Inbox),
+        others: rows(Kind::History { yours: true }),
+        older: None,
+    };
     let message = Message {
         chrome: Chrome::public("x"),
         kicker: "404 proposal_not_found".to_owned(),
@@ -145,8 +149,8 @@ fn pages(text: &str) -> [String; 3] {
 fn tags(html: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut rest = html;
-    while let Some(start) = rest.find('<') {
-        rest = &rest[start + 1..];
+    while let Some((_, after)) = rest.split_once('<') {
+        rest = after;
         let mut quote = None;
         let mut tag = String::new();
         for c in rest.chars() {

@@ -7,7 +7,7 @@ use std::cell::Cell;
 
 use askama::Template;
 use askama::filters::HtmlSafe;
-use countersign_core::text::{Shown, is_suspicious, visible, visible_lines};
+use countersign_core::text::{Shown, is_suspicious, shorten, visible, visible_lines};
 use countersign_core::time::Timestamp;
 use serde_json::Value;
 
@@ -17,6 +17,10 @@ const CHARS_MAX: usize = 480;
 const CHARS_HEAD: usize = 280;
 /// Characters shown after the gap.
 const CHARS_TAIL: usize = 120;
+/// Characters of a line in a list before what is left out.
+const BRIEF_HEAD: usize = 140;
+/// Characters of a line in a list after what is left out.
+const BRIEF_TAIL: usize = 60;
 /// A block with more lines than this is shortened.
 const LINES_MAX: usize = 80;
 /// Lines shown before the gap.
@@ -60,6 +64,7 @@ struct Lines {
 #[template(path = "console/time.html")]
 pub(crate) struct Time {
     iso: String,
+    full: String,
     shown: String,
     relative: String,
 }
@@ -95,6 +100,11 @@ impl Eye {
     /// One line.
     pub(crate) fn text(&self, text: &str) -> Text {
         self.line("", &visible(text), is_suspicious(text))
+    }
+
+    /// One line for a list, where nothing opens: what is left out is named in its place.
+    pub(crate) fn brief(&self, text: &str) -> Text {
+        self.line("", &shorten(text, BRIEF_HEAD, BRIEF_TAIL), is_suspicious(text))
     }
 
     /// Text with line breaks.
@@ -154,10 +164,21 @@ fn bump(counter: &Cell<usize>, by: bool) {
 impl Time {
     /// A moment as seen from another.
     pub(crate) fn new(at: Timestamp, now: Timestamp) -> Self {
-        let shown = jiff::Timestamp::from_microsecond(at.as_micros())
-            .map_or_else(|_| at.to_rfc3339(), |t| t.strftime("%-d %b %Y, %H:%M:%S UTC").to_string());
-        Self { iso: at.to_rfc3339(), shown, relative: relative(at, now) }
+        let full = format(at, "%-d %b %Y, %H:%M:%S UTC");
+        Self { iso: at.to_rfc3339(), shown: full.clone(), full, relative: relative(at, now) }
     }
+
+    /// The same in fewer words, for a list: to the minute, and the year only when it is another one.
+    pub(crate) fn brief(at: Timestamp, now: Timestamp) -> Self {
+        let same_year = format(at, "%Y") == format(now, "%Y");
+        let shown = format(at, if same_year { "%-d %b, %H:%M UTC" } else { "%-d %b %Y, %H:%M UTC" });
+        Self { shown, ..Self::new(at, now) }
+    }
+}
+
+fn format(at: Timestamp, pattern: &str) -> String {
+    jiff::Timestamp::from_microsecond(at.as_micros())
+        .map_or_else(|_| at.to_rfc3339(), |t| t.strftime(pattern).to_string())
 }
 
 fn relative(at: Timestamp, now: Timestamp) -> String {
@@ -214,6 +235,12 @@ mod tests {
     }
 
     #[test]
+    fn a_list_names_the_year_when_it_is_another_one() {
+        let time = Time::brief(Timestamp::from_micros(0), Timestamp::from_micros(1_763_900_000_000_000));
+        assert_eq!(time.shown, "1 Jan 1970, 00:00 UTC");
+    }
+
+    #[test]
     fn a_time_is_absolute_and_says_how_far_it_is_t30() {
         let at = Timestamp::from_micros(1_763_900_000_000_000);
         for (now, expect) in [
@@ -226,6 +253,7 @@ mod tests {
             let time = Time::new(at, Timestamp::from_micros(now));
             assert_eq!(time.relative, expect);
             assert_eq!(time.shown, "23 Nov 2025, 12:13:20 UTC");
+            assert_eq!(Time::brief(at, Timestamp::from_micros(now)).shown, "23 Nov, 12:13 UTC");
         }
     }
 }
