@@ -32,6 +32,21 @@ impl Problem {
         Self { status, body, headers: Vec::new() }
     }
 
+    /// The HTTP status.
+    pub(crate) const fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// What went wrong, for people.
+    pub(crate) fn detail(&self) -> &str {
+        self.body.get("detail").and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// The stable code.
+    pub(crate) fn code(&self) -> &str {
+        self.body.get("code").and_then(Value::as_str).unwrap_or_default()
+    }
+
     /// Adds a member.
     #[must_use]
     pub(crate) fn with(mut self, name: &str, value: Value) -> Self {

@@ -1,0 +1,198 @@
+//! The lists: inbox, history, log. And the page that says why something was not done.
+
+use axum::body::Body;
+use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse as _, Response};
+use countersign_core::audit::{Actor, Entry, EventCode};
+use countersign_core::id::ProposalId;
+use countersign_core::limits;
+use countersign_core::proposal::{Record, StateName};
+use countersign_core::refusal::Refusal;
+use countersign_engine::fault::Stop;
+use countersign_engine::store::Filter;
+use serde_json::json;
+
+use super::html;
+use super::session::Visit;
+use super::show::list::{History, Inbox, Kind, Log, Row, choices, row};
+use super::show::text::Eye;
+use super::show::{Chrome, Me, Message, NextStep, events};
+use crate::http::{App, problem};
+
+/// Proposals on a page of the history.
+const ROWS: u32 = 50;
+/// Entries on a page of the log.
+const ENTRIES: u32 = 50;
+
+/// `GET /`.
+pub(super) async fn inbox(visit: Visit) -> Response {
+    let work = async {
+        let filter =
+            Filter { states: vec![StateName::Pending], limit: limits::PAGE_SIZE_MAX, ..Filter::default() };
+        let page = visit.app.gate.list(&filter, &visit.viewer()).await?;
+        let older = older(&page, limits::PAGE_SIZE_MAX);
+        let (mut yours, others): (Vec<Record>, Vec<Record>) =
+            page.into_iter().partition(|r| visit.app.gate.may_decide(r, &visit.who.person));
+        yours.sort_by_key(Record::due);
+        let me = visit.me().await?;
+        Ok::<_, Stop>(Inbox {
+            chrome: Chrome::of("Inbox", me, "inbox"),
+            yours: rows(&visit, &yours, |_| Kind::Inbox),
+            others: rows(&visit, &others, |_| Kind::Inbox),
+            older,
+        })
+    };
+    match work.await {
+        Ok(page) => html(StatusCode::OK, &page),
+        Err(stop) => visit.stopped(&stop).await,
+    }
+}
+
+fn rows(visit: &Visit, records: &[Record], kind: impl Fn(&Record) -> Kind) -> Vec<Row> {
+    let gate = &visit.app.gate;
+    records.iter().map(|r| row(&gate.card(r), r, kind(r), gate.world().now())).collect()
+}
+
+/// The last id when the page is full, so that there may be more.
+fn older(page: &[Record], limit: u32) -> Option<String> {
+    let full = u32::try_from(page.len()).unwrap_or(u32::MAX) >= limit;
+    page.last().filter(|_| full).map(|r| r.proposal.id.to_string())
+}
+
+/// `GET /history?state=…&before=…`.
+pub(super) async fn history(visit: Visit) -> Response {
+    let work = async {
+        let malformed =
+            |detail: &str| Refusal::MalformedRequest { pointer: String::new(), detail: detail.to_owned() };
+        let state = visit.ask.query("state");
+        let state = state.map(|name| {
+            StateName::from_name(&name).ok_or_else(|| malformed("there is no state of that name"))
+        });
+        let state = state.transpose()?;
+        let before = visit.ask.query("before").map(|id| id.parse());
+        let before = before.transpose().map_err(|_| malformed("`before` is not a proposal's id"))?;
+        let filter = Filter { states: state.into_iter().collect(), before, limit: ROWS, ..Filter::default() };
+        let page = visit.app.gate.list(&filter, &visit.viewer()).await?;
+        let state_part = state.map(|s| format!("state={}&", s.as_str())).unwrap_or_default();
+        let kind = |r: &Record| Kind::History { yours: visit.app.gate.may_decide(r, &visit.who.person) };
+        let me = visit.me().await?;
+        Ok::<_, Stop>(History {
+            chrome: Chrome::of("History", me, "history"),
+            choices: choices(state),
+            filtered: state.is_some(),
+            rows: rows(&visit, &page, kind),
+            older: older(&page, ROWS).map(|id| format!("/history?{state_part}before={id}")),
+        })
+    };
+    match work.await {
+        Ok(page) => html(StatusCode::OK, &page),
+        Err(stop) => visit.stopped(&stop).await,
+    }
+}
+
+fn may_read_log(visit: &Visit) -> Result<(), Stop> {
+    if visit.reads_log() {
+        return Ok(());
+    }
+    let detail = "the log is for auditors and operators; ask for a role in directory.toml".to_owned();
+    Err(Refusal::NotPermitted { detail }.into())
+}
+
+/// `GET /log?from=…`: the newest entries, or those from an index on.
+pub(super) async fn log(visit: Visit) -> Response {
+    let work = async {
+        may_read_log(&visit)?;
+        let gate = &visit.app.gate;
+        let note = gate.store().checkpoint().await?;
+        let opened = note.as_deref().and_then(|n| gate.log_key().public().open(n).ok());
+        let size = opened.as_ref().map_or(0, |checkpoint| checkpoint.size);
+        let page = u64::from(ENTRIES);
+        let from = visit.ask.query("from").and_then(|t| t.parse().ok());
+        let from = from.unwrap_or_else(|| size.saturating_sub(page));
+        let mut entries = gate.store().entries(from, ENTRIES).await?;
+        entries.reverse();
+        let me = visit.me().await?;
+        let next = from.saturating_add(page);
+        Ok::<_, Stop>(Log {
+            chrome: Chrome::of("Log", me, "log"),
+            checkpoint: note.as_deref().map(|n| Eye::default().block(n.trim_end())),
+            verdict: if opened.is_some() {
+                "Its signature is this log's. It covers every entry below."
+            } else {
+                "Its signature is NOT this log's. Stop, and compare it with an older export."
+            },
+            key: gate.log_key().public().to_vkey(),
+            size,
+            events: events::events(&entries, &gate.ruleset().directory, gate.world().now(), true),
+            newer: Some(next).filter(|next| *next < size),
+            older: (from > 0).then(|| from.saturating_sub(page)),
+        })
+    };
+    match work.await {
+        Ok(page) => html(StatusCode::OK, &page),
+        Err(stop) => visit.stopped(&stop).await,
+    }
+}
+
+/// `GET /log/export`: the same bytes as the API's export. Who took it is noted first.
+pub(super) async fn export(visit: Visit) -> Response {
+    let work = async {
+        may_read_log(&visit)?;
+        let gate = &visit.app.gate;
+        let actor = Actor::Person { id: visit.who.person.clone() };
+        gate.note(Entry::new(gate.world().now(), EventCode::LogExported, actor, json!({}))).await?;
+        let pieces = crate::export::export(gate.store(), gate.log_key().public()).await?;
+        Ok::<_, Stop>(Body::from_stream(pieces))
+    };
+    match work.await {
+        Ok(body) => {
+            let kind = HeaderValue::from_static("text/plain; charset=utf-8");
+            let save = HeaderValue::from_static("attachment; filename=\"log.export\"");
+            (StatusCode::OK, [(CONTENT_TYPE, kind), (CONTENT_DISPOSITION, save)], body).into_response()
+        }
+        Err(stop) => visit.stopped(&stop).await,
+    }
+}
+
+/// The page that says why something was not done, with the status that the API would give.
+pub(super) fn stopped(app: &App, me: Option<Me>, stop: &Stop) -> Response {
+    stopped_at(app, me, stop, None)
+}
+
+/// The same, with the way back to what it was about.
+pub(super) fn stopped_at(app: &App, me: Option<Me>, stop: &Stop, about: Option<ProposalId>) -> Response {
+    let problem = problem(app, stop);
+    let status = StatusCode::from_u16(problem.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let heading = match status.as_u16() {
+        400 => "Something is missing in what was sent",
+        401 => "Please sign in",
+        403 => "This is not yours to do",
+        404 => "There is no such proposal",
+        409 => "It is too late for that",
+        413 | 415 => "This form cannot be read",
+        429 | 503 => "The gate is busy",
+        _ => "Something broke inside the gate",
+    };
+    let mut detail = problem.detail().to_owned();
+    detail.push('.');
+    let sentence = capitalised(&detail);
+    let link = match about.filter(|_| status != StatusCode::NOT_FOUND) {
+        Some(id) => NextStep { href: format!("/proposals/{id}"), label: "Back to the proposal" },
+        None => NextStep { href: "/".to_owned(), label: "Back to the inbox" },
+    };
+    let page = Message {
+        chrome: Chrome { title: heading.to_owned(), me, here: "" },
+        kicker: format!("{} {}", status.as_u16(), problem.code()),
+        heading,
+        lines: vec![Eye::default().text(&sentence)],
+        command: None,
+        link: Some(link),
+    };
+    html(status, &page)
+}
+
+fn capitalised(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |c| c.to_uppercase().collect::<String>() + chars.as_str())
+}

@@ -1,0 +1,121 @@
+//! The page of one proposal, and the same page after it moved under somebody.
+
+use axum::http::StatusCode;
+use axum::response::Response;
+use countersign_core::approval::may_decide;
+use countersign_core::directory::Role;
+use countersign_core::proposal::{Record, StateName};
+use countersign_core::refusal::Refusal;
+use countersign_engine::fault::Stop;
+use countersign_engine::store::LoggedEntry;
+
+use super::html;
+use super::session::Visit;
+use super::show::card::{self, Notice, ProposalPage};
+use super::show::text::{Eye, Text, Time};
+use super::show::{Chrome, events, status};
+
+/// The digests that a form carried.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sent<'a> {
+    pub(super) intent: &'a str,
+    pub(super) decision: &'a str,
+}
+
+/// `GET /proposals/{id}`.
+pub(super) async fn proposal(visit: Visit) -> Response {
+    respond(&visit, StatusCode::OK, None).await
+}
+
+/// The answer to a decision on what is no longer bound: what changed, and the page as it is now (T19).
+pub(super) async fn stale(visit: &Visit, sent: &Sent<'_>) -> Response {
+    respond(visit, StatusCode::CONFLICT, Some(sent)).await
+}
+
+async fn respond(visit: &Visit, code: StatusCode, sent: Option<&Sent<'_>>) -> Response {
+    match page(visit, sent).await {
+        Ok(page) => html(code, &page),
+        Err(stop) => visit.stopped(&stop).await,
+    }
+}
+
+async fn page(visit: &Visit, sent: Option<&Sent<'_>>) -> Result<ProposalPage, Stop> {
+    let gate = &visit.app.gate;
+    let id = visit.ask.id()?;
+    let found = gate.read(id, &visit.viewer()).await?;
+    let record = found.ok_or_else(|| Refusal::ProposalNotFound { id: id.to_string() })?;
+    let logged = gate.store().history(id).await?;
+    let me = visit.me().await?;
+    let (rules, now) = (gate.ruleset(), gate.world().now());
+    let (card, person) = (gate.card(&record), visit.who.person.as_str());
+    let yours = gate.may_decide(&record, person);
+    Ok(ProposalPage {
+        chrome: Chrome::of(&countersign_core::text::visible(&card.action).text, me, ""),
+        notice: sent.map(|sent| what_changed(sent, &record, &logged)),
+        version: record.version,
+        facts: card::facts(&card, &record.binding.facts.precondition, now),
+        asks: card::asks(&card, &record.state, &rules.rules),
+        approvals: card::given(&record, &rules.directory, now),
+        created: Time::new(record.proposal.created_at, now),
+        words: card::words(&record.proposal),
+        status: status::status(&record, &rules.directory, now),
+        events: events::events(&logged, &rules.directory, now, false),
+        decide: yours.then(|| card::decide(&card, &visit.who.csrf)),
+        why_not: if yours { Vec::new() } else { why_not(visit, &record) },
+        cancel: may_cancel(visit, &record).then(|| visit.who.csrf.clone()),
+    })
+}
+
+/// Why an open proposal is not this person's to decide: each rule's own answer.
+fn why_not(visit: &Visit, record: &Record) -> Vec<Text> {
+    let eye = Eye::default();
+    if record.state.name() != StateName::Pending {
+        return Vec::new();
+    }
+    let person = visit.who.person.as_str();
+    if record.standing_approvals().iter().any(|a| a.person == person) {
+        return vec![eye.text("You have approved it. Others must still decide.")];
+    }
+    let rules = visit.app.gate.ruleset();
+    let mut answers: Vec<String> = record
+        .decision
+        .rules()
+        .iter()
+        .filter_map(|name| rules.rules.get(name))
+        .filter_map(|rule| may_decide(rule, person, &record.proposal.chain, &rules.directory).err())
+        .map(|refusal| refusal.to_string())
+        .collect();
+    answers.dedup();
+    answers.iter().map(|answer| eye.text(answer)).collect()
+}
+
+/// Whether the button is shown. The engine asks again when it is pressed.
+fn may_cancel(visit: &Visit, record: &Record) -> bool {
+    let open = matches!(record.state.name(), StateName::Pending | StateName::Ready);
+    let rules = visit.app.gate.ruleset();
+    let person = rules.directory.person(&visit.who.person);
+    let operator = person.is_some_and(|p| p.roles.contains(&Role::Operator));
+    open && (operator || record.proposal.chain.person() == Some(visit.who.person.as_str()))
+}
+
+/// What is different from what the person saw.
+pub(super) fn what_changed(sent: &Sent<'_>, record: &Record, logged: &[LoggedEntry]) -> Notice {
+    let eye = Eye::default();
+    let mut lines = Vec::new();
+    if sent.intent != record.binding.intent.to_string() {
+        lines.push(
+            eye.text("What would be done is different now: the request, its effects or what is checked."),
+        );
+    }
+    if sent.decision != record.decision.digest.to_string() {
+        lines.push(eye.text("Who must approve, or why, is different now."));
+    }
+    if lines.is_empty() {
+        lines.push(eye.text("The card is different now: the record that was read, a name or a policy."));
+    }
+    if let Some(because) = events::last_revision(logged) {
+        lines.push(eye.text(&format!("The gate noted: {because}")));
+    }
+    lines.push(eye.text("Nothing was recorded as your decision. Look again, and decide again."));
+    Notice { heading: "The proposal changed after you opened it", lines }
+}

@@ -1,0 +1,322 @@
+//! The proposal page: the card in the order in which an approver needs it, then the decision.
+
+use askama::Template;
+use countersign_core::action::{EffectClass, Precondition};
+use countersign_core::approval::Rules;
+use countersign_core::directory::Directory;
+use countersign_core::proposal::{Proposal, Record, State};
+use countersign_core::time::Timestamp;
+use countersign_core::view::Card;
+
+use super::diff::{Diff, diff};
+use super::events::Events;
+use super::status::Status;
+use super::text::{Block, Eye, Text, Time};
+use super::{Chrome, person_name};
+
+/// A property in one or two words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Chip {
+    label: String,
+    tone: &'static str,
+}
+
+/// One link of the chain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Link {
+    /// `Person` or `Agent`.
+    pub(crate) kind: &'static str,
+    /// Name from the directory.
+    pub(crate) name: Text,
+    /// Id from the directory.
+    pub(crate) id: Text,
+}
+
+/// The exact request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Call {
+    line: Text,
+    headers: Vec<Header>,
+    content_type: Option<Text>,
+    body: Option<Block>,
+    credential: Option<Text>,
+    effect: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Header {
+    name: Text,
+    value: Text,
+}
+
+/// A digest with what it covers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Print {
+    name: &'static str,
+    digest: String,
+}
+
+/// The facts block: everything that the approval's view digest covers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Facts {
+    pub(crate) id: String,
+    action: Text,
+    environment: Text,
+    headline: Text,
+    money: Option<Text>,
+    chips: Vec<Chip>,
+    who: Vec<Link>,
+    diff: Diff,
+    effects: Vec<Text>,
+    reversible: bool,
+    undo: Text,
+    guarded: bool,
+    guard: Text,
+    verdict: &'static str,
+    call: Call,
+    input: Block,
+    prints: Vec<Print>,
+    /// Places where something is behind "show them".
+    pub(crate) shortened: usize,
+    altered: usize,
+    suspicious: usize,
+}
+
+/// The facts of a card. Takes nothing that an agent wrote about its own request (T28).
+pub(crate) fn facts(card: &Card, precondition: &Precondition, now: Timestamp) -> Facts {
+    let eye = Eye::default();
+    let prints = [
+        ("Intent", card.intent),
+        ("Decision", card.decision),
+        ("This card", card.digest()),
+        ("Policy set", card.policy_set),
+    ];
+    let mut facts = Facts {
+        id: card.id.clone(),
+        action: eye.text(&card.action),
+        environment: eye.text(&card.environment),
+        headline: eye.text(&card.headline),
+        money: money(card, &eye),
+        chips: chips(card),
+        who: chain(card, &eye),
+        diff: diff(&card.preview, &eye, now),
+        effects: card.effects.iter().map(|e| eye.text(e)).collect(),
+        reversible: card.reversible,
+        undo: eye.text(&card.undo),
+        guarded: *precondition != Precondition::None,
+        guard: eye.text(&card.guard),
+        verdict: card.verdict,
+        call: call(card, &eye),
+        input: eye.json(&card.input),
+        prints: prints.map(|(name, d)| Print { name, digest: d.to_string() }).into(),
+        shortened: 0,
+        altered: 0,
+        suspicious: 0,
+    };
+    facts.shortened = eye.shortened();
+    facts.altered = eye.altered();
+    facts.suspicious = eye.suspicious();
+    facts
+}
+
+/// Money as the registry typed it: exact decimals and the currency's code (T30).
+pub(super) fn money(card: &Card, eye: &Eye) -> Option<Text> {
+    let risk = &card.risk;
+    (!risk.exact.is_empty() && !risk.currency.is_empty())
+        .then(|| eye.text(&format!("{} {}", risk.exact, risk.currency.to_ascii_uppercase())))
+}
+
+fn chips(card: &Card) -> Vec<Chip> {
+    let risk = &card.risk;
+    let count = if risk.count == 1 { "1 thing".to_owned() } else { format!("{} things", risk.count) };
+    let touched = if risk.mutating { format!("Changes {count}") } else { format!("Reads {count}") };
+    let mut chips = vec![Chip { label: touched, tone: if risk.count > 1 { "amber" } else { "plain" } }];
+    if risk.external {
+        chips.push(Chip { label: "Reaches somebody outside".to_owned(), tone: "amber" });
+    }
+    if !card.reversible {
+        chips.push(Chip { label: "Cannot be undone".to_owned(), tone: "red" });
+    }
+    chips
+}
+
+pub(super) fn chain(card: &Card, eye: &Eye) -> Vec<Link> {
+    let kind = |kind: &str| if kind == "person" { "Person" } else { "Agent" };
+    card.who
+        .iter()
+        .map(|w| Link { kind: kind(w.kind), name: eye.text(&w.name), id: eye.text(&w.id) })
+        .collect()
+}
+
+fn call(card: &Card, eye: &Eye) -> Call {
+    let call = &card.call;
+    Call {
+        line: eye.text(&call.line),
+        headers: call.headers.iter().map(|(n, v)| Header { name: eye.text(n), value: eye.text(v) }).collect(),
+        content_type: call.content_type.as_deref().map(|t| eye.text(t)),
+        body: call.body.as_deref().map(|b| eye.block(b)),
+        credential: call.credential.as_deref().map(|c| eye.text(c)),
+        effect: match call.effect {
+            EffectClass::Read => "Nothing changes: it only reads.",
+            EffectClass::Keyed => "The upstream drops a repeat with the same key.",
+            EffectClass::Conditional => "A condition makes a second one fail.",
+            EffectClass::Natural => "The result is the same as after one.",
+            EffectClass::Opaque => "Not known, so the gate sends it once and never again.",
+        },
+    }
+}
+
+/// A policy that asks for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Ask {
+    reason: Text,
+    policy: Text,
+    rules: Vec<Progress>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Progress {
+    name: Text,
+    have: Option<u32>,
+    want: u32,
+    met: bool,
+    who: Vec<Text>,
+}
+
+/// Which policies ask, why, and how far each of their rules has come.
+pub(crate) fn asks(card: &Card, state: &State, rules: &Rules) -> Vec<Ask> {
+    let eye = Eye::default();
+    let standing = if let State::Pending { standing, .. } = state { standing.as_slice() } else { &[] };
+    let progress = |name: &String| {
+        let (rule, now) = (rules.get(name), standing.iter().find(|s| s.rule == *name));
+        Progress {
+            name: eye.text(name),
+            have: now.map(|s| s.have),
+            want: now.map_or_else(|| rule.map_or(1, |r| r.quorum), |s| s.want),
+            met: now.is_some_and(countersign_core::approval::Standing::is_met),
+            who: rule.map(|r| r.who.iter().map(|w| eye.text(w)).collect()).unwrap_or_default(),
+        }
+    };
+    card.gates
+        .iter()
+        .map(|gate| Ask {
+            reason: eye.text(if gate.policy.reason.is_empty() {
+                "The policy gives no reason."
+            } else {
+                &gate.policy.reason
+            }),
+            policy: eye.text(&gate.policy.id),
+            rules: gate.rules.iter().map(progress).collect(),
+        })
+        .collect()
+}
+
+/// An approval that was given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Given {
+    name: Text,
+    person: Text,
+    at: Time,
+    comment: Option<Block>,
+    counts: bool,
+}
+
+/// Every approval that was ever given, with whether it still counts.
+pub(crate) fn given(record: &Record, directory: &Directory, now: Timestamp) -> Vec<Given> {
+    let eye = Eye::default();
+    record
+        .approvals
+        .iter()
+        .map(|a| Given {
+            name: eye.text(&person_name(directory, &a.person)),
+            person: eye.text(&a.person),
+            at: Time::new(a.at, now),
+            comment: (!a.comment.is_empty()).then(|| eye.block(&a.comment)),
+            counts: a.answers_to(&record.binding.intent, &record.decision.digest),
+        })
+        .collect()
+}
+
+/// What the agent wrote. Printed in a box of its own, closed, after the facts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Words {
+    reason: Option<Block>,
+    run: Option<Text>,
+    evidence: Vec<Piece>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Piece {
+    title: Text,
+    body: Block,
+}
+
+impl Words {
+    fn is_empty(&self) -> bool {
+        self.reason.is_none() && self.run.is_none() && self.evidence.is_empty()
+    }
+}
+
+/// The agent's own words.
+pub(crate) fn words(proposal: &Proposal) -> Words {
+    let eye = Eye::default();
+    Words {
+        reason: proposal.reason.as_deref().map(|r| eye.block(r)),
+        run: proposal.run.as_deref().map(|r| eye.text(r)),
+        evidence: proposal
+            .evidence
+            .iter()
+            .map(|e| Piece { title: eye.text(&e.title), body: eye.json(&e.body) })
+            .collect(),
+    }
+}
+
+/// What the forms of a decision carry: the digests of what is on this page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Decide {
+    csrf: String,
+    intent: String,
+    decision: String,
+    view: String,
+}
+
+/// The forms' hidden fields for this card.
+pub(crate) fn decide(card: &Card, csrf: &str) -> Decide {
+    Decide {
+        csrf: csrf.to_owned(),
+        intent: card.intent.to_string(),
+        decision: card.decision.to_string(),
+        view: card.digest().to_string(),
+    }
+}
+
+/// Something to say before the card.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Notice {
+    /// In one sentence.
+    pub(crate) heading: &'static str,
+    /// In detail.
+    pub(crate) lines: Vec<Text>,
+}
+
+/// The whole page.
+#[derive(Debug, Clone, PartialEq, Eq, Template)]
+#[template(path = "console/proposal.html")]
+pub(crate) struct ProposalPage {
+    pub(crate) chrome: Chrome,
+    pub(crate) notice: Option<Notice>,
+    pub(crate) version: u32,
+    pub(crate) facts: Facts,
+    pub(crate) asks: Vec<Ask>,
+    pub(crate) approvals: Vec<Given>,
+    pub(crate) created: Time,
+    pub(crate) words: Words,
+    pub(crate) status: Status,
+    pub(crate) events: Events,
+    /// Present when the decision is the viewer's.
+    pub(crate) decide: Option<Decide>,
+    /// Why it is not, while it is open.
+    pub(crate) why_not: Vec<Text>,
+    /// The form token when the viewer may cancel.
+    pub(crate) cancel: Option<String>,
+}

@@ -1,0 +1,127 @@
+//! Lists of proposals: the inbox, the history, the log's page.
+
+use askama::Template;
+use askama::filters::HtmlSafe;
+use countersign_core::proposal::{Record, StateName};
+use countersign_core::time::Timestamp;
+use countersign_core::view::Card;
+
+use super::Chrome;
+use super::card::{Link, chain, money};
+use super::events::Events;
+use super::status::{label, tone};
+use super::text::{Block, Eye, Text, Time};
+
+/// One proposal in a list.
+#[derive(Debug, Clone, PartialEq, Eq, Template)]
+#[template(path = "console/row.html")]
+pub(crate) struct Row {
+    id: String,
+    state: &'static str,
+    tone: &'static str,
+    badges: bool,
+    yours: bool,
+    when_label: &'static str,
+    when: Time,
+    headline: Text,
+    effect: Option<Text>,
+    money: Option<Text>,
+    who: Vec<Link>,
+    action: Text,
+    irreversible: bool,
+}
+
+impl HtmlSafe for Row {}
+
+/// What a list already says about all of its rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Pending ones, sorted by whose they are.
+    Inbox,
+    /// Any state.
+    History {
+        /// Whether this one is the viewer's to decide.
+        yours: bool,
+    },
+}
+
+/// A row from a card; `record` gives the state and the times.
+pub(crate) fn row(card: &Card, record: &Record, kind: Kind, now: Timestamp) -> Row {
+    let eye = Eye::default();
+    let state = record.state.name();
+    let (when_label, when) = match (state, record.due()) {
+        (StateName::Pending, Some(due)) => ("Decide by", due),
+        _ => ("Proposed", record.proposal.created_at),
+    };
+    Row {
+        id: card.id.clone(),
+        state: label(state),
+        tone: tone(state),
+        badges: kind != Kind::Inbox,
+        yours: kind == Kind::History { yours: true },
+        when_label,
+        when: Time::brief(when, now),
+        headline: eye.brief(&card.headline),
+        effect: card.effects.first().map(|e| eye.brief(e)),
+        money: money(card, &eye),
+        who: chain(card, &eye),
+        action: eye.text(&card.action),
+        irreversible: !card.reversible,
+    }
+}
+
+/// The inbox.
+#[derive(Debug, Clone, PartialEq, Eq, Template)]
+#[template(path = "console/inbox.html")]
+pub(crate) struct Inbox {
+    pub(crate) chrome: Chrome,
+    /// What the viewer may decide on, the nearest deadline first.
+    pub(crate) yours: Vec<Row>,
+    /// What they may see.
+    pub(crate) others: Vec<Row>,
+    /// The last id on a full page: there may be older ones.
+    pub(crate) older: Option<String>,
+}
+
+/// A state to filter by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Choice {
+    name: &'static str,
+    label: &'static str,
+    chosen: bool,
+}
+
+/// Every state as a choice.
+pub(crate) fn choices(chosen: Option<StateName>) -> Vec<Choice> {
+    StateName::ALL
+        .map(|state| Choice { name: state.as_str(), label: label(state), chosen: chosen == Some(state) })
+        .into()
+}
+
+/// The history.
+#[derive(Debug, Clone, PartialEq, Eq, Template)]
+#[template(path = "console/history.html")]
+pub(crate) struct History {
+    pub(crate) chrome: Chrome,
+    pub(crate) choices: Vec<Choice>,
+    pub(crate) filtered: bool,
+    pub(crate) rows: Vec<Row>,
+    /// Address of the next page.
+    pub(crate) older: Option<String>,
+}
+
+/// The log.
+#[derive(Debug, Clone, PartialEq, Eq, Template)]
+#[template(path = "console/log.html")]
+pub(crate) struct Log {
+    pub(crate) chrome: Chrome,
+    pub(crate) checkpoint: Option<Block>,
+    /// Whether the checkpoint's signature is the log's.
+    pub(crate) verdict: &'static str,
+    /// The log's public key, as `log verify` takes it.
+    pub(crate) key: String,
+    pub(crate) size: u64,
+    pub(crate) events: Events,
+    pub(crate) newer: Option<u64>,
+    pub(crate) older: Option<u64>,
+}
