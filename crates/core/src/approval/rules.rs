@@ -166,7 +166,12 @@ fn build(
 }
 
 /// Whether a rule names people who exist, and enough of them.
-fn check_who(name: &str, rule: &RuleFile, directory: &Directory, report: &mut impl FnMut(&str, String, &str)) {
+fn check_who(
+    name: &str,
+    rule: &RuleFile,
+    directory: &Directory,
+    report: &mut impl FnMut(&str, String, &str),
+) {
     let consent = rule.who.contains(REQUESTER);
     if consent && rule.who.len() > 1 {
         let remedy = "A consent rule asks the requester alone; put others in a rule of their own.";

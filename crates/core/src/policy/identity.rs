@@ -90,54 +90,12 @@ impl Identities {
             agents.insert(name.to_owned(), identity);
         }
         let team = |name: &str| uid(&types.team, name);
-<<<<<<< HEAD
-        let mut entities = Vec::new();
-        let mut position: BTreeMap<EntityUid, usize> = BTreeMap::new();
-        let mut add = |entity: Entity| {
-            position.insert(entity.uid(), entities.len());
-            entities.push(entity);
-        };
-        for (name, entry) in directory.teams() {
-            add(Entity::new_no_attrs(team(name), entry.parents.iter().map(|t| team(t)).collect()));
-        }
-        for (name, entry) in directory.people() {
-            let parents = entry.teams.iter().map(|t| team(t)).collect();
-            add(Entity::new_no_attrs(uid(&types.person, name), parents));
-        }
-        for (name, entry) in directory.agents() {
-            let owner = RestrictedExpression::new_entity_uid(uid(&types.person, &entry.owner));
-            let attributes = HashMap::from([("owner".to_owned(), owner)]);
-            let parents: HashSet<EntityUid> = entry.teams.iter().map(|t| team(t)).collect();
-            let entity = Entity::new(uid(&types.agent, name), attributes, parents);
-            add(entity.map_err(|e| broken(e.to_string()))?);
-        }
-        Entities::from_entities(entities.clone(), Some(schema)).map_err(|e| broken(e.to_string()))?;
-
-        let identity = |link: &Link, owner: Option<&str>| {
-            let person = |id: &str| Link::Person { id: id.to_owned() };
-            let teams: BTreeSet<EntityUid> = directory.teams_of(link).into_iter().map(team).collect();
-            let own = link_uid(link, types);
-            let owner_teams = owner.map(|o| directory.teams_of(&person(o))).unwrap_or_default();
-            let owner = owner.map(|o| uid(&types.person, o));
-            let reached = teams.iter().cloned().chain(owner_teams.into_iter().map(team)).chain(owner);
-            let reach = reached.chain([own.clone()]).filter_map(|u| position.get(&u).copied()).collect();
-            Identity { uid: own, teams, reach }
-        };
-        let people = directory
-            .people()
-            .map(|(name, _)| (name.to_owned(), identity(&Link::Person { id: name.to_owned() }, None)));
-        let agents = directory.agents().map(|(name, agent)| {
-            (name.to_owned(), identity(&Link::Agent { id: name.to_owned() }, Some(&agent.owner)))
-        });
-        Ok(Self { people: people.collect(), agents: agents.collect(), entities })
-=======
         let teams = directory.teams().map(|(name, entry)| {
             Entity::new_no_attrs(team(name), entry.parents.iter().map(|parent| team(parent)).collect())
         });
         let links = people.values().chain(agents.values()).map(|i| i.entity.clone());
         Entities::from_entities(teams.chain(links), Some(schema)).map_err(|e| broken(e.to_string()))?;
         Ok(Self { people, agents })
->>>>>>> policy
     }
 
     /// One link, if the directory knows it.
@@ -148,15 +106,6 @@ impl Identities {
         }
     }
 
-<<<<<<< HEAD
-    /// The entities that policies can reach from these links, each once.
-    pub(super) fn reachable_from<'a>(
-        &'a self,
-        links: &[&Identity],
-    ) -> impl Iterator<Item = &'a Entity> + use<'a> {
-        let positions: BTreeSet<usize> = links.iter().flat_map(|l| l.reach.iter().copied()).collect();
-        positions.into_iter().filter_map(|at| self.entities.get(at))
-=======
     /// The entities that policies can reach from these links: themselves and their owners, each once.
     pub(super) fn reachable_from<'a>(
         &'a self,
@@ -180,7 +129,6 @@ impl Identity {
         let entity = Entity::new(own.clone(), attributes, teams.iter().cloned().collect());
         let entity = entity.map_err(|e| e.to_string())?;
         Ok(Self { uid: own, teams, owner: owner.map(str::to_owned), entity })
->>>>>>> policy
     }
 }
 

@@ -73,15 +73,12 @@ pub(super) fn lint(policy: &Written, inputs: &[&Fields], known: &Known<'_>) -> V
             message,
             "Compare facts of `context.risk` with constants.",
         ));
-<<<<<<< HEAD
-=======
     }
     if seen.constant_asked {
         let message =
             "a named entity is asked for its parents or attributes, which a request does not bring along";
         let remedy = "Ask `principal`, `action`, `resource` or a field of `context`.";
         problems.push(policy.place.error("when", message, remedy));
->>>>>>> policy
     }
     if policy.forbids() {
         problems.extend(seen.guards.iter().filter_map(|path| escapable(policy, inputs, &seen, path)));
@@ -131,11 +128,7 @@ fn escapable(policy: &Written, inputs: &[&Fields], seen: &Seen<'_>, path: &[&str
     }
     let message =
         format!("a forbid is skipped when the agent omits this field: `context.{}`", path.join("."));
-<<<<<<< HEAD
-    Some(policy.place.warning(" has ", message, "Use `context.risk`, or add `!(… has …)`."))
-=======
     Some(policy.place.warning(" has ", message, "Use `context.risk`, or add `|| !(… has …)`."))
->>>>>>> policy
 }
 
 /// Whether a true part makes the policy apply, or keeps it from applying.
