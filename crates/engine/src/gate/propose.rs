@@ -6,7 +6,6 @@ use std::sync::Arc;
 use countersign_core::action::{Action, Undo};
 use countersign_core::audit::{Actor, Entry, EventCode};
 use countersign_core::decision::Verdict;
-use countersign_core::digest::{Digest, domain};
 use countersign_core::directory::Chain;
 use countersign_core::json::CanonicalInput;
 use countersign_core::limits;
@@ -74,7 +73,7 @@ impl Gate {
     #[instrument(name = "gate.propose", skip_all, fields(action = %ask.action, agent = %ask.agent))]
     pub async fn propose(&self, ask: Proposal) -> Result<Proposed, Stop> {
         let gate = self.clone();
-        self.detached(async move { gate.propose_inner(ask).await }).await
+        self.detached(Box::pin(async move { gate.propose_inner(ask).await })).await
     }
 
     /// Validates, looks and decides, and records only that it did. Never becomes executable.
@@ -123,8 +122,11 @@ impl Gate {
             }
             Err(other) => return Err(other),
         };
-        let record =
-            if let State::Ready { .. } = record.state { self.dispatch(record).await? } else { record };
+        let record = if let State::Ready { .. } = record.state {
+            Box::pin(self.dispatch(record)).await?
+        } else {
+            record
+        };
         Ok(Proposed { record, existing: false, nearest })
     }
 
@@ -213,15 +215,15 @@ impl Gate {
         chain: Option<Chain>,
         refusal: &Refusal,
     ) -> Result<(), Stop> {
-        let errors = match refusal {
-            Refusal::InvalidInput { errors } => errors.iter().map(|e| e.pointer.clone()).collect(),
-            _ => Vec::new(),
+        let errors: Vec<&str> = if let Refusal::InvalidInput { errors } = refusal {
+            errors.iter().map(|e| e.pointer.as_str()).collect()
+        } else {
+            Vec::new()
         };
-        let input = countersign_core::json::canonical(&ask.input);
         let data = json!({
             "agent": ask.agent,
             "action": ask.action.chars().take(limits::LABEL_BYTES_MAX).collect::<String>(),
-            "input": Digest::of(domain::PAYLOAD, &input),
+            "input_bytes": countersign_core::json::canonical(&ask.input).len(),
             "code": refusal.code(),
             "pointers": errors,
         });

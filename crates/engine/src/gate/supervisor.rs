@@ -5,7 +5,6 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign_core::digest::{Digest, domain};
 use countersign_core::refusal::Refusal;
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinHandle;
@@ -97,7 +96,7 @@ impl Gate {
             "owner": self.0.owner,
             "policy_set": self.ruleset().policies.digest(),
             "version": env!("CARGO_PKG_VERSION"),
-            "origin": Digest::of(domain::PAYLOAD, self.0.log_key.origin().as_bytes()),
+            "origin": self.0.log_key.origin(),
         });
         self.note(Entry::new(self.0.world.now(), EventCode::GateStarted, Actor::Gate, data)).await
     }
@@ -108,7 +107,7 @@ impl Gate {
             match self.0.store.integrate(&self.0.log_key).await {
                 Ok(_) => {}
                 Err(fault) => {
-                    tracing::error!(error = %crate::fault::chain_text(&fault), "the log's head is not moving")
+                    tracing::error!(error = %crate::fault::chain_text(&fault), "the log's head is not moving");
                 }
             }
             tokio::select! {
