@@ -291,6 +291,7 @@ pub(super) fn opened(proposal: &Proposal, binding: &Binding, decision: &Decision
         "decision": decision,
         "preview": preview_of(binding),
         "run": proposal.run,
+        "words": words(proposal),
         "undo": proposal.undo,
     })
 }
@@ -299,6 +300,14 @@ pub(super) fn opened(proposal: &Proposal, binding: &Binding, decision: &Decision
     clippy::too_many_arguments,
     reason = "the parts of one move; a struct for them would be `Step` again"
 )]
+/// The commitment to what the agent wrote and attached; none when it did neither.
+fn words(proposal: &Proposal) -> Option<crate::digest::Digest> {
+    use crate::digest::{Hasher, domain};
+    let said = proposal.reason.is_some() || !proposal.evidence.is_empty();
+    let bytes = || crate::json::canonical_of(&(&proposal.reason, &proposal.evidence));
+    said.then(|| Hasher::new(domain::PAYLOAD).field(proposal.salt.as_bytes()).field(&bytes()).finish())
+}
+
 fn step(record: &Record, state: State, event: EventCode, actor: Actor, data: Value, now: Timestamp) -> Step {
     let version = record.version.saturating_add(1);
     let entry = Entry::new(now, event, actor, data).about(record.proposal.id, version);

@@ -135,7 +135,10 @@ pub(super) async fn cancel(
 pub(super) async fn counts(State(app): State<App>) -> Response {
     let work = async {
         let counts = app.gate.store().counts().await?;
-        Ok(json_response(StatusCode::OK, &json!({ "counts": counts })))
+        let writes = app.gate.store().counters();
+        let writes =
+            json!({ "commits": writes.commits, "statements": writes.statements, "bytes": writes.bytes });
+        Ok(json_response(StatusCode::OK, &json!({ "counts": counts, "writes": writes })))
     };
     answer(&app, work.await)
 }

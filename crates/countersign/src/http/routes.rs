@@ -133,9 +133,13 @@ pub(crate) const ROUTES: &[Route] = &[
         "Withdraw a proposal, as its person or an operator.",
         || post(people::cancel),
     ),
-    route("counts", ("get", "/v1/counts"), Audience::Person, "How many proposals are in each state.", || {
-        get(people::counts)
-    }),
+    route(
+        "counts",
+        ("get", "/v1/counts"),
+        Audience::Person,
+        "How many proposals are in each state, and what this process has written.",
+        || get(people::counts),
+    ),
     route("me", ("get", "/v1/me"), Audience::Person, "Who is signed in.", || get(people::me)),
     route("sign_out", ("post", "/v1/sign-out"), Audience::Person, "End this session.", || {
         post(people::sign_out)

@@ -428,6 +428,20 @@ impl Person {
         json!({ "intent": shown["card"]["intent"], "decision": shown["card"]["decision"], "view": shown["view"] })
     }
 
+    /// Waits until every entry of every proposal is a leaf of the log.
+    pub(crate) async fn integrated(&self, gate: &Gate) {
+        loop {
+            let (_, page) = self.get("/v1/proposals?limit=1").await;
+            let Some(id) = page["proposals"][0]["id"].as_str().map(ToOwned::to_owned) else { return };
+            let (_, history) = self.get(&format!("/v1/proposals/{id}/history")).await;
+            if history["entries"].as_array().unwrap().iter().all(|e| e["index"].is_u64()) {
+                return;
+            }
+            // The gate integrates at every tick; a round trip is a pause of its own.
+            let _ = gate.agent_get("/v1/proposals?limit=1").await;
+        }
+    }
+
     /// Looks and approves.
     pub(crate) async fn approve(&self, id: &str) -> (u16, Value) {
         let body = self.look(id).await;
