@@ -147,12 +147,10 @@ impl Gate {
         if let Some(id) = self.0.store.pending_with_intent(agent, &record.binding.intent).await? {
             return Ok(Some(self.load(id).await?));
         }
-        if self.0.store.open_of(agent, limits::OPEN_PER_AGENT_MAX).await? >= limits::OPEN_PER_AGENT_MAX {
-            let refusal =
-                Refusal::TooManyPending { agent: agent.to_owned(), limit: limits::OPEN_PER_AGENT_MAX };
-            return Err(refusal.into());
+        if self.has_room(agent).await? {
+            return Ok(None);
         }
-        Ok(None)
+        Err(Refusal::TooManyPending { agent: agent.to_owned(), limit: limits::OPEN_PER_AGENT_MAX }.into())
     }
 
     /// Who and what; a request that cannot become a proposal still leaves an entry (T120).

@@ -45,6 +45,7 @@ impl Gate {
             credentials,
             connector,
             log_key,
+            quota: super::quota::Quota::default(),
             work: Work { room: Arc::new(Semaphore::new(VERBS_MAX)) },
         };
         let gate = Self(Arc::new(inner));
