@@ -4,26 +4,27 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 
-use crate::bulk;
 use crate::figure::Figure;
 use crate::figures::{AGENTS, Bench};
 use crate::load::Load;
 use crate::protocol::Bound;
 use crate::stats::{Samples, Spread};
-use crate::subject::Gate;
+use crate::subject::{Gate, PAGE_MAX};
+use crate::template::Target;
+use crate::{bulk, gatedir};
 
 /// Pending proposals of the small store.
 const FEW: u64 = 1_000;
 /// Starts of which the median is taken.
 const STARTS: usize = 5;
-/// Rejections in one third of a round.
-const REJECTIONS: usize = 60;
 
 /// A running gate over a store that was filled, and some of the ids in it.
 #[derive(Debug)]
 struct Filled {
     gate: Gate,
     ids: Vec<String>,
+    /// The first running number that was not used yet.
+    next: u64,
 }
 
 impl Bench {
@@ -59,7 +60,7 @@ impl Bench {
         gate.settle()?;
         let pending = gate.pending()?;
         ensure!(pending == rows, "the gate counts {pending} pending proposals instead of {rows}");
-        Ok(Filled { gate, ids })
+        Ok(Filled { gate, ids, next: templates })
     }
 
     fn start(&self, mut gate: Gate) -> Result<(Figure, Gate)> {
@@ -91,11 +92,8 @@ impl Bench {
         Ok(figure.aim(Bound::AtMost(2.0)))
     }
 
-    /// Each proposal is rejected once, so the ids of the small store are shared out among the rounds.
     fn rejections(&self, small: &mut Filled, large: &mut Filled) -> Result<Figure> {
-        let segments = self.pace.rounds.saturating_mul(2);
-        let share = small.ids.len().checked_div(segments).unwrap_or(0).clamp(1, REJECTIONS);
-        let outcome = self.rounds(|| small.reject(share), || large.reject(share))?;
+        let outcome = self.rounds(|| small.reject_a_page(), || large.reject_a_page())?;
         let label = format!("decide, pending {FEW}->{}", self.many);
         let figure = Figure::ratio("P10", label, &outcome, micros, Bound::AtMost(1.25));
         Ok(figure.aim(Bound::AtMost(1.1)))
@@ -103,11 +101,18 @@ impl Bench {
 }
 
 impl Filled {
-    /// Rejects some that were not rejected yet. The median in microseconds.
-    fn reject(&mut self, count: usize) -> Result<f64> {
-        ensure!(self.ids.len() >= count, "there are too few proposals left to reject");
+    /// Makes a page of proposals and rejects them one by one, so that as many stay as there were. They come from
+    /// an agent that has no others: one agent may only have so many. The median in microseconds.
+    fn reject_a_page(&mut self) -> Result<f64> {
+        let fresh = Target {
+            keys: vec![gatedir::agent_key(AGENTS.saturating_sub(1))],
+            ..self.gate.decide(self.next)
+        };
+        self.next = self.next.saturating_add(PAGE_MAX);
+        let load = Load::closed(fresh, 8, Duration::ZERO, Duration::ZERO).exactly(PAGE_MAX);
+        load.run_one("proposals that wait for a person")?;
         let mut samples = Samples::default();
-        for id in self.ids.split_off(self.ids.len().saturating_sub(count)) {
+        for id in self.gate.newest()? {
             samples.push(self.gate.reject(&id)?);
         }
         Ok(samples.summary().p50_us)

@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result, bail};
 use crate::clock;
 
 /// How long a process may take to end when asked to.
-const END_WITHIN: Duration = Duration::from_secs(20);
+const END_WITHIN: Duration = Duration::from_mins(1);
 
 /// A process that is killed when this value goes.
 #[derive(Debug)]

@@ -29,9 +29,10 @@ impl Round {
 
     /// Subject ÷ yardstick; none when the round is void.
     fn ratio(&self) -> Option<f64> {
-        let (low, high) = (self.before.min(self.after), self.before.max(self.after));
-        // Written so that a zero, a negative number or NaN is void too.
-        let valid = low > 0.0 && high / low <= YARDSTICKS_APART_MAX && self.subject > 0.0;
+        // A zero, a negative number or NaN is no measurement.
+        let measured = [self.before, self.subject, self.after].iter().all(|v| v.is_finite() && *v > 0.0);
+        let apart = self.before.max(self.after) / self.before.min(self.after);
+        let valid = measured && apart <= YARDSTICKS_APART_MAX;
         valid.then(|| self.subject / self.yardstick())
     }
 }

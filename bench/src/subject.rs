@@ -26,7 +26,14 @@ const READY_WITHIN: Duration = Duration::from_mins(1);
 /// A process that uses less of a core than this does nothing that would disturb.
 const IDLE_SHARE: f64 = 0.02;
 /// How long to wait for that.
-const IDLE_WITHIN: Duration = Duration::from_mins(3);
+const IDLE_WITHIN: Duration = Duration::from_mins(5);
+/// How often to look, and for how long it has to be quiet.
+const QUIET_LOOK: Duration = Duration::from_millis(500);
+const QUIET_FOR: Duration = Duration::from_secs(2);
+/// What the gate logs: what goes wrong, and what its store counted when it closes.
+const LOG: &str = "warn,countersign_engine::store=info";
+/// Proposals on the largest page.
+pub(crate) const PAGE_MAX: u64 = 200;
 /// A person's session token, as long as a real one.
 const SESSION: &str = "css_0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 /// The body of every proposal, so that all figures speak of the same work.
@@ -38,7 +45,7 @@ pub(crate) fn body(action: &str, number: &str) -> String {
     format!(
         "{{\"action\":\"{action}\",\"input\":{{\"ref\":\"r{number}\",\"customer\":\"cus_ada\",\"currency\":\"usd\",\
          \"amount\":4000,\"quantity\":2,\"priority\":3,\"urgent\":false,\"channel\":\"mail\",\"region\":\"eu\",\
-         \"note\":\"One item as it was agreed on the phone, to be sent soon.\"}},\"on_behalf_of\":\"{}\"}}",
+         \"note\":\"One item as it was agreed on the phone, to be sent this month.\"}},\"on_behalf_of\":\"{}\"}}",
         gatedir::REQUESTER
     )
 }
@@ -104,7 +111,8 @@ impl Prepared {
     pub(crate) fn serve(self) -> Result<Gate> {
         let log = File::create(self.dir.path().join("serve.log"))?;
         let mut command = Command::new(&self.binary);
-        command.arg("serve").arg(self.dir.path()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        command.args(["--log", LOG, "serve"]).arg(self.dir.path());
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         let begin = clock::now();
         let mut process = Guarded::spawn(&mut command)?;
         let livez = Target::get(&self.addresses.agents, "/livez");
@@ -158,6 +166,14 @@ impl Gate {
     pub(crate) fn list(&self, before: &[String]) -> Target {
         let path = format!("/v1/proposals?state=pending&limit=50&before={KEY}");
         Self::as_person(Target::get(&self.prepared.addresses.people, &path)).keys(before)
+    }
+
+    /// The ids of the newest pending proposals, a page of them.
+    pub(crate) fn newest(&mut self) -> Result<Vec<String>> {
+        let path = format!("/v1/proposals?state=pending&limit={PAGE_MAX}");
+        let page = self.ask(&Self::as_person(Target::get(&self.prepared.addresses.people, &path)))?;
+        let items = page.get("proposals").and_then(Value::as_array).context("the list is no list")?;
+        Ok(items.iter().filter_map(|p| p.get("id")?.as_str().map(str::to_owned)).collect())
     }
 
     /// The number beside the inbox.
@@ -216,21 +232,23 @@ impl Gate {
         process::usage(self.id())
     }
 
-    /// Waits until it does nothing of its own any more, such as integrating log entries.
+    /// Waits until it does nothing of its own any more, such as integrating log entries. A process that waits for
+    /// the disk uses no processor either, so it must have been quiet for a while.
     pub(crate) fn settle(&self) -> Result<()> {
-        let look = Duration::from_millis(500);
         let last = clock::after(clock::now(), IDLE_WITHIN);
-        loop {
-            let before = process::cpu_time(self.id())?;
-            std::thread::sleep(look);
-            let used = process::cpu_time(self.id())?.saturating_sub(before);
-            if used.as_secs_f64() <= look.as_secs_f64() * IDLE_SHARE {
-                return Ok(());
-            }
+        let mut quiet = Duration::ZERO;
+        while quiet < QUIET_FOR {
+            let (cpu, written) = (process::cpu_time(self.id())?, self.usage()?.written);
+            std::thread::sleep(QUIET_LOOK);
+            let used = process::cpu_time(self.id())?.saturating_sub(cpu);
+            let idle = used.as_secs_f64() <= QUIET_LOOK.as_secs_f64() * IDLE_SHARE;
+            let still = self.usage()?.written == written;
+            quiet = if idle && still { quiet.saturating_add(QUIET_LOOK) } else { Duration::ZERO };
             if clock::now() > last {
                 bail!("the gate is still busy by itself after {IDLE_WITHIN:?}");
             }
         }
+        Ok(())
     }
 
     /// Stops it as a service manager would, and gives what it counted: `commits=`, `statements=` and others in

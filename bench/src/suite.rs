@@ -13,9 +13,6 @@ use crate::options::Options;
 use crate::output;
 use crate::yardstick::RowSizes;
 
-/// Rows of the large store.
-const MANY: u64 = 1_000_000;
-
 /// Runs everything that was asked for.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let (work, pace) = (options.work_dir(), options.pace());
@@ -32,7 +29,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     if options.limits {
         return Ok(ExitCode::SUCCESS);
     }
-    let mut bench = Bench { binary, work, echo, pace, sizes: RowSizes::USUAL, many: MANY };
+    let mut bench = Bench { binary, work, echo, pace, sizes: RowSizes::USUAL, many: options.large_rows() };
     bench.weigh()?;
     output::line(&format!(
         "machine a decision's rows: {} B record, {} B log entry",
