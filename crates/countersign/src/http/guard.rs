@@ -13,6 +13,7 @@ use axum::response::{IntoResponse as _, Response};
 use countersign_core::limits;
 use countersign_core::refusal::Refusal;
 use countersign_engine::fault::Stop;
+use futures_util::StreamExt as _;
 
 use super::{App, Problem};
 use crate::auth;
@@ -135,15 +136,31 @@ pub(crate) async fn read_limited(headers: &HeaderMap, body: Body) -> Result<Vec<
     let (Some(value), None) = (types.next(), types.next()) else {
         return Err(unsupported("send exactly one `Content-Type: application/json`").into());
     };
-    let kind = value.to_str().unwrap_or_default().to_ascii_lowercase().replace(' ', "");
-    if !matches!(kind.as_str(), "application/json" | "application/json;charset=utf-8") {
+    if !is_plain_json(value.to_str().unwrap_or_default()) {
         return Err(unsupported("send `Content-Type: application/json` in UTF-8").into());
     }
     if headers.contains_key(CONTENT_ENCODING) {
         return Err(unsupported("send the body without `Content-Encoding`").into());
     }
-    axum::body::to_bytes(body, limits::BODY_BYTES_MAX)
-        .await
-        .map(|bytes| bytes.to_vec())
-        .map_err(|_| Refusal::BodyTooLarge { limit_bytes: limits::BODY_BYTES_MAX }.into())
+    let mut pieces = body.into_data_stream();
+    let mut bytes = Vec::new();
+    while let Some(piece) = pieces.next().await {
+        let piece = piece.map_err(|_| Refusal::MalformedRequest {
+            pointer: String::new(),
+            detail: "the body ended before the end that its headers promised".to_owned(),
+        })?;
+        if bytes.len().saturating_add(piece.len()) > limits::BODY_BYTES_MAX {
+            return Err(Refusal::BodyTooLarge { limit_bytes: limits::BODY_BYTES_MAX }.into());
+        }
+        bytes.extend_from_slice(&piece);
+    }
+    Ok(bytes)
+}
+
+/// `application/json`, alone or with `charset=utf-8`: no other parameter, no blanks inside a word.
+fn is_plain_json(content_type: &str) -> bool {
+    let mut parts = content_type.split(';').map(str::trim);
+    let json = parts.next().is_some_and(|p| p.eq_ignore_ascii_case("application/json"));
+    let charset = parts.next().is_none_or(|p| p.eq_ignore_ascii_case("charset=utf-8"));
+    json && charset && parts.next().is_none()
 }
