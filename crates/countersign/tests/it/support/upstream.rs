@@ -24,6 +24,10 @@ pub(crate) struct Call {
 pub(crate) enum Reply {
     /// Status, headers and body.
     Answer(u16, Vec<(&'static str, String)>, String),
+    /// Status 200 and JSON whose end never comes: the connection is closed after these bytes.
+    Cut(&'static str),
+    /// Answers every header of the request back as JSON.
+    Echo,
     /// Never answers.
     Hang,
 }
@@ -85,19 +89,28 @@ async fn answer(State(inner): State<Arc<Inner>>, request: Request) -> Response<B
     let body = to_bytes(body, 1 << 20).await.unwrap_or_default();
     let path = parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default();
     let key = format!("{} {path}", parts.method);
+    let text = |v: &[u8]| String::from_utf8_lossy(v).into_owned();
+    let seen: BTreeMap<String, String> =
+        parts.headers.iter().map(|(n, v)| (n.to_string(), text(v.as_bytes()))).collect();
     inner.calls.lock().unwrap().push(Call {
         method: parts.method.to_string(),
         path,
-        headers: parts
-            .headers
-            .iter()
-            .map(|(n, v)| (n.to_string(), String::from_utf8_lossy(v.as_bytes()).into_owned()))
-            .collect(),
+        headers: seen.clone(),
         body: String::from_utf8_lossy(&body).into_owned(),
     });
     let reply = inner.replies.lock().unwrap().get(&key).cloned();
     match reply.unwrap_or_else(|| Reply::json(200, &json!({ "ok": true }))) {
         Reply::Hang => std::future::pending().await,
+        Reply::Cut(start) => {
+            let end = Err(std::io::Error::other("cut"));
+            let pieces = futures_util::stream::iter([Ok(start.as_bytes()), end]);
+            let response = Response::builder().header("content-type", "application/json");
+            response.body(Body::from_stream(pieces)).unwrap()
+        }
+        Reply::Echo => {
+            let response = Response::builder().header("content-type", "application/json");
+            response.body(Body::from(json!(seen).to_string())).unwrap()
+        }
         Reply::Answer(status, headers, body) => {
             let mut response = Response::builder().status(StatusCode::from_u16(status).unwrap());
             for (name, value) in headers {
