@@ -13,4 +13,6 @@
 mod support;
 
 mod bad_input;
+mod crash;
 mod lifecycle;
+mod upstream;
