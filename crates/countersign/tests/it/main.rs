@@ -15,4 +15,5 @@ mod support;
 mod bad_input;
 mod crash;
 mod lifecycle;
+mod log;
 mod upstream;
