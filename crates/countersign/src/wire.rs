@@ -9,7 +9,8 @@ use countersign_core::refusal::Refusal;
 use countersign_core::text::visible;
 use countersign_engine::gate::{Gate, Proposal, Verdict as PersonVerdict};
 use countersign_engine::store::IdempotencyKey;
-use serde::de::DeserializeOwned;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{DeserializeOwned, DeserializeSeed, IntoDeserializer as _, MapAccess};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -50,10 +51,41 @@ pub(crate) fn read_body<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal>
         detail: format!("{} at byte {}", e.detail, e.offset),
         pointer: e.pointer,
     })?;
-    serde_json::from_value(value).map_err(|e| Refusal::MalformedRequest {
-        pointer: String::new(),
-        detail: visible(&e.to_string()).text,
-    })
+    let mut at = String::new();
+    let shaped = match value {
+        Value::Object(map) => {
+            let members = Members { rest: map.into_iter(), value: Value::Null, at: &mut at };
+            T::deserialize(MapAccessDeserializer::new(members))
+        }
+        other => serde_json::from_value(other),
+    };
+    shaped.map_err(|e| Refusal::MalformedRequest { pointer: at, detail: visible(&e.to_string()).text })
+}
+
+/// The members of a body, which remember the one being read, so that a mistake has a place.
+struct Members<'a> {
+    rest: serde_json::map::IntoIter,
+    value: Value,
+    /// Pointer to the member; empty before the first and after the last.
+    at: &'a mut String,
+}
+
+impl<'de> MapAccess<'de> for Members<'_> {
+    type Error = serde_json::Error;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Self::Error> {
+        let Some((key, value)) = self.rest.next() else {
+            self.at.clear();
+            return Ok(None);
+        };
+        *self.at = format!("/{}", key.replace('~', "~0").replace('/', "~1"));
+        self.value = value;
+        seed.deserialize(key.into_deserializer()).map(Some)
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Self::Error> {
+        seed.deserialize(std::mem::take(&mut self.value))
+    }
 }
 
 impl ProposeBody {

@@ -12,5 +12,9 @@
 
 mod support;
 
+mod bad_input;
 mod cost;
+mod crash;
 mod lifecycle;
+mod log;
+mod upstream;

@@ -1,6 +1,8 @@
 //! A gate in a temporary directory, as an operator would run it, and an upstream that remembers every call.
 
 pub(crate) mod gate;
+pub(crate) mod log;
+pub(crate) mod raw;
 pub(crate) mod upstream;
 
 pub(crate) use gate::{Gate, GateDir, Person};
