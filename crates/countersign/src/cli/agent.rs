@@ -32,10 +32,10 @@ pub(super) struct Propose {
     #[arg(long, value_name = "KEY")]
     idempotency_key: Option<String>,
     /// The agents' listener.
-    #[arg(long, env = "COUNTERSIGN_URL", default_value = "http://127.0.0.1:4180")]
+    #[arg(long, env = "COUNTERSIGN_URL", hide_env_values = true, default_value = "http://127.0.0.1:4180")]
     gate: String,
     /// A file with the agent's key; the key itself is never an argument.
-    #[arg(long, env = "COUNTERSIGN_KEY_FILE", value_name = "FILE")]
+    #[arg(long, env = "COUNTERSIGN_KEY_FILE", hide_env_values = true, value_name = "FILE")]
     key_file: PathBuf,
     /// Print the gate's answer as JSON.
     #[arg(long)]

@@ -7,11 +7,12 @@ mod init;
 mod log;
 mod output;
 mod people;
+mod reference;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{CommandFactory as _, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 
 use crate::{config, demo, serve, telemetry};
 
@@ -89,9 +90,12 @@ enum Command {
     /// The demo's company, in a process of its own.
     #[command(hide = true)]
     DemoAcme(demo::acme::AcmeArgs),
-    /// The reference of all commands, as Markdown.
+    /// The documents of `docs/reference`, as they are generated.
     #[command(hide = true)]
-    Reference,
+    Reference {
+        /// Which document.
+        document: reference::Document,
+    },
 }
 
 /// Parses the arguments, runs the command, and gives the exit code.
@@ -136,8 +140,8 @@ async fn dispatch(command: Command, output: &mut Output) -> anyhow::Result<u8> {
         Command::Log(args) => log::run(&args, output).await,
         Command::Key(args) => admin::key(&args, output),
         Command::Person(args) => admin::person(&args, output).await,
-        Command::Reference => {
-            output.raw(&reference());
+        Command::Reference { document } => {
+            output.raw(&reference::text(document)?);
             Ok(DONE)
         }
     }
@@ -191,28 +195,5 @@ pub(crate) async fn stop_signal() {
         Err(_) => {
             let _ = tokio::signal::ctrl_c().await;
         }
-    }
-}
-
-/// `docs/reference/cli.md`, from the commands' own help.
-pub(crate) fn reference() -> String {
-    let mut text = String::from("# Command line\n\nGenerated from the commands themselves; do not edit.\n\n");
-    text.push_str(AFTER);
-    text.push('\n');
-    let mut root = Cli::command();
-    root.build();
-    for command in root.get_subcommands().filter(|c| !c.is_hide_set() && c.get_name() != "help") {
-        describe(command, &mut text);
-    }
-    text
-}
-
-fn describe(command: &clap::Command, text: &mut String) {
-    let mut command = command.clone();
-    let name = command.get_bin_name().unwrap_or(command.get_name()).to_owned();
-    let help = command.render_long_help().to_string();
-    text.push_str(&format!("\n## `{name}`\n\n```text\n{}\n```\n", help.trim_end()));
-    for inner in command.get_subcommands().filter(|c| c.get_name() != "help") {
-        describe(inner, text);
     }
 }

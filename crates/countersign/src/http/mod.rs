@@ -4,6 +4,7 @@
 //! because the route is not there (I11).
 
 mod agents;
+mod codes;
 mod error;
 mod guard;
 mod openapi;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 use axum::Router;
 use countersign_engine::gate::Gate;
 
+pub(crate) use codes::{ErrorCode, of_outcomes, of_refusals, of_surface};
 pub(crate) use error::{Problem, problem};
 pub(crate) use guard::{Hosts, read_limited};
 pub(crate) use openapi::document;

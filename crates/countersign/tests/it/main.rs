@@ -15,6 +15,7 @@ mod support;
 mod bad_input;
 mod cost;
 mod crash;
+mod golden;
 mod lifecycle;
 mod log;
 mod upstream;
