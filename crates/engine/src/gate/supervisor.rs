@@ -15,6 +15,8 @@ use crate::fault::{Fault, Stop};
 
 /// Verbs that may be under way at once. Each holds little; the writer's queue is the real limit.
 const VERBS_MAX: usize = 4_096;
+/// Time at the end for entries that are not integrated yet.
+const HEAD_WITHIN: Duration = Duration::from_secs(5);
 /// Between two looks at deadlines, and the longest a committed entry waits for its checkpoint.
 const TICK: Duration = Duration::from_millis(500);
 
@@ -132,7 +134,14 @@ impl Supervisor {
         if drained.is_err() {
             tracing::warn!("some calls did not finish; they are marked unknown at the next start");
         }
-        while self.gate.0.store.integrate(&self.gate.0.log_key).await? > 0 {}
+        // What is left waits in the store for the next start; stopping must not take for ever.
+        let head = async {
+            while self.gate.0.store.integrate(&self.gate.0.log_key).await? > 0 {}
+            Ok::<(), Stop>(())
+        };
+        if let Ok(integrated) = tokio::time::timeout(HEAD_WITHIN, head).await {
+            integrated?;
+        }
         self.gate.0.work.room.close();
         Ok(())
     }
