@@ -10,7 +10,7 @@ use super::{Session, Store};
 use crate::fault::Fault;
 
 /// How exact `seen` is: one write a minute for a session in use, rather than one for every request.
-const SEEN_TO: Duration = Duration::from_secs(60);
+const SEEN_TO: Duration = Duration::from_mins(1);
 
 impl Store {
     /// Keeps a one-time sign-in link, by the digest of its token.

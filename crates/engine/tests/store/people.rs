@@ -8,7 +8,7 @@ use crate::Place;
 use crate::raw::Raw;
 use crate::steps::{START, digest};
 
-const HOUR: Duration = Duration::from_secs(3_600);
+const HOUR: Duration = Duration::from_hours(1);
 
 pub async fn a_link_is_used_once_t47(place: &Place) {
     let store = place.store().await;
