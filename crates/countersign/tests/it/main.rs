@@ -14,3 +14,4 @@ mod support;
 
 mod golden;
 mod lifecycle;
+mod tidy;
