@@ -12,6 +12,7 @@
 
 mod support;
 
+mod demo;
 mod golden;
 mod lifecycle;
 mod tidy;
