@@ -296,10 +296,6 @@ pub(super) fn opened(proposal: &Proposal, binding: &Binding, decision: &Decision
     })
 }
 
-#[expect(
-    clippy::too_many_arguments,
-    reason = "the parts of one move; a struct for them would be `Step` again"
-)]
 /// The commitment to what the agent wrote and attached; none when it did neither.
 fn words(proposal: &Proposal) -> Option<crate::digest::Digest> {
     use crate::digest::{Hasher, domain};
@@ -308,6 +304,10 @@ fn words(proposal: &Proposal) -> Option<crate::digest::Digest> {
     said.then(|| Hasher::new(domain::PAYLOAD).field(proposal.salt.as_bytes()).field(&bytes()).finish())
 }
 
+#[expect(
+    clippy::too_many_arguments,
+    reason = "the parts of one move; a struct for them would be `Step` again"
+)]
 fn step(record: &Record, state: State, event: EventCode, actor: Actor, data: Value, now: Timestamp) -> Step {
     let version = record.version.saturating_add(1);
     let entry = Entry::new(now, event, actor, data).about(record.proposal.id, version);

@@ -103,7 +103,7 @@ impl Gate {
 
     async fn propose_inner(&self, ask: Proposal) -> Result<Proposed, Stop> {
         if let Some(record) = self.replay(&ask).await? {
-            return Ok(Proposed { record, existing: true, nearest: Vec::new() });
+            return Ok(self.repeated(record));
         }
         let asked = self.validate_or_note(&ask).await?;
         let step = self.decide_new(&asked).await?;
@@ -118,7 +118,7 @@ impl Gate {
             // A twin with the same key was faster: its record is the answer.
             Err(Stop::Refused(Refusal::IdempotencyKeyInProgress)) => {
                 let twin = self.replay(&ask).await?.ok_or(Refusal::IdempotencyKeyInProgress)?;
-                return Ok(Proposed { record: twin, existing: true, nearest: Vec::new() });
+                return Ok(self.repeated(twin));
             }
             Err(other) => return Err(other),
         };
@@ -128,6 +128,12 @@ impl Gate {
             record
         };
         Ok(Proposed { record, existing: false, nearest })
+    }
+
+    /// The answer to a repeated request: what the first one made, with the hints that hold now.
+    fn repeated(&self, record: Record) -> Proposed {
+        let nearest = nearest(&self.ruleset(), &record);
+        Proposed { record, existing: true, nearest }
     }
 
     /// The record that an earlier request with this idempotency key made.
