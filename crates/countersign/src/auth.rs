@@ -17,11 +17,11 @@ pub(crate) const SESSION: &str = "css_";
 /// The word a one-time sign-in link's token begins with.
 pub(crate) const LINK: &str = "csl_";
 /// How long a sign-in link works.
-pub(crate) const LINK_LIFE: Duration = Duration::from_secs(15 * 60);
+pub(crate) const LINK_LIFE: Duration = Duration::from_mins(15);
 /// The longest a session lasts.
-pub(crate) const SESSION_LIFE: Duration = Duration::from_secs(12 * 3600);
+pub(crate) const SESSION_LIFE: Duration = Duration::from_hours(12);
 /// A session that nobody used for this long is over.
-pub(crate) const SESSION_IDLE: Duration = Duration::from_secs(3600);
+pub(crate) const SESSION_IDLE: Duration = Duration::from_hours(1);
 
 /// A person with a live session.
 #[derive(Debug, Clone, PartialEq, Eq)]
