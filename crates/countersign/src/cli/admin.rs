@@ -10,8 +10,8 @@ use countersign_engine::world::World;
 
 use super::client::{Client, keep_session};
 use super::{BROKEN, DONE, Output, write_private};
-use crate::{auth, config};
 use crate::wire::at;
+use crate::{auth, config};
 
 /// Arguments of `key`.
 #[derive(Debug, Args)]

@@ -81,25 +81,30 @@ pub(super) async fn propose(args: &Propose, output: &mut Output) -> anyhow::Resu
 
 fn describe(body: &Value, output: &mut Output) {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let name = if *at(&body, "/dry_run") == json!(true) { "dry run".to_owned() } else { text(at(&body, "/id")) };
-    output.line(&format!("{name}  {}", text(at(&body, "/state"))));
-    output.line(&text(at(&body, "/message")));
-    for effect in at(&body, "/effects").as_array().into_iter().flatten() {
+    let name =
+        if *at(body, "/dry_run") == json!(true) { "dry run".to_owned() } else { text(at(body, "/id")) };
+    output.line(&format!("{name}  {}", text(at(body, "/state"))));
+    output.line(&text(at(body, "/message")));
+    for effect in at(body, "/effects").as_array().into_iter().flatten() {
         output.line(&format!("  effect: {}", text(effect)));
     }
-    for need in at(&body, "/needs").as_array().into_iter().flatten() {
+    for need in at(body, "/needs").as_array().into_iter().flatten() {
         for because in at(need, "/because").as_array().into_iter().flatten() {
-            output.line(&format!("  because: {} ({})", text(at(because, "/reason")), text(at(because, "/policy"))));
+            output.line(&format!(
+                "  because: {} ({})",
+                text(at(because, "/reason")),
+                text(at(because, "/policy"))
+            ));
         }
     }
-    if !at(&body, "/result").is_null() {
-        output.line(&format!("  result: {}", at(&body, "/result")));
+    if !at(body, "/result").is_null() {
+        output.line(&format!("  result: {}", at(body, "/result")));
     }
 }
 
 fn nearest(body: &Value, output: &mut Output) {
     let names: Vec<&str> =
-        at(&body, "/nearest").as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        at(body, "/nearest").as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     if !names.is_empty() {
         output.line(&format!("  may be permitted instead: {}", names.join(", ")));
     }

@@ -110,10 +110,18 @@ impl Answer {
     /// A problem in words, with the place of each mistake.
     pub(crate) fn problem(&self) -> String {
         let text = |value: &Value| visible(value.as_str().unwrap_or_default()).text;
-        let mut words =
-            format!("{} ({} {})", text(at(&self.body, "/detail")), self.status, text(at(&self.body, "/code")));
+        let mut words = format!(
+            "{} ({} {})",
+            text(at(&self.body, "/detail")),
+            self.status,
+            text(at(&self.body, "/code"))
+        );
         for error in at(&self.body, "/errors").as_array().into_iter().flatten() {
-            words.push_str(&format!("; at `{}`: {}", text(at(error, "/pointer")), text(at(error, "/detail"))));
+            words.push_str(&format!(
+                "; at `{}`: {}",
+                text(at(error, "/pointer")),
+                text(at(error, "/detail"))
+            ));
         }
         words
     }

@@ -81,7 +81,8 @@ pub(super) async fn list(args: &List, output: &mut Output) -> anyhow::Result<u8>
     }
     for item in items {
         let yours = if *at(&item, "/yours") == json!(true) { "yours" } else { "" };
-        let (id, state, headline) = (text(at(&item, "/id")), text(at(&item, "/state")), text(at(&item, "/headline")));
+        let (id, state, headline) =
+            (text(at(&item, "/id")), text(at(&item, "/state")), text(at(&item, "/headline")));
         output.row(&[(&id, 30), (&state, 10), (yours, 5), (&headline, 0)]);
     }
     Ok(DONE)
@@ -159,9 +160,9 @@ async fn read(client: &Client, id: &str, wait: u64) -> anyhow::Result<Value> {
 /// The digests of what was read: the gate compares them with what is bound.
 pub(crate) fn verdict(body: &Value, comment: &str) -> Value {
     json!({
-        "intent": at(&body, "/card/intent"),
-        "decision": at(&body, "/card/decision"),
-        "view": at(&body, "/view"),
+        "intent": at(body, "/card/intent"),
+        "decision": at(body, "/card/decision"),
+        "view": at(body, "/view"),
         "comment": comment,
     })
 }
@@ -179,16 +180,17 @@ fn text(value: &Value) -> String {
 
 /// The card in the order of the console: facts first, the agent's own words last and marked.
 fn card(body: &Value, output: &mut Output) {
-    let card = at(&body, "/card");
+    let card = at(body, "/card");
     output.line(&text(at(card, "/headline")));
-    field(output, "state", &text(at(&body, "/state/state")));
-    let who: Vec<String> =
-        items(at(card, "/who")).map(|w| format!("{} ({})", text(at(w, "/name")), text(at(w, "/id")))).collect();
+    field(output, "state", &text(at(body, "/state/state")));
+    let who: Vec<String> = items(at(card, "/who"))
+        .map(|w| format!("{} ({})", text(at(w, "/name")), text(at(w, "/id"))))
+        .collect();
     field(output, "who", &who.join(" → "));
     let preview = at(card, "/preview");
-    field(output, "preview", &format!("{} {}", text(at(&preview, "/fidelity")), text(at(&preview, "/source"))));
-    for change in items(at(&preview, "/patch")) {
-        let before = at(&preview, "/before").pointer(&text(at(change, "/path"))).cloned().unwrap_or_default();
+    field(output, "preview", &format!("{} {}", text(at(preview, "/fidelity")), text(at(preview, "/source"))));
+    for change in items(at(preview, "/patch")) {
+        let before = at(preview, "/before").pointer(&text(at(change, "/path"))).cloned().unwrap_or_default();
         output.line(&format!(
             "    {} {}: {before} → {}",
             text(at(change, "/op")),
@@ -219,12 +221,12 @@ fn card(body: &Value, output: &mut Output) {
     field(output, "credential", &text(at(card, "/call/credential")));
     field(output, "input", &at(card, "/input").to_string());
     field(output, "intent", &text(at(card, "/intent")));
-    let words = text(at(&body, "/written_by_the_agent/reason"));
+    let words = text(at(body, "/written_by_the_agent/reason"));
     if !words.is_empty() {
         output.line("  written by the agent, not verified:");
         words.lines().for_each(|line| output.line(&format!("    {line}")));
     }
-    output.line(&format!("  {}", text(at(&body, "/message"))));
+    output.line(&format!("  {}", text(at(body, "/message"))));
 }
 
 /// One fact of the card: its name, then what it is.

@@ -111,22 +111,22 @@ pub(super) async fn tell(stage: &Stage, output: &mut Output) -> anyhow::Result<u
 fn show_answer(status: u16, body: &Value, output: &mut Output) {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     if status >= 400 {
-        output.line(&format!("  {status} {}: {}", text(at(&body, "/code")), text(at(&body, "/detail"))));
-        for error in at(&body, "/errors").as_array().into_iter().flatten() {
+        output.line(&format!("  {status} {}: {}", text(at(body, "/code")), text(at(body, "/detail"))));
+        for error in at(body, "/errors").as_array().into_iter().flatten() {
             output.line(&format!("      {}: {}", text(at(error, "/pointer")), text(at(error, "/detail"))));
         }
-        let nearest: Vec<String> = at(&body, "/nearest").as_array().into_iter().flatten().map(text).collect();
+        let nearest: Vec<String> = at(body, "/nearest").as_array().into_iter().flatten().map(text).collect();
         if !nearest.is_empty() {
             output.line(&format!("      may be permitted instead: {}", nearest.join(", ")));
         }
         return;
     }
-    output.line(&format!("  {status} {}: {}", text(at(&body, "/state")), text(at(&body, "/message"))));
-    for effect in at(&body, "/effects").as_array().into_iter().flatten() {
+    output.line(&format!("  {status} {}: {}", text(at(body, "/state")), text(at(body, "/message"))));
+    for effect in at(body, "/effects").as_array().into_iter().flatten() {
         output.line(&format!("      {}", text(effect)));
     }
-    if !at(&body, "/result").is_null() {
-        output.line(&format!("      result {}", at(&body, "/result")));
+    if !at(body, "/result").is_null() {
+        output.line(&format!("      result {}", at(body, "/result")));
     }
 }
 
@@ -168,9 +168,9 @@ async fn approve_as_frank(stage: &Stage, link: &str, id: &str, output: &mut Outp
     let shown = frank.get(&format!("/v1/proposals/{id}")).await?.good()?;
     output.line(&format!("  he sees: {}", at(&shown, "/card/headline").as_str().unwrap_or_default()));
     let preview = at(&shown, "/card/preview");
-    for change in at(&preview, "/patch").as_array().into_iter().flatten() {
+    for change in at(preview, "/patch").as_array().into_iter().flatten() {
         let path = at(change, "/path").as_str().unwrap_or_default();
-        let before = at(&preview, "/before").pointer(path).cloned().unwrap_or_default();
+        let before = at(preview, "/before").pointer(path).cloned().unwrap_or_default();
         output.line(&format!("      {path}: {before} → {}", at(change, "/value")));
     }
     let body = verdict(&shown, "The invoice was indeed paid twice.");
