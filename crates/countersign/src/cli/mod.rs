@@ -11,9 +11,9 @@ mod people;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{CommandFactory as _, Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
 
-use crate::{config, demo, serve, telemetry};
+use crate::{config, demo, http, serve, telemetry};
 
 pub(crate) use client::Client;
 pub(crate) use init::{create_state, write_private};
@@ -89,9 +89,22 @@ enum Command {
     /// The demo's company, in a process of its own.
     #[command(hide = true)]
     DemoAcme(demo::acme::AcmeArgs),
-    /// The reference of all commands, as Markdown.
+    /// The reference pages that are made from the binary itself.
     #[command(hide = true)]
-    Reference,
+    Reference {
+        /// Which one.
+        #[arg(value_enum, default_value_t = Page::Cli)]
+        page: Page,
+    },
+}
+
+/// A generated reference page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Page {
+    /// All commands, as Markdown.
+    Cli,
+    /// The HTTP API of both listeners, as an OpenAPI document.
+    Openapi,
 }
 
 /// Parses the arguments, runs the command, and gives the exit code.
@@ -136,8 +149,11 @@ async fn dispatch(command: Command, output: &mut Output) -> anyhow::Result<u8> {
         Command::Log(args) => log::run(&args, output).await,
         Command::Key(args) => admin::key(&args, output),
         Command::Person(args) => admin::person(&args, output).await,
-        Command::Reference => {
-            output.raw(&reference());
+        Command::Reference { page } => {
+            match page {
+                Page::Cli => output.raw(&reference()),
+                Page::Openapi => output.raw(&format!("{:#}\n", http::document())),
+            }
             Ok(DONE)
         }
     }
