@@ -12,4 +12,8 @@
 
 mod support;
 
+mod approval;
+mod authz;
+mod expiry;
 mod lifecycle;
+mod reload;
