@@ -58,9 +58,10 @@ pub(crate) async fn person(gate: &Gate, token: &str) -> Result<SignedIn, Stop> {
         return Err(Refusal::Unauthenticated.into());
     }
     let now = gate.world().now();
-    let session = gate.store().session(&token_digest(token), now).await?.ok_or(Refusal::Unauthenticated)?;
+    let session = gate.store().session(&token_digest(token), now, SESSION_IDLE).await?;
+    let session = session.ok_or(Refusal::Unauthenticated)?;
     let known = gate.ruleset().directory.person(&session.person).is_some_and(|p| !p.disabled);
-    if !known || now.since(session.seen) > SESSION_IDLE {
+    if !known {
         return Err(Refusal::Unauthenticated.into());
     }
     let csrf = Digest::of(domain::TOKEN, format!("csrf/{token}").as_bytes()).to_hex();

@@ -12,12 +12,16 @@
 
 mod support;
 
+mod approval;
+mod authz;
 mod bad_input;
 mod cost;
 mod crash;
 mod demo;
+mod expiry;
 mod golden;
 mod lifecycle;
 mod log;
+mod reload;
 mod tidy;
 mod upstream;
