@@ -16,4 +16,6 @@ mod bad_input;
 mod crash;
 mod lifecycle;
 mod log;
+mod postgres;
+mod secrets;
 mod upstream;
