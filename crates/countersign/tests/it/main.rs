@@ -22,6 +22,8 @@ mod expiry;
 mod golden;
 mod lifecycle;
 mod log;
+mod postgres;
 mod reload;
+mod secrets;
 mod tidy;
 mod upstream;
