@@ -12,13 +12,9 @@ mod reference;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-<<<<<<< HEAD
 use clap::{Parser, Subcommand};
-=======
-use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
->>>>>>> refs/heads/t1
 
-use crate::{config, demo, http, serve, telemetry};
+use crate::{config, demo, serve, telemetry};
 
 pub(crate) use client::Client;
 pub(crate) use init::{create_state, write_private};
@@ -94,31 +90,12 @@ enum Command {
     /// The demo's company, in a process of its own.
     #[command(hide = true)]
     DemoAcme(demo::acme::AcmeArgs),
-<<<<<<< HEAD
     /// The documents of `docs/reference`, as they are generated.
     #[command(hide = true)]
     Reference {
         /// Which document.
         document: reference::Document,
     },
-=======
-    /// The reference pages that are made from the binary itself.
-    #[command(hide = true)]
-    Reference {
-        /// Which one.
-        #[arg(value_enum, default_value_t = Page::Cli)]
-        page: Page,
-    },
-}
-
-/// A generated reference page.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Page {
-    /// All commands, as Markdown.
-    Cli,
-    /// The HTTP API of both listeners, as an OpenAPI document.
-    Openapi,
->>>>>>> refs/heads/t1
 }
 
 /// Parses the arguments, runs the command, and gives the exit code.
@@ -163,16 +140,8 @@ async fn dispatch(command: Command, output: &mut Output) -> anyhow::Result<u8> {
         Command::Log(args) => log::run(&args, output).await,
         Command::Key(args) => admin::key(&args, output),
         Command::Person(args) => admin::person(&args, output).await,
-<<<<<<< HEAD
         Command::Reference { document } => {
             output.raw(&reference::text(document)?);
-=======
-        Command::Reference { page } => {
-            match page {
-                Page::Cli => output.raw(&reference()),
-                Page::Openapi => output.raw(&format!("{:#}\n", http::document())),
-            }
->>>>>>> refs/heads/t1
             Ok(DONE)
         }
     }
