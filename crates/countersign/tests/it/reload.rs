@@ -77,12 +77,10 @@ impl Says {
 /// `new` comes in force: how many more people must approve, and whether it runs in the end.
 fn expected(old: Says, new: Says) -> (usize, bool) {
     match (old, new) {
-        // It has run, or been refused, before anything changed.
-        (Says::Allow, _) => (0, true),
-        (Says::Deny, _) => (0, false),
-        // The gate is gone.
-        (_, Says::Allow) => (0, true),
-        (_, Says::Deny) => (0, false),
+        // It ran before anything changed, or the gate is gone.
+        (Says::Allow, _) | (Says::Finance | Says::Both, Says::Allow) => (0, true),
+        // It was refused from the beginning, or is now.
+        (Says::Deny, _) | (_, Says::Deny) => (0, false),
         // The same gate: who has approved has approved.
         (Says::Both, Says::Both) => (1, true),
         // Another gate: whatever was approved is void.
@@ -130,7 +128,7 @@ async fn a_proposal_runs_only_if_the_policy_now_in_force_lets_it_t04() {
                 let need = &now["needs"][0];
                 assert_eq!(
                     need["want"].as_u64().unwrap() - need["have"].as_u64().unwrap(),
-                    more as u64,
+                    u64::try_from(more).unwrap(),
                     "{cell}"
                 );
                 // What was shown before answers only to a gate that is still the same.
@@ -172,7 +170,7 @@ async fn a_changed_approval_rule_asks_again_t04() {
             .into_iter()
             .enumerate()
     {
-        let id = pending(&gate, 20_000 + n as u64).await;
+        let id = pending(&gate, 20_000 + u64::try_from(n).unwrap()).await;
         let shown = frank.look(&id).await;
         gate.dir.edit("approvals.toml", from, to);
         gate.reload().await;
@@ -227,7 +225,7 @@ async fn a_chain_that_lost_a_link_while_it_waited_is_not_sent_t05() {
         ("the person is gone", "[person.ann]", "[person.anna]".to_owned()),
     ];
     for (n, (what, from, to)) in edits.iter().enumerate() {
-        let id = pending(&gate, 20_000 + n as u64).await;
+        let id = pending(&gate, 20_000 + u64::try_from(n).unwrap()).await;
         let shown = frank.look(&id).await;
         gate.dir.edit("directory.toml", from, to);
         gate.reload().await;
@@ -276,7 +274,7 @@ async fn a_manifest_that_changed_while_it_waited_refuses_what_was_approved_under
         ("effect class", "class = \"keyed\"\nheader = \"Idempotency-Key\"", "class = \"natural\""),
     ];
     for (n, (what, from, to)) in edits.into_iter().enumerate() {
-        let id = pending(&gate, 20_000 + n as u64).await;
+        let id = pending(&gate, 20_000 + u64::try_from(n).unwrap()).await;
         gate.dir.edit("actions/shop.toml", from, to);
         gate.reload().await;
         let (status, answer) = frank.approve(&id).await;
@@ -354,21 +352,23 @@ async fn a_stored_proposal_that_was_altered_is_never_sent_t01() {
 async fn an_approved_proposal_that_was_altered_while_the_gate_was_down_is_never_sent_t01() {
     let upstream = upstream().await;
     for (what, column, from, to) in ALTERATIONS {
-        let dir = GateDir::new(&upstream);
-        dir.edit("policies/shop.cedar", "@approval(\"finance\")", "@approval(\"both\")");
-        let gate = dir.serve();
+        upstream.on("GET /items/i_1", item(5_000));
+        let gate = GateDir::new(&upstream).serve();
         let id = pending(&gate, 20_000).await;
-        assert_eq!(gate.sign_in("frank").await.approve(&id).await.0, 200);
+        // An old preview is read again before the call: then what is rendered again is right, and only what is
+        // stored is not. Here the process dies in that read, with a proposal that was approved and not sent.
+        let old = "UPDATE payload SET binding = json_set(binding, '$.preview.at', 1) WHERE proposal = ?";
+        gate.dir.change(old, &[&id]);
+        upstream.on("GET /items/i_1", Reply::Hang);
+        let (status, answer) = gate.sign_in("frank").await.approve(&id).await;
+        assert_eq!((status, &answer["state"]["state"]), (200, &json!("ready")), "{what}: {answer}");
         let dir = gate.kill();
+        upstream.on("GET /items/i_1", item(5_000));
         let stored = dir.query(&format!("SELECT {column} FROM payload WHERE proposal = ?"), &[&id]);
-        let altered = stored[0][0].as_str().unwrap().replace(from, to);
-        dir.change(&format!("UPDATE payload SET {column} = ? WHERE proposal = ?"), &[&altered, &id]);
-        // As if both had approved and the process had died before it sent anything.
-        dir.change(
-            "UPDATE proposal SET state = 'ready', moving = json_set(moving, '$.state', \
-             json('{\"state\":\"ready\",\"use_by\":9000000000000000}')) WHERE id = ? AND ? <> ''",
-            &[&id, what],
-        );
+        let stored = stored[0][0].as_str().unwrap();
+        assert!(stored.contains(from), "{what}: {from} is not in {stored}");
+        let sql = format!("UPDATE payload SET {column} = ? WHERE proposal = ?");
+        dir.change(&sql, &[&stored.replace(from, to), &id]);
         let gate = dir.serve();
         let olga = gate.sign_in("olga").await;
         let (status, last) = olga.get(&format!("/v1/proposals/{id}?wait=3")).await;
