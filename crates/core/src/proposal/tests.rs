@@ -211,3 +211,24 @@ fn opened(decision: Decision) -> Record {
     let standing = standing(&[], &binding.intent, &decision);
     open(proposal(), binding, decision, standing, (DUE, DUE)).record
 }
+
+#[test]
+fn a_record_that_was_altered_is_never_dispatched_t01() {
+    let whole = opened(allow());
+    let event = dispatch(whole.binding.intent, allow());
+    assert!(apply(&whole, &event, at(1)).is_ok());
+    let alterations: [fn(&mut Record); 6] = [
+        |r| r.binding.facts.call.url.push('x'),
+        |r| r.binding.facts.call.body = Some(("application/json".into(), "{}".into())),
+        |r| r.binding.facts.call.credential = Some("another".into()),
+        |r| r.binding.facts.risk.amount = 1,
+        |r| r.binding.facts.precondition = Precondition::Etag { etag: "\"1\"".into() },
+        |r| r.proposal.revision = digest("another manifest"),
+    ];
+    for (n, alter) in alterations.into_iter().enumerate() {
+        let mut altered = whole.clone();
+        alter(&mut altered);
+        assert!(!altered.is_intact(), "alteration {n}");
+        assert!(apply(&altered, &event, at(1)).is_err(), "alteration {n}");
+    }
+}

@@ -371,12 +371,10 @@ fn foreign_origins(port: &str, other: &str) -> Vec<Vec<String>> {
 
 /// Sends a request down to the bytes, as no polite client would, and gives the status and the body.
 async fn knock(base: &str, line: &str, headers: &[(&str, &str)]) -> (u16, Value) {
-    let mut request = format!("{line} HTTP/1.1\r\nConnection: close\r\n");
-    for (name, value) in headers {
-        request.push_str(&format!("{name}: {value}\r\n"));
-    }
+    let sent: String = headers.iter().map(|(name, value)| [name, ": ", value, "\r\n"].concat()).collect();
+    let request = format!("{line} HTTP/1.1\r\nConnection: close\r\n{sent}\r\n");
     let mut stream = TcpStream::connect(base.trim_start_matches("http://")).await.unwrap();
-    stream.write_all(format!("{request}\r\n").as_bytes()).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
     let status = answer.split(' ').nth(1).unwrap().parse().unwrap();

@@ -12,6 +12,7 @@
 
 mod support;
 
+mod altered;
 mod approval;
 mod authz;
 mod bad_input;

@@ -1,0 +1,101 @@
+//! Somebody alters the stored proposal beside the gate, between the decision and the call.
+
+use serde_json::json;
+
+use crate::support::{Gate, GateDir, Reply, Upstream};
+
+fn item() -> Reply {
+    Reply::json(200, &json!({ "id": "i_1", "price": 5_000, "currency": "usd" }))
+}
+
+/// Proposes a price that needs approval, and gives the proposal's id.
+async fn pending(gate: &Gate) -> String {
+    let (status, body) = gate.propose("shop.price.set", json!({ "id": "i_1", "price": 20_000 })).await;
+    assert_eq!((status, &body["state"]), (202, &json!("pending")), "{body}");
+    body["id"].as_str().unwrap().to_owned()
+}
+
+/// What somebody with the database file changes: the column, what is there, what they put in its place.
+const ALTERATIONS: [(&str, &str, &str, &str); 12] = [
+    ("body of the call", "binding", r#"{\"price\":20000}"#, r#"{\"price\":99999}"#),
+    ("a space in the body", "binding", r#"{\"price\":20000}"#, r#"{\"price\": 20000}"#),
+    ("target of the call", "binding", "/items/i_1/price\"", "/items/i_2/price\""),
+    ("method", "binding", "\"PUT\"", "\"PATCH\""),
+    ("credential", "binding", "\"shop-write\"", "\"shop-read\""),
+    ("risk", "binding", "\"200.00\"", "\"1.00\""),
+    ("effects", "binding", "The price becomes 200.00", "The price becomes 1.00"),
+    ("watched value", "binding", "\"/price\":5000", "\"/price\":1"),
+    ("input", "body", "\"price\":20000", "\"price\":99999"),
+    ("person of the chain", "body", "\"ann\"", "\"mallory\""),
+    ("agent of the chain", "body", "\"bot\"", "\"other\""),
+    ("action", "body", "\"shop.price.set\"", "\"shop.note.add\""),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stored_proposal_that_was_altered_is_never_sent_t01() {
+    let upstream = Upstream::start().await;
+    upstream.on("GET /items/i_1", item());
+    let gate = GateDir::new(&upstream).serve();
+    let frank = gate.sign_in("frank").await;
+    for (what, column, from, to) in ALTERATIONS {
+        // The same one after another: the former is settled, or nobody would join it.
+        let id = pending(&gate).await;
+        let shown = frank.look(&id).await;
+        let approve = format!("/v1/proposals/{id}/approve");
+        let stored = gate.dir.query(&format!("SELECT {column} FROM payload WHERE proposal = ?"), &[&id]);
+        let stored = stored[0][0].as_str().unwrap();
+        assert!(stored.contains(from), "{what}: {from} is not in {stored}");
+        let sql = format!("UPDATE payload SET {column} = ? WHERE proposal = ?");
+        gate.dir.change(&sql, &[&stored.replace(from, to), &id]);
+        // With what was on the screen before, and with what is on it now, twice.
+        frank.post(&approve, &shown).await;
+        for _ in 0..2 {
+            let (status, now) = frank.get(&format!("/v1/proposals/{id}?wait=1")).await;
+            if status == 200 && now["state"]["state"] == "pending" {
+                let body = json!({ "intent": now["card"]["intent"], "decision": now["card"]["decision"], "view": now["view"] });
+                frank.post(&approve, &body).await;
+            }
+        }
+        let (status, last) = frank.get(&format!("/v1/proposals/{id}?wait=5")).await;
+        assert!(upstream.writes().is_empty(), "{what}: {:?}", upstream.writes());
+        // It is refused for that reason, or it cannot even be read as a proposal.
+        let refused = last["state"]["code"] == "altered";
+        assert!(refused || status >= 500, "{what}: {status} {}", last["state"]);
+        gate.dir.change(
+            "UPDATE proposal SET state = 'refused', due = NULL WHERE id = ? AND ? <> ''",
+            &[&id, what],
+        );
+    }
+    assert!(gate.operator_log().contains("the stored proposal was altered beside the gate"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_approved_proposal_that_was_altered_while_the_gate_was_down_is_never_sent_t01() {
+    let upstream = Upstream::start().await;
+    upstream.on("GET /items/i_1", item());
+    for (what, column, from, to) in ALTERATIONS {
+        upstream.on("GET /items/i_1", item());
+        let gate = GateDir::new(&upstream).serve();
+        let id = pending(&gate).await;
+        // An old preview is read again before the call: then what is rendered again is right, and only what is
+        // stored is not. Here the process dies in that read, with a proposal that was approved and not sent.
+        let old = "UPDATE payload SET binding = json_set(binding, '$.preview.at', 1) WHERE proposal = ?";
+        gate.dir.change(old, &[&id]);
+        upstream.on("GET /items/i_1", Reply::Hang);
+        let (status, answer) = gate.sign_in("frank").await.approve(&id).await;
+        assert_eq!((status, &answer["state"]["state"]), (200, &json!("ready")), "{what}: {answer}");
+        let dir = gate.kill();
+        upstream.on("GET /items/i_1", item());
+        let stored = dir.query(&format!("SELECT {column} FROM payload WHERE proposal = ?"), &[&id]);
+        let stored = stored[0][0].as_str().unwrap();
+        assert!(stored.contains(from), "{what}: {from} is not in {stored}");
+        let sql = format!("UPDATE payload SET {column} = ? WHERE proposal = ?");
+        dir.change(&sql, &[&stored.replace(from, to), &id]);
+        let gate = dir.serve();
+        let olga = gate.sign_in("olga").await;
+        let (status, last) = olga.get(&format!("/v1/proposals/{id}?wait=3")).await;
+        assert!(upstream.writes().is_empty(), "{what}: {:?}", upstream.writes());
+        let stopped = last["state"]["code"] == "altered" || status >= 500;
+        assert!(stopped, "{what}: {status} {}", last["state"]);
+    }
+}
