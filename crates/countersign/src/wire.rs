@@ -57,7 +57,9 @@ pub(crate) fn read_body<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal>
             let members = Members { rest: map.into_iter(), value: Value::Null, at: &mut at };
             T::deserialize(MapAccessDeserializer::new(members))
         }
-        other => serde_json::from_value(other),
+        other @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_)) => {
+            serde_json::from_value(other)
+        }
     };
     shaped.map_err(|e| Refusal::MalformedRequest { pointer: at, detail: visible(&e.to_string()).text })
 }
