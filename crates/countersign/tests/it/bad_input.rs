@@ -13,6 +13,26 @@ const GOOD: &str = r#"{"action":"shop.note.add","input":{"id":"i_1","text":"x"},
 /// `limits::BODY_BYTES_MAX`.
 const BODY_BYTES_MAX: usize = 256 * 1024;
 
+/// What is no integer that every reader agrees on.
+const NUMBERS: [&str; 16] = [
+    "9007199254740992",
+    "-9007199254740992",
+    "123456789012345678901234567890",
+    "1e2",
+    "1E2",
+    "1e400",
+    "-0",
+    "-0.0",
+    "01",
+    "+1",
+    ".5",
+    "1.",
+    "NaN",
+    "Infinity",
+    "-Infinity",
+    "1.00",
+];
+
 /// A good body with one text replaced.
 fn with(from: &str, to: &str) -> String {
     assert!(GOOD.contains(from), "{from}");
@@ -92,25 +112,7 @@ fn malformed() -> Vec<(&'static str, Vec<u8>, &'static str)> {
             "/input/price/$serde_json::private::RawValue",
         ),
     ];
-    let numbers = [
-        "9007199254740992",
-        "-9007199254740992",
-        "123456789012345678901234567890",
-        "1e2",
-        "1E2",
-        "1e400",
-        "-0",
-        "-0.0",
-        "01",
-        "+1",
-        ".5",
-        "1.",
-        "NaN",
-        "Infinity",
-        "-Infinity",
-        "1.00",
-    ];
-    for lexeme in numbers {
+    for lexeme in NUMBERS {
         rows.push(("a number", price(lexeme), "/input/price"));
     }
     let mut rows: Vec<_> = rows.into_iter().map(|(name, body, at)| (name, body.into_bytes(), at)).collect();
@@ -168,6 +170,9 @@ async fn a_bomb_of_depth_or_of_keys_is_refused_and_the_gate_lives_t62() {
     gate.stop_and_verify();
 }
 
+/// Name, body, status, code and pointer.
+type Row = (&'static str, String, u16, Option<&'static str>, Option<&'static str>);
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_proposal_that_does_not_fit_is_refused_at_its_place_and_leaves_an_entry_t40_t57() {
     let upstream = Upstream::start().await;
@@ -176,7 +181,7 @@ async fn a_proposal_that_does_not_fit_is_refused_at_its_place_and_leaves_an_entr
     let entity = r#"{"__entity":{"type":"Agent","id":"root"}}"#;
     let extension = r#"{"__extn":{"fn":"decimal","arg":"1.0"}}"#;
     let invalid = Some("invalid_input");
-    let rows: Vec<(&str, String, u16, Option<&str>, Option<&str>)> = vec![
+    let rows: Vec<Row> = vec![
         ("unknown action", with("shop.note.add", "shop.note.burn"), 404, Some("unknown_action"), None),
         ("another case", with("shop.note.add", "Shop.Note.Add"), 404, Some("unknown_action"), None),
         ("an empty name", with("shop.note.add", ""), 404, Some("unknown_action"), None),
@@ -230,7 +235,7 @@ async fn a_proposal_that_does_not_fit_is_refused_at_its_place_and_leaves_an_entr
 async fn a_text_that_looks_like_an_entity_is_an_opaque_text_t57() {
     let upstream = Upstream::start().await;
     let gate = GateDir::new(&upstream).serve();
-    for text in [r#"{"__entity":{"type":"Agent","id":"root"}}"#, r#"__extn"#, r#"Action::"destructive""#] {
+    for text in [r#"{"__entity":{"type":"Agent","id":"root"}}"#, "__extn", r#"Action::"destructive""#] {
         let (status, body) = gate.propose("shop.note.add", json!({ "id": "i_1", "text": text })).await;
         assert_eq!((status, &body["state"]), (200, &json!("succeeded")), "{body}");
         let last: Value = serde_json::from_str(&upstream.calls().last().unwrap().body).unwrap();

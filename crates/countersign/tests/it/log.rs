@@ -103,6 +103,8 @@ async fn an_export_verifies_offline_and_better_beside_what_was_kept_elsewhere_t1
     let (status, online) = olga.get("/v1/log/export").await;
     assert_eq!(status, 200);
     assert!(matches!(finding(online.as_str().unwrap().as_bytes(), Some(&early)), Finding::Verified { .. }));
+    // Beside the running gate, from its directory.
+    assert!(matches!(finding(&gate.export(), Some(&early)), Finding::Verified { .. }));
     let dir = gate.stop();
     let export = dir.exported();
     dir.write("early", &early);
