@@ -149,7 +149,9 @@ pub(crate) async fn read_limited(headers: &HeaderMap, body: Body) -> Result<Vec<
     if headers.contains_key(CONTENT_ENCODING) {
         return Err(unsupported("send the body without `Content-Encoding`").into());
     }
-    tokio::time::timeout(BODY_WITHIN, read_all(body)).await.map_err(|_| cut("the body did not arrive in time"))?
+    tokio::time::timeout(BODY_WITHIN, read_all(body))
+        .await
+        .map_err(|_| cut("the body did not arrive in time"))?
 }
 
 async fn read_all(body: Body) -> Result<Vec<u8>, Stop> {
