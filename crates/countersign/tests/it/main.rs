@@ -16,6 +16,7 @@ mod bad_input;
 mod cost;
 mod crash;
 mod demo;
+mod examples;
 mod golden;
 mod lifecycle;
 mod log;
