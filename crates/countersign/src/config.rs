@@ -193,7 +193,7 @@ pub(crate) fn load_config(dir: &Path) -> Result<Config, Vec<Problem>> {
         match text.parse() {
             Ok(network) => allow.push(network),
             Err(_) => {
-                found.push(at(&file, text, &format!("`{text}` is not a network"), "Write `127.0.0.1/32`."))
+                found.push(at(&file, text, &format!("`{text}` is not a network"), "Write `127.0.0.1/32`."));
             }
         }
     }

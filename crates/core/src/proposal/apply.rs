@@ -203,8 +203,9 @@ fn dispatch(record: &Record, event: &Event, now: Timestamp) -> Result<Step, Refu
     let Event::Dispatch { attempt, owner, decision, intent } = event else {
         return Err(Refusal::WrongState { state: record.state.name().as_str(), verb: event.name().past() });
     };
-    // INVARIANT I6: what runs is what was bound; policy's last word is a plain allow.
-    if *intent != record.binding.intent || decision.verdict != Verdict::Allow {
+    // INVARIANT I6: what runs is what was bound; policy's last word is a plain allow. The call that is sent is
+    // the stored one, so the stored parts themselves must have this digest, and not only what was rendered again.
+    if *intent != record.binding.intent || !record.is_intact() || decision.verdict != Verdict::Allow {
         return Err(Refusal::Stale { intent: record.binding.intent, decision: record.decision.digest });
     }
     let state = State::Dispatched { attempt: *attempt, owner: owner.clone(), at: now };

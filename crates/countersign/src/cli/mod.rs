@@ -124,9 +124,9 @@ pub(crate) fn run() -> ExitCode {
 async fn dispatch(command: Command, output: &mut Output) -> anyhow::Result<u8> {
     match command {
         Command::Init(args) => init::run(&args, output).await,
-        Command::Check { dir } => check(&dir, output),
-        Command::Serve { dir } => run_gate(&dir, output).await,
-        Command::Demo(args) => demo::run(&args, output).await,
+        Command::Check { dir } => Ok(check(&dir, output)),
+        Command::Serve { dir } => Box::pin(run_gate(&dir, output)).await,
+        Command::Demo(args) => Box::pin(demo::run(&args, output)).await,
         Command::DemoAcme(args) => {
             demo::acme::serve(&args).await?;
             Ok(DONE)
@@ -147,18 +147,18 @@ async fn dispatch(command: Command, output: &mut Output) -> anyhow::Result<u8> {
     }
 }
 
-fn check(dir: &std::path::Path, output: &mut Output) -> anyhow::Result<u8> {
+fn check(dir: &std::path::Path, output: &mut Output) -> u8 {
     match config::load(dir) {
         Ok((_, ruleset, warnings)) => {
             warnings.iter().for_each(|w| output.line(&w.to_string()));
             let actions = ruleset.registry.actions().count();
             output.line(&format!("ok: {actions} actions, policy set {}", ruleset.policies.digest()));
-            Ok(DONE)
+            DONE
         }
         Err(problems) => {
             problems.iter().for_each(|p| output.line(&p.to_string()));
             output.line(&format!("{} problems; the gate does not start with this directory", problems.len()));
-            Ok(BROKEN)
+            BROKEN
         }
     }
 }
@@ -177,7 +177,7 @@ async fn run_gate(dir: &std::path::Path, output: &mut Output) -> anyhow::Result<
     output.line(&format!("agents {}", bound.agents_url()?));
     output.line(&format!("people {}", bound.people_url()));
     output.line(&format!("log {}", bound.gate().log_key().public().to_vkey()));
-    bound.serve(stop_signal()).await?;
+    Box::pin(bound.serve(stop_signal())).await?;
     output.line("stopped");
     Ok(DONE)
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HOST};
+use axum::http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HOST, ORIGIN};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
@@ -37,6 +37,15 @@ impl Hosts {
         Self(Arc::new(names))
     }
 
+    /// Whether a browser that sends an `Origin` sends one of ours. Programs send none.
+    fn allows_origin(&self, headers: &HeaderMap) -> bool {
+        let mut values = headers.get_all(ORIGIN).iter();
+        let Some(first) = values.next() else { return true };
+        let text = first.to_str().unwrap_or_default().to_ascii_lowercase();
+        let host = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
+        values.next().is_none() && host.is_some_and(|host| self.0.contains(host))
+    }
+
     fn allows(&self, headers: &HeaderMap) -> bool {
         let mut values = headers.get_all(HOST).iter();
         match (values.next().and_then(|v| v.to_str().ok()), values.next()) {
@@ -46,14 +55,17 @@ impl Hosts {
     }
 }
 
-/// Refuses a foreign `Host`.
+/// Refuses a foreign `Host`, and a page of another site by its `Origin` (T131).
 pub(super) async fn host(State(hosts): State<Hosts>, request: Request, next: Next) -> Response {
-    if hosts.allows(request.headers()) {
-        next.run(request).await
-    } else {
+    if !hosts.allows(request.headers()) {
         let detail = "the Host header does not name this gate; add it to `hosts` in countersign.toml";
-        Problem::plain(421, "wrong_host", detail).into_response()
+        return Problem::plain(421, "wrong_host", detail).into_response();
     }
+    if !hosts.allows_origin(request.headers()) {
+        let detail = "the Origin header names another site, and no other site may call this gate";
+        return Problem::plain(403, "wrong_origin", detail).into_response();
+    }
+    next.run(request).await
 }
 
 /// Headers of every answer.

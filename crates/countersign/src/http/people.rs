@@ -173,8 +173,9 @@ pub(super) async fn sign_out(State(app): State<App>, Extension(person): Extensio
     answer(&app, work.await)
 }
 
-pub(super) async fn checkpoint(State(app): State<App>) -> Response {
+pub(super) async fn checkpoint(State(app): State<App>, Extension(person): Extension<Person>) -> Response {
     let work = async {
+        may_read_log(&app, &person)?;
         let note = app.gate.store().checkpoint().await?.unwrap_or_default();
         Ok(text_response(note))
     };

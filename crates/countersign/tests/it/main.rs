@@ -12,13 +12,19 @@
 
 mod support;
 
+mod approval;
+mod authz;
 mod bad_input;
 mod cost;
 mod crash;
 mod demo;
 mod examples;
+mod expiry;
 mod golden;
 mod lifecycle;
 mod log;
+mod postgres;
+mod reload;
+mod secrets;
 mod tidy;
 mod upstream;

@@ -76,6 +76,13 @@ impl Gate {
         let rules = self.ruleset();
         let proposal = &record.proposal;
         let refuse = |code, detail: String| Again::Instead(Box::new(Event::Refuse { code, detail }));
+        if !record.is_intact() {
+            tracing::error!(proposal = %proposal.id, "the stored proposal was altered beside the gate");
+            return refuse(
+                RefusedCode::Altered,
+                "what is stored is not what its digest says, so it is not sent".to_owned(),
+            );
+        }
         if let Err(gone) = rules.directory.still_holds(&proposal.chain) {
             return refuse(RefusedCode::IdentityGone, gone.to_string());
         }

@@ -5,6 +5,7 @@
 
 use std::fs::{File, TryLockError};
 use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::str::FromStr as _;
 use std::time::Duration;
@@ -85,7 +86,8 @@ pub(super) fn file(target: &Target) -> Option<&Path> {
 /// The lock is the operating system's and ends with the process, however it ends.
 pub(super) fn lock(path: &Path) -> Result<File, Fault> {
     let beside = PathBuf::from(format!("{}.lock", path.display()));
-    let file = File::options().create(true).truncate(false).write(true).open(&beside);
+    // For its owner alone: whoever can open the file could hold the lock and keep the gate from starting.
+    let file = File::options().create(true).truncate(false).write(true).mode(0o600).open(&beside);
     let file = file.map_err(|e| Fault::new("open the lock file", at(&beside, &e)))?;
     match file.try_lock() {
         Ok(()) => Ok(file),

@@ -9,19 +9,30 @@ pub(crate) async fn connect(url: &str) -> TcpStream {
     TcpStream::connect(url.trim_start_matches("http://")).await.unwrap()
 }
 
-/// Sends bytes, ends the sending side, and gives the status and the body of the first answer; 0 for none.
-///
-/// A gate that has read enough answers before everything was sent, so both directions run at once.
+/// Sends bytes and gives the status and the body of the first answer; 0 for none. The bytes should make the
+/// gate close the connection.
 pub(crate) async fn exchange(url: &str, bytes: &[u8]) -> (u16, Value) {
+    send(url, bytes, false).await
+}
+
+/// The same from a client that stops sending there and then. The gate may go away without a word.
+pub(crate) async fn exchange_cut(url: &str, bytes: &[u8]) -> (u16, Value) {
+    send(url, bytes, true).await
+}
+
+async fn send(url: &str, bytes: &[u8], cut: bool) -> (u16, Value) {
     let (mut from, mut to) = connect(url).await.into_split();
-    let send = async move {
+    // Both directions at once, because a gate that has read enough answers before everything was sent.
+    let send = async {
         // The other side may have enough before the end; then its answer says so.
         let _ = to.write_all(bytes).await;
-        let _ = to.shutdown().await;
+        if cut {
+            let _ = to.shutdown().await;
+        }
     };
     let mut answer = Vec::new();
-    let read = from.read_to_end(&mut answer);
-    let _ = tokio::join!(send, read);
+    let both = async { tokio::join!(send, from.read_to_end(&mut answer)) };
+    let _ = tokio::time::timeout(std::time::Duration::from_secs(30), both).await.unwrap();
     let text = String::from_utf8_lossy(&answer).into_owned();
     let status = text.split(' ').nth(1).and_then(|s| s.parse().ok()).unwrap_or(0);
     let body = text.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default();
