@@ -15,6 +15,7 @@ mod support;
 mod approval;
 mod authz;
 mod bad_input;
+mod check;
 mod cost;
 mod crash;
 mod demo;
