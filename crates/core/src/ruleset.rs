@@ -57,14 +57,20 @@ impl Ruleset {
                 None
             }
         };
-        if let (Some(directory), Some(rules), Some(registry)) = (directory, rules, registry) {
-            match Policies::load(&files.policies, &registry, &directory, &rules, &files.environments) {
-                Ok((policies, careless)) => {
-                    warnings.extend(careless);
-                    return Ok((Self { registry, directory, rules, policies }, warnings));
-                }
-                Err(problems) => errors.extend(problems),
+        let (directory, rules, registry) = match (directory, rules, registry) {
+            (Some(directory), Some(rules), Some(registry)) => (directory, rules, registry),
+            (_, rules, _) => {
+                errors.extend(Policies::misread(&files.policies, rules.as_ref()));
+                errors.extend(warnings);
+                return Err(errors);
             }
+        };
+        match Policies::load(&files.policies, &registry, &directory, &rules, &files.environments) {
+            Ok((policies, careless)) => {
+                warnings.extend(careless);
+                return Ok((Self { registry, directory, rules, policies }, warnings));
+            }
+            Err(problems) => errors.extend(problems),
         }
         errors.extend(warnings);
         Err(errors)

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use countersign_core::action::Registry;
 use countersign_core::problem::{Problem, SourceFile, line_of, read_toml};
 use countersign_core::ruleset::{GateFiles, Ruleset};
 use countersign_engine::connector::NetworkPolicy;
@@ -146,24 +147,56 @@ pub(crate) struct Config {
 pub(crate) fn load(dir: &Path) -> Result<(Config, Ruleset, Vec<Problem>), Vec<Problem>> {
     let mut errors = Vec::new();
     let config = load_config(dir).map_err(|p| errors.extend(p)).ok();
-    let environments = config.as_ref().map(|c| c.environments.clone()).unwrap_or_default();
-    let files = match read_files(dir, environments) {
+    // A file that is no TOML says nothing that the others could be checked against.
+    let Some(declared) = Declared::read(dir) else { return Err(errors) };
+    let files = match read_files(dir, declared.environments.clone()) {
         Ok(files) => files,
         Err(problem) => {
             errors.push(problem);
             return Err(errors);
         }
     };
-    match (config, Ruleset::load(&files)) {
-        (Some(config), Ok((ruleset, warnings))) => {
-            let missing = missing_credentials(&config, &ruleset);
-            if missing.is_empty() { Ok((config, ruleset, warnings)) } else { Err(missing) }
+    let ruleset = Ruleset::load(&files);
+    // The registry may be in order where the rest is not.
+    if let Ok((registry, _)) = Registry::load(&files.actions, &files.environments) {
+        errors.extend(missing_credentials(&declared, &registry, &files.actions));
+    }
+    match (config, ruleset) {
+        (Some(config), Ok((ruleset, warnings))) if errors.is_empty() => Ok((config, ruleset, warnings)),
+        (_, Ok((_, warnings))) => {
+            errors.extend(warnings);
+            Err(errors)
         }
         (_, Err(problems)) => {
             errors.extend(problems);
             Err(errors)
         }
-        (None, Ok(_)) => Err(errors),
+    }
+}
+
+/// What the other files may name, read leniently: a mistake elsewhere in `countersign.toml` must not make
+/// everything that refers to it look wrong.
+#[derive(Debug)]
+struct Declared {
+    environments: Vec<String>,
+    /// Names of credentials to their `use`, as it is written.
+    credentials: BTreeMap<String, String>,
+}
+
+impl Declared {
+    fn read(dir: &Path) -> Option<Self> {
+        let file: toml::Table = read(dir, FILE).ok()??.text.parse().ok()?;
+        let text = |value: &toml::Value| value.as_str().map(ToOwned::to_owned);
+        let environments = file.get("gate").and_then(|g| g.get("environments")?.as_array());
+        let credentials = file.get("credential").and_then(|c| c.as_table());
+        Some(Self {
+            environments: environments.into_iter().flatten().filter_map(text).collect(),
+            credentials: credentials
+                .into_iter()
+                .flatten()
+                .map(|(name, table)| (name.clone(), table.get("use").and_then(text).unwrap_or_default()))
+                .collect(),
+        })
     }
 }
 
@@ -181,7 +214,7 @@ pub(crate) fn load_config(dir: &Path) -> Result<Config, Vec<Problem>> {
     let mut found = Vec::new();
     check_listeners(&file, &parsed, &mut found);
     if parsed.gate.environments.is_empty() {
-        found.push(at(
+        found.push(at_key(
             &file,
             "environments",
             "no environment is named",
@@ -239,12 +272,12 @@ fn check_listeners(file: &SourceFile, parsed: &ConfigFile, found: &mut Vec<Probl
                 format!("the {name} listener {address} can be reached from other machines without TLS");
             let remedy =
                 "Listen on 127.0.0.1, or put a TLS proxy in front and say `behind_tls_proxy = true`.";
-            found.push(at(file, name, &message, remedy));
+            found.push(at_key(file, name, &message, remedy));
         }
     }
     if parsed.listen.agents == parsed.listen.people && parsed.listen.agents.port() != 0 {
         let remedy = "Give people a port of their own: an agent's key must not reach an approval.";
-        found.push(at(file, "people", "agents and people share one listener", remedy));
+        found.push(at_key(file, "people", "agents and people share one listener", remedy));
     }
 }
 
@@ -303,22 +336,27 @@ fn source(dir: &Path, text: &str) -> Result<Kind, (String, &'static str)> {
     }
 }
 
-fn missing_credentials(config: &Config, ruleset: &Ruleset) -> Vec<Problem> {
+fn missing_credentials(declared: &Declared, registry: &Registry, manifests: &[SourceFile]) -> Vec<Problem> {
     let mut found = Vec::new();
-    for system in ruleset.registry.systems() {
-        for (usage, name) in [(Use::Read, &system.credential.read), (Use::Write, &system.credential.write)] {
+    for system in registry.systems() {
+        for (usage, name) in [("read", &system.credential.read), ("write", &system.credential.write)] {
             let Some(name) = name else { continue };
-            let message = match config.credentials.get(name) {
-                None => format!("system `{}` names credential `{name}`, which is not defined", system.name),
-                Some(spec) if spec.usage != usage => {
-                    format!(
-                        "system `{}` uses credential `{name}` for something else than it is for",
-                        system.name
-                    )
+            let message = match declared.credentials.get(name) {
+                None => {
+                    format!("system `{}` names credential `{name}`, which is not in {FILE}", system.name)
                 }
+                Some(declared) if declared != usage => format!(
+                    "system `{}` names credential `{name}` for `{usage}`, but in {FILE} it is not for that",
+                    system.name
+                ),
                 Some(_) => continue,
             };
-            found.push(Problem::error(FILE, 0, message, format!("Add or correct `[credential.{name}]`.")));
+            let remedy = format!("Add or correct `[credential.{name}]` in {FILE}, with `use = \"{usage}\"`.");
+            let quoted = format!("\"{name}\"");
+            found.push(match manifests.iter().find(|f| f.text.contains(&quoted)) {
+                Some(file) => at(file, &quoted, &message, &remedy),
+                None => Problem::error(FILE, 0, message, remedy),
+            });
         }
     }
     found
@@ -377,6 +415,14 @@ fn read_all(dir: &Path, folder: &str, extension: &str) -> Result<Vec<SourceFile>
 
 fn at(file: &SourceFile, needle: &str, message: &str, remedy: &str) -> Problem {
     let line = file.text.find(needle).map_or(0, |offset| line_of(&file.text, offset));
+    Problem::error(&file.path, line, message, remedy)
+}
+
+/// The same at the line that sets a key; comments may have the word, too.
+fn at_key(file: &SourceFile, key: &str, message: &str, remedy: &str) -> Problem {
+    let sets =
+        |line: &str| line.trim_start().strip_prefix(key).is_some_and(|l| l.trim_start().starts_with('='));
+    let line = file.text.lines().position(sets).map_or(0, |at| at.saturating_add(1));
     Problem::error(&file.path, line, message, remedy)
 }
 

@@ -91,6 +91,15 @@ impl Written {
     }
 }
 
+/// A file as Cedar, or where it is none.
+pub(super) fn parse(file: &SourceFile) -> Result<PolicySet, Vec<Problem>> {
+    let errors = match file.text.parse() {
+        Ok(set) => return Ok(set),
+        Err(errors) => errors,
+    };
+    Err(cedar_policy::ParseErrors::iter(&errors).map(|error| diagnosed(file, 0, error)).collect())
+}
+
 /// The policies that can be used, and everything that is wrong with the others.
 pub(super) fn read_all(
     files: &[SourceFile],
@@ -100,10 +109,10 @@ pub(super) fn read_all(
     let mut problems = Vec::new();
     let mut seen: BTreeMap<String, String> = BTreeMap::new();
     for file in files {
-        let set: PolicySet = match file.text.parse() {
+        let set = match parse(file) {
             Ok(set) => set,
-            Err(errors) => {
-                problems.extend(cedar_policy::ParseErrors::iter(&errors).map(|e| diagnosed(file, 0, e)));
+            Err(found) => {
+                problems.extend(found);
                 continue;
             }
         };
@@ -148,9 +157,10 @@ pub(super) fn diagnosed<E: Diagnostic>(file: &SourceFile, default_line: usize, e
 fn sentence(hint: &dyn fmt::Display) -> String {
     let text = fragment(&hint.to_string());
     let mut rest = text.chars();
+    let end = if text.ends_with(['.', '?', '!']) { "" } else { "." };
     rest.next().map_or_else(
         || "Correct the policy.".to_owned(),
-        |c| format!("{}{}.", c.to_uppercase(), rest.as_str()),
+        |c| format!("{}{}{end}", c.to_uppercase(), rest.as_str()),
     )
 }
 

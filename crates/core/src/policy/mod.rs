@@ -107,6 +107,17 @@ impl Policies {
         Self::load_shapes(files, &shapes, Surroundings { directory, rules: &digests, environments })
     }
 
+    /// What is wrong with `policies/*.cedar` whatever the actions are: for a gate directory whose actions,
+    /// people or rules are wrong themselves, so that one check lists as much as it can.
+    pub fn misread(files: &[SourceFile], rules: Option<&Rules>) -> Vec<Problem> {
+        match rules {
+            Some(rules) => {
+                load::read_all(files, &rules.iter().map(|r| (r.name.clone(), r.digest)).collect()).1
+            }
+            None => files.iter().filter_map(|file| load::parse(file).err()).flatten().collect(),
+        }
+    }
+
     /// Decides. `approved`: ids of the gates whose rules are met now.
     ///
     /// The question is first asked as if nothing were approved. That gives the gates, and the decision

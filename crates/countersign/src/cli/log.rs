@@ -72,6 +72,8 @@ async fn from_directory(dir: &Path, out: &Path) -> anyhow::Result<()> {
     })?;
     let key = serve::read_key(&config.origin, &config.key_file)?;
     let store = Store::open_beside(&config.store_url, &World::system()).await?;
+    // Also what a gate that was killed did not sign any more.
+    store.integrate(&key).await?;
     let mut file =
         std::fs::File::create(out).with_context(|| format!("failed to write {}", out.display()))?;
     let pieces = export::export(&store, key.public()).await.map_err(serve::stopped)?;

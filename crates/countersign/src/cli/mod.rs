@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use countersign_core::problem::Severity;
 
 use crate::{config, demo, serve, telemetry};
 
@@ -157,7 +158,9 @@ fn check(dir: &std::path::Path, output: &mut Output) -> u8 {
         }
         Err(problems) => {
             problems.iter().for_each(|p| output.line(&p.to_string()));
-            output.line(&format!("{} problems; the gate does not start with this directory", problems.len()));
+            let mistakes = problems.iter().filter(|p| p.severity == Severity::Error).count();
+            let word = if mistakes == 1 { "mistake" } else { "mistakes" };
+            output.line(&format!("{mistakes} {word}; the gate does not start with this directory"));
             BROKEN
         }
     }

@@ -202,6 +202,8 @@ pub(super) async fn export(State(app): State<App>, Extension(person): Extension<
         may_read_log(&app, &person)?;
         let actor = Actor::Person { id: person.id.clone() };
         app.gate.note(Entry::new(app.gate.world().now(), EventCode::LogExported, actor, json!({}))).await?;
+        // What was done before it was asked for is in it, and that it was asked for, too.
+        app.gate.integrate().await?;
         let pieces = crate::export::export(app.gate.store(), app.gate.log_key().public()).await?;
         Ok(text_response(Body::from_stream(pieces)))
     };
