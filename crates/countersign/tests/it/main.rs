@@ -12,4 +12,5 @@
 
 mod support;
 
+mod browser_smoke;
 mod lifecycle;

@@ -2,6 +2,7 @@
 
 pub(crate) mod gate;
 pub(crate) mod upstream;
+pub(crate) mod webdriver;
 
 pub(crate) use gate::{Gate, GateDir, Person};
 pub(crate) use upstream::{Reply, Upstream};
