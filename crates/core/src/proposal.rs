@@ -132,6 +132,12 @@ impl Record {
         self.approvals.iter().filter(|a| a.answers_to(&self.binding.intent, &self.decision.digest)).collect()
     }
 
+    /// Whether what is stored as bound is what its intent digest covers. A record that somebody altered beside
+    /// the gate is not, and must never run (T01).
+    pub fn is_intact(&self) -> bool {
+        self.proposal.intent(&self.binding.facts) == self.binding.intent
+    }
+
     /// When the gate must act on it by itself: the deadline of an open proposal.
     pub fn due(&self) -> Option<Timestamp> {
         match &self.state {

@@ -17,11 +17,11 @@ pub(crate) const SESSION: &str = "css_";
 /// The word a one-time sign-in link's token begins with.
 pub(crate) const LINK: &str = "csl_";
 /// How long a sign-in link works.
-pub(crate) const LINK_LIFE: Duration = Duration::from_secs(15 * 60);
+pub(crate) const LINK_LIFE: Duration = Duration::from_mins(15);
 /// The longest a session lasts.
-pub(crate) const SESSION_LIFE: Duration = Duration::from_secs(12 * 3600);
+pub(crate) const SESSION_LIFE: Duration = Duration::from_hours(12);
 /// A session that nobody used for this long is over.
-pub(crate) const SESSION_IDLE: Duration = Duration::from_secs(3600);
+pub(crate) const SESSION_IDLE: Duration = Duration::from_hours(1);
 
 /// A person with a live session.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,9 +58,10 @@ pub(crate) async fn person(gate: &Gate, token: &str) -> Result<SignedIn, Stop> {
         return Err(Refusal::Unauthenticated.into());
     }
     let now = gate.world().now();
-    let session = gate.store().session(&token_digest(token), now).await?.ok_or(Refusal::Unauthenticated)?;
+    let session = gate.store().session(&token_digest(token), now, SESSION_IDLE).await?;
+    let session = session.ok_or(Refusal::Unauthenticated)?;
     let known = gate.ruleset().directory.person(&session.person).is_some_and(|p| !p.disabled);
-    if !known || now.since(session.seen) > SESSION_IDLE {
+    if !known {
         return Err(Refusal::Unauthenticated.into());
     }
     let csrf = Digest::of(domain::TOKEN, format!("csrf/{token}").as_bytes()).to_hex();

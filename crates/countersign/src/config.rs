@@ -193,7 +193,7 @@ pub(crate) fn load_config(dir: &Path) -> Result<Config, Vec<Problem>> {
         match text.parse() {
             Ok(network) => allow.push(network),
             Err(_) => {
-                found.push(at(&file, text, &format!("`{text}` is not a network"), "Write `127.0.0.1/32`."))
+                found.push(at(&file, text, &format!("`{text}` is not a network"), "Write `127.0.0.1/32`."));
             }
         }
     }
@@ -385,4 +385,21 @@ fn at(file: &SourceFile, needle: &str, message: &str, remedy: &str) -> Problem {
 pub(crate) fn home() -> Option<PathBuf> {
     let set = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty()).map(PathBuf::from);
     set("XDG_CONFIG_HOME").or_else(|| set("HOME").map(|home| home.join(".config")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_settings_that_init_writes_are_the_defaults() {
+        let parse = |text: &str| -> ConfigFile {
+            read_toml(&SourceFile { path: FILE.to_owned(), text: text.to_owned() }).unwrap()
+        };
+        let written = parse(include_str!("../gate/countersign.toml"));
+        let least = parse(
+            "[gate]\norigin = \"gate.example\"\nenvironments = [\"staging\", \"support\", \"finance\", \"ops\"]\n",
+        );
+        assert_eq!(format!("{written:?}"), format!("{least:?}"));
+    }
 }

@@ -1,6 +1,6 @@
 //! The shapes on the wire. Kept apart from the domain's own types, so that neither binds the other.
 
-use countersign_core::decision::Verdict;
+use countersign_core::decision::{DenyCode, Verdict};
 use countersign_core::digest::{Digest, domain};
 use countersign_core::json::{self, JsonError};
 use countersign_core::limits;
@@ -9,7 +9,8 @@ use countersign_core::refusal::Refusal;
 use countersign_core::text::visible;
 use countersign_engine::gate::{Gate, Proposal, Verdict as PersonVerdict};
 use countersign_engine::store::IdempotencyKey;
-use serde::de::DeserializeOwned;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{DeserializeOwned, DeserializeSeed, IntoDeserializer as _, MapAccess};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -50,10 +51,40 @@ pub(crate) fn read_body<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal>
         detail: format!("{} at byte {}", e.detail, e.offset),
         pointer: e.pointer,
     })?;
-    serde_json::from_value(value).map_err(|e| Refusal::MalformedRequest {
-        pointer: String::new(),
-        detail: visible(&e.to_string()).text,
-    })
+    let mut at = String::new();
+    let shaped = if let Value::Object(map) = value {
+        let members = Members { rest: map.into_iter(), value: Value::Null, at: &mut at };
+        T::deserialize(MapAccessDeserializer::new(members))
+    } else {
+        serde_json::from_value(value)
+    };
+    shaped.map_err(|e| Refusal::MalformedRequest { pointer: at, detail: visible(&e.to_string()).text })
+}
+
+/// The members of a body, which remember the one being read, so that a mistake has a place.
+struct Members<'a> {
+    rest: serde_json::map::IntoIter,
+    value: Value,
+    /// Pointer to the member; empty before the first and after the last.
+    at: &'a mut String,
+}
+
+impl<'de> MapAccess<'de> for Members<'_> {
+    type Error = serde_json::Error;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Self::Error> {
+        let Some((key, value)) = self.rest.next() else {
+            self.at.clear();
+            return Ok(None);
+        };
+        *self.at = format!("/{}", key.replace('~', "~0").replace('/', "~1"));
+        self.value = value;
+        seed.deserialize(key.into_deserializer()).map(Some)
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Self::Error> {
+        seed.deserialize(std::mem::take(&mut self.value))
+    }
 }
 
 impl ProposeBody {
@@ -174,10 +205,7 @@ fn of_state(record: &Record) -> serde_json::Map<String, Value> {
         State::Denied { code } => json!({ "cause": code }),
         State::Dispatched { .. } | State::Cancelled { .. } => json!({}),
     };
-    match fields {
-        Value::Object(map) => map,
-        _ => serde_json::Map::new(),
-    }
+    if let Value::Object(map) = fields { map } else { serde_json::Map::new() }
 }
 
 fn need(record: &Record, rule: &str, have: u32, want: u32) -> Need {
@@ -227,13 +255,19 @@ pub(crate) fn message(record: &Record) -> String {
 fn denied(record: &Record) -> String {
     let reasons: Vec<&str> =
         record.decision.policies.iter().map(|p| p.reason.as_str()).filter(|r| !r.is_empty()).collect();
-    match &record.decision.verdict {
-        Verdict::Deny { code: countersign_core::decision::DenyCode::NoPermit } => {
-            "NOT DONE. No policy permits this. Asking again will not help.".to_owned()
-        }
-        _ if reasons.is_empty() => "NOT DONE. Policy refuses this. Asking again will not help.".to_owned(),
-        _ => format!("NOT DONE. {} Asking again will not help.", reasons.join(" ")),
+    if record.decision.verdict == (Verdict::Deny { code: DenyCode::NoPermit }) {
+        "NOT DONE. No policy permits this. Asking again will not help.".to_owned()
+    } else if reasons.is_empty() {
+        "NOT DONE. Policy refuses this. Asking again will not help.".to_owned()
+    } else {
+        format!("NOT DONE. {} Asking again will not help.", reasons.join(" "))
     }
+}
+
+/// The member at a JSON pointer; `null` when there is none, as `serde_json` does for an index.
+pub(crate) fn at<'a>(value: &'a Value, pointer: &str) -> &'a Value {
+    const NOTHING: &Value = &Value::Null;
+    value.pointer(pointer).unwrap_or(NOTHING)
 }
 
 /// A proposal in a list, for people.

@@ -78,7 +78,7 @@ impl World {
         let mut bytes = [0_u8; N];
         match &*self.0 {
             Source::System { .. } => {
-                getrandom::fill(&mut bytes).expect("the operating system gives randomness")
+                getrandom::fill(&mut bytes).expect("the operating system gives randomness");
             }
             Source::Manual(manual) => {
                 let mut manual = manual.lock().unwrap_or_else(PoisonError::into_inner);

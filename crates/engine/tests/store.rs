@@ -1,5 +1,13 @@
 //! One suite for the store, run on SQLite and on PostgreSQL.
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a failed step must fail the test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::missing_panics_doc,
+    clippy::arithmetic_side_effects,
+    reason = "a failed step must fail the test"
+)]
 #![expect(unreachable_pub, reason = "the modules of one test binary share their helpers")]
 
 use countersign_core::audit::{Entry, Frontier, LogKey, leaf_data, leaf_hash};

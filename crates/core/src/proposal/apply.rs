@@ -203,8 +203,9 @@ fn dispatch(record: &Record, event: &Event, now: Timestamp) -> Result<Step, Refu
     let Event::Dispatch { attempt, owner, decision, intent } = event else {
         return Err(Refusal::WrongState { state: record.state.name().as_str(), verb: event.name().past() });
     };
-    // INVARIANT I6: what runs is what was bound; policy's last word is a plain allow.
-    if *intent != record.binding.intent || decision.verdict != Verdict::Allow {
+    // INVARIANT I6: what runs is what was bound; policy's last word is a plain allow. The call that is sent is
+    // the stored one, so the stored parts themselves must have this digest, and not only what was rendered again.
+    if *intent != record.binding.intent || !record.is_intact() || decision.verdict != Verdict::Allow {
         return Err(Refusal::Stale { intent: record.binding.intent, decision: record.decision.digest });
     }
     let state = State::Dispatched { attempt: *attempt, owner: owner.clone(), at: now };
@@ -291,8 +292,17 @@ pub(super) fn opened(proposal: &Proposal, binding: &Binding, decision: &Decision
         "decision": decision,
         "preview": preview_of(binding),
         "run": proposal.run,
+        "words": words(proposal),
         "undo": proposal.undo,
     })
+}
+
+/// The commitment to what the agent wrote and attached; none when it did neither.
+fn words(proposal: &Proposal) -> Option<crate::digest::Digest> {
+    use crate::digest::{Hasher, domain};
+    let said = proposal.reason.is_some() || !proposal.evidence.is_empty();
+    let bytes = || crate::json::canonical_of(&(&proposal.reason, &proposal.evidence));
+    said.then(|| Hasher::new(domain::PAYLOAD).field(proposal.salt.as_bytes()).field(&bytes()).finish())
 }
 
 #[expect(

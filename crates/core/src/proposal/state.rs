@@ -31,6 +31,8 @@ pub enum RefusedCode {
     PolicyDenies,
     /// The record could not be read again.
     PreviewFailed,
+    /// What is stored is not what its digest says: somebody altered it beside the gate.
+    Altered,
 }
 
 /// The state of a proposal.

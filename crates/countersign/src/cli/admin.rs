@@ -10,6 +10,7 @@ use countersign_engine::world::World;
 
 use super::client::{Client, keep_session};
 use super::{BROKEN, DONE, Output, write_private};
+use crate::wire::at;
 use crate::{auth, config};
 
 /// Arguments of `key`.
@@ -126,8 +127,8 @@ async fn login(link: &str, output: &mut Output) -> anyhow::Result<u8> {
     let (gate, token) = text.trim().rsplit_once("/sign-in/").context("that is not a sign-in link")?;
     let body = serde_json::json!({ "link": token });
     let answer = Client::new(gate, "")?.post("/v1/sign-in", &body).await?.good()?;
-    let session = answer["session"].as_str().context("the gate gave no session")?;
+    let session = at(&answer, "/session").as_str().context("the gate gave no session")?;
     keep_session(gate, session)?;
-    output.line(&format!("signed in as {}", answer["person"].as_str().unwrap_or_default()));
+    output.line(&format!("signed in as {}", at(&answer, "/person").as_str().unwrap_or_default()));
     Ok(DONE)
 }

@@ -7,6 +7,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::{Client, DONE, Output, REFUSED, UNKNOWN, WAITING};
+use crate::wire::at;
 
 /// Arguments of `propose`.
 #[derive(Debug, Args)]
@@ -32,10 +33,10 @@ pub(super) struct Propose {
     #[arg(long, value_name = "KEY")]
     idempotency_key: Option<String>,
     /// The agents' listener.
-    #[arg(long, env = "COUNTERSIGN_URL", default_value = "http://127.0.0.1:4180")]
+    #[arg(long, env = "COUNTERSIGN_URL", hide_env_values = true, default_value = "http://127.0.0.1:4180")]
     gate: String,
     /// A file with the agent's key; the key itself is never an argument.
-    #[arg(long, env = "COUNTERSIGN_KEY_FILE", value_name = "FILE")]
+    #[arg(long, env = "COUNTERSIGN_KEY_FILE", hide_env_values = true, value_name = "FILE")]
     key_file: PathBuf,
     /// Print the gate's answer as JSON.
     #[arg(long)]
@@ -67,10 +68,10 @@ pub(super) async fn propose(args: &Propose, output: &mut Output) -> anyhow::Resu
     } else {
         describe(&answer.body, output);
     }
-    Ok(match answer.body["state"].as_str() {
+    Ok(match at(&answer.body, "/state").as_str() {
         Some("succeeded") => DONE,
         Some("unknown") => UNKNOWN,
-        Some(_) if answer.body["dry_run"] == json!(true) => DONE,
+        Some(_) if *at(&answer.body, "/dry_run") == json!(true) => DONE,
         Some(_) if answer.status < 400 => WAITING,
         _ if answer.status < 400 => DONE,
         _ if answer.status < 500 => REFUSED,
@@ -80,25 +81,30 @@ pub(super) async fn propose(args: &Propose, output: &mut Output) -> anyhow::Resu
 
 fn describe(body: &Value, output: &mut Output) {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let name = if body["dry_run"] == json!(true) { "dry run".to_owned() } else { text(&body["id"]) };
-    output.line(&format!("{name}  {}", text(&body["state"])));
-    output.line(&text(&body["message"]));
-    for effect in body["effects"].as_array().into_iter().flatten() {
+    let name =
+        if *at(body, "/dry_run") == json!(true) { "dry run".to_owned() } else { text(at(body, "/id")) };
+    output.line(&format!("{name}  {}", text(at(body, "/state"))));
+    output.line(&text(at(body, "/message")));
+    for effect in at(body, "/effects").as_array().into_iter().flatten() {
         output.line(&format!("  effect: {}", text(effect)));
     }
-    for need in body["needs"].as_array().into_iter().flatten() {
-        for because in need["because"].as_array().into_iter().flatten() {
-            output.line(&format!("  because: {} ({})", text(&because["reason"]), text(&because["policy"])));
+    for need in at(body, "/needs").as_array().into_iter().flatten() {
+        for because in at(need, "/because").as_array().into_iter().flatten() {
+            output.line(&format!(
+                "  because: {} ({})",
+                text(at(because, "/reason")),
+                text(at(because, "/policy"))
+            ));
         }
     }
-    if !body["result"].is_null() {
-        output.line(&format!("  result: {}", body["result"]));
+    if !at(body, "/result").is_null() {
+        output.line(&format!("  result: {}", at(body, "/result")));
     }
 }
 
 fn nearest(body: &Value, output: &mut Output) {
     let names: Vec<&str> =
-        body["nearest"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        at(body, "/nearest").as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     if !names.is_empty() {
         output.line(&format!("  may be permitted instead: {}", names.join(", ")));
     }

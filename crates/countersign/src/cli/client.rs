@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::{REFUSED, WRONG, write_private};
 use crate::config;
+use crate::wire::at;
 
 /// Longer than the longest `?wait=`.
 const TIMEOUT: Duration = Duration::from_secs(90);
@@ -109,10 +110,18 @@ impl Answer {
     /// A problem in words, with the place of each mistake.
     pub(crate) fn problem(&self) -> String {
         let text = |value: &Value| visible(value.as_str().unwrap_or_default()).text;
-        let mut words =
-            format!("{} ({} {})", text(&self.body["detail"]), self.status, text(&self.body["code"]));
-        for error in self.body["errors"].as_array().into_iter().flatten() {
-            words.push_str(&format!("; at `{}`: {}", text(&error["pointer"]), text(&error["detail"])));
+        let mut words = format!(
+            "{} ({} {})",
+            text(at(&self.body, "/detail")),
+            self.status,
+            text(at(&self.body, "/code"))
+        );
+        for error in at(&self.body, "/errors").as_array().into_iter().flatten() {
+            words.push_str(&format!(
+                "; at `{}`: {}",
+                text(at(error, "/pointer")),
+                text(at(error, "/detail"))
+            ));
         }
         words
     }

@@ -12,9 +12,12 @@ use countersign_engine::world::World;
 use super::{BROKEN, DONE, Output};
 use crate::config;
 
-/// The files of a new gate directory. `countersign.toml` is also the reference of all settings.
+/// The settings of a new gate directory, each with its default: also the reference of all settings.
+pub(super) const SETTINGS: &str = include_str!("../../gate/countersign.toml");
+
+/// The files of a new gate directory.
 const FILES: &[(&str, &str)] = &[
-    ("countersign.toml", include_str!("../../gate/countersign.toml")),
+    ("countersign.toml", SETTINGS),
     ("directory.toml", include_str!("../../gate/directory.toml")),
     ("approvals.toml", include_str!("../../gate/approvals.toml")),
     ("actions/README.md", include_str!("../../gate/actions/README.md")),

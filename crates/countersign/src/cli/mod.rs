@@ -7,11 +7,12 @@ mod init;
 mod log;
 mod output;
 mod people;
+mod reference;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{CommandFactory as _, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 
 use crate::{config, demo, serve, telemetry};
 
@@ -89,9 +90,12 @@ enum Command {
     /// The demo's company, in a process of its own.
     #[command(hide = true)]
     DemoAcme(demo::acme::AcmeArgs),
-    /// The reference of all commands, as Markdown.
+    /// The documents of `docs/reference`, as they are generated.
     #[command(hide = true)]
-    Reference,
+    Reference {
+        /// Which document.
+        document: reference::Document,
+    },
 }
 
 /// Parses the arguments, runs the command, and gives the exit code.
@@ -120,9 +124,9 @@ pub(crate) fn run() -> ExitCode {
 async fn dispatch(command: Command, output: &mut Output) -> anyhow::Result<u8> {
     match command {
         Command::Init(args) => init::run(&args, output).await,
-        Command::Check { dir } => check(&dir, output),
-        Command::Serve { dir } => run_gate(&dir, output).await,
-        Command::Demo(args) => demo::run(&args, output).await,
+        Command::Check { dir } => Ok(check(&dir, output)),
+        Command::Serve { dir } => Box::pin(run_gate(&dir, output)).await,
+        Command::Demo(args) => Box::pin(demo::run(&args, output)).await,
         Command::DemoAcme(args) => {
             demo::acme::serve(&args).await?;
             Ok(DONE)
@@ -136,25 +140,25 @@ async fn dispatch(command: Command, output: &mut Output) -> anyhow::Result<u8> {
         Command::Log(args) => log::run(&args, output).await,
         Command::Key(args) => admin::key(&args, output),
         Command::Person(args) => admin::person(&args, output).await,
-        Command::Reference => {
-            output.raw(&reference());
+        Command::Reference { document } => {
+            output.raw(&reference::text(document)?);
             Ok(DONE)
         }
     }
 }
 
-fn check(dir: &std::path::Path, output: &mut Output) -> anyhow::Result<u8> {
+fn check(dir: &std::path::Path, output: &mut Output) -> u8 {
     match config::load(dir) {
         Ok((_, ruleset, warnings)) => {
             warnings.iter().for_each(|w| output.line(&w.to_string()));
             let actions = ruleset.registry.actions().count();
             output.line(&format!("ok: {actions} actions, policy set {}", ruleset.policies.digest()));
-            Ok(DONE)
+            DONE
         }
         Err(problems) => {
             problems.iter().for_each(|p| output.line(&p.to_string()));
             output.line(&format!("{} problems; the gate does not start with this directory", problems.len()));
-            Ok(BROKEN)
+            BROKEN
         }
     }
 }
@@ -173,7 +177,7 @@ async fn run_gate(dir: &std::path::Path, output: &mut Output) -> anyhow::Result<
     output.line(&format!("agents {}", bound.agents_url()?));
     output.line(&format!("people {}", bound.people_url()));
     output.line(&format!("log {}", bound.gate().log_key().public().to_vkey()));
-    bound.serve(stop_signal()).await?;
+    Box::pin(bound.serve(stop_signal())).await?;
     output.line("stopped");
     Ok(DONE)
 }
@@ -191,28 +195,5 @@ pub(crate) async fn stop_signal() {
         Err(_) => {
             let _ = tokio::signal::ctrl_c().await;
         }
-    }
-}
-
-/// `docs/reference/cli.md`, from the commands' own help.
-pub(crate) fn reference() -> String {
-    let mut text = String::from("# Command line\n\nGenerated from the commands themselves; do not edit.\n\n");
-    text.push_str(AFTER);
-    text.push('\n');
-    let mut root = Cli::command();
-    root.build();
-    for command in root.get_subcommands().filter(|c| !c.is_hide_set() && c.get_name() != "help") {
-        describe(command, &mut text);
-    }
-    text
-}
-
-fn describe(command: &clap::Command, text: &mut String) {
-    let mut command = command.clone();
-    let name = command.get_bin_name().unwrap_or(command.get_name()).to_owned();
-    let help = command.render_long_help().to_string();
-    text.push_str(&format!("\n## `{name}`\n\n```text\n{}\n```\n", help.trim_end()));
-    for inner in command.get_subcommands().filter(|c| c.get_name() != "help") {
-        describe(inner, text);
     }
 }

@@ -9,12 +9,15 @@ const INDENT_MAX: usize = 12;
 
 /// Standard output and standard error.
 #[derive(Debug)]
-pub(crate) struct Output(());
+pub(crate) struct Output {
+    out: std::io::Stdout,
+    err: std::io::Stderr,
+}
 
 impl Output {
     /// The process's own.
-    pub(crate) const fn new() -> Self {
-        Self(())
+    pub(crate) fn new() -> Self {
+        Self { out: std::io::stdout(), err: std::io::stderr() }
     }
 
     /// One line of text; whatever is unusual in it becomes visible. Its indentation is ours and stays.
@@ -22,14 +25,14 @@ impl Output {
         let rest = text.trim_start_matches(' ');
         let indent = text.len().saturating_sub(rest.len()).min(INDENT_MAX);
         // A closed pipe is the reader's choice and no fault of ours.
-        let _ = writeln!(std::io::stdout().lock(), "{:indent$}{}", "", visible(rest).text);
+        let _ = writeln!(self.out.lock(), "{:indent$}{}", "", visible(rest).text);
     }
 
     /// One row of a table: each cell made visible, then padded to its width.
     pub(crate) fn row(&mut self, cells: &[(&str, usize)]) {
         let shown: Vec<String> =
             cells.iter().map(|(text, width)| format!("{:<width$}", visible(text).text)).collect();
-        let _ = writeln!(std::io::stdout().lock(), "{}", shown.join("  ").trim_end());
+        let _ = writeln!(self.out.lock(), "{}", shown.join("  ").trim_end());
     }
 
     /// Several lines, each made visible.
@@ -39,13 +42,13 @@ impl Output {
 
     /// Text of our own, as it is.
     pub(crate) fn raw(&mut self, text: &str) {
-        let mut out = std::io::stdout().lock();
+        let mut out = self.out.lock();
         let _ = out.write_all(text.as_bytes());
         let _ = out.flush();
     }
 
     /// One line on standard error.
     pub(crate) fn error(&mut self, text: &str) {
-        let _ = writeln!(std::io::stderr().lock(), "countersign: {}", visible(text).text);
+        let _ = writeln!(self.err.lock(), "countersign: {}", visible(text).text);
     }
 }

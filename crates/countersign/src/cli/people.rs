@@ -5,6 +5,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::{Client, DONE, Output, REFUSED};
+use crate::wire::at;
 
 /// Arguments of `list`.
 #[derive(Debug, Args)]
@@ -74,13 +75,14 @@ pub(super) async fn list(args: &List, output: &mut Output) -> anyhow::Result<u8>
         output.lines(&serde_json::to_string_pretty(&body)?);
         return Ok(DONE);
     }
-    let items = body["proposals"].as_array().cloned().unwrap_or_default();
+    let items = at(&body, "/proposals").as_array().cloned().unwrap_or_default();
     if items.is_empty() {
         output.line("nothing here");
     }
     for item in items {
-        let yours = if item["yours"] == json!(true) { "yours" } else { "" };
-        let (id, state, headline) = (text(&item["id"]), text(&item["state"]), text(&item["headline"]));
+        let yours = if *at(&item, "/yours") == json!(true) { "yours" } else { "" };
+        let (id, state, headline) =
+            (text(at(&item, "/id")), text(at(&item, "/state")), text(at(&item, "/headline")));
         output.row(&[(&id, 30), (&state, 10), (yours, 5), (&headline, 0)]);
     }
     Ok(DONE)
@@ -99,7 +101,7 @@ pub(super) async fn show(args: &Show, output: &mut Output) -> anyhow::Result<u8>
 pub(super) async fn approve(args: &Approve, output: &mut Output) -> anyhow::Result<u8> {
     let client = Client::signed_in()?;
     let body = read(&client, &args.id, 0).await?;
-    let shown = text(&body["card"]["intent"]);
+    let shown = text(at(&body, "/card/intent"));
     match &args.intent {
         Some(intent) if *intent != shown => {
             bail!(
@@ -123,8 +125,8 @@ pub(super) async fn approve(args: &Approve, output: &mut Output) -> anyhow::Resu
         return Ok(answer.exit_code());
     }
     let after = read(&client, &args.id, args.wait).await?;
-    output.line(&format!("approved; the proposal is {}", text(&after["state"]["state"])));
-    output.line(&text(&after["message"]));
+    output.line(&format!("approved; the proposal is {}", text(at(&after, "/state/state"))));
+    output.line(&text(at(&after, "/message")));
     Ok(DONE)
 }
 
@@ -158,9 +160,9 @@ async fn read(client: &Client, id: &str, wait: u64) -> anyhow::Result<Value> {
 /// The digests of what was read: the gate compares them with what is bound.
 pub(crate) fn verdict(body: &Value, comment: &str) -> Value {
     json!({
-        "intent": body["card"]["intent"],
-        "decision": body["card"]["decision"],
-        "view": body["view"],
+        "intent": at(body, "/card/intent"),
+        "decision": at(body, "/card/decision"),
+        "view": at(body, "/view"),
         "comment": comment,
     })
 }
@@ -178,52 +180,53 @@ fn text(value: &Value) -> String {
 
 /// The card in the order of the console: facts first, the agent's own words last and marked.
 fn card(body: &Value, output: &mut Output) {
-    let card = &body["card"];
-    output.line(&text(&card["headline"]));
-    field(output, "state", &text(&body["state"]["state"]));
-    let who: Vec<String> =
-        items(&card["who"]).map(|w| format!("{} ({})", text(&w["name"]), text(&w["id"]))).collect();
+    let card = at(body, "/card");
+    output.line(&text(at(card, "/headline")));
+    field(output, "state", &text(at(body, "/state/state")));
+    let who: Vec<String> = items(at(card, "/who"))
+        .map(|w| format!("{} ({})", text(at(w, "/name")), text(at(w, "/id"))))
+        .collect();
     field(output, "who", &who.join(" → "));
-    let preview = &card["preview"];
-    field(output, "preview", &format!("{} {}", text(&preview["fidelity"]), text(&preview["source"])));
-    for change in items(&preview["patch"]) {
-        let before = preview["before"].pointer(&text(&change["path"])).cloned().unwrap_or_default();
+    let preview = at(card, "/preview");
+    field(output, "preview", &format!("{} {}", text(at(preview, "/fidelity")), text(at(preview, "/source"))));
+    for change in items(at(preview, "/patch")) {
+        let before = at(preview, "/before").pointer(&text(at(change, "/path"))).cloned().unwrap_or_default();
         output.line(&format!(
             "    {} {}: {before} → {}",
-            text(&change["op"]),
-            text(&change["path"]),
-            change["value"]
+            text(at(change, "/op")),
+            text(at(change, "/path")),
+            at(change, "/value")
         ));
     }
-    for effect in items(&card["effects"]) {
+    for effect in items(at(card, "/effects")) {
         field(output, "effect", &text(effect));
     }
-    field(output, "undo", &text(&card["undo"]));
-    field(output, "guard", &text(&card["guard"]));
-    for gate in items(&card["gates"]) {
-        let rules: Vec<String> = items(&gate["rules"]).map(text).collect();
+    field(output, "undo", &text(at(card, "/undo")));
+    field(output, "guard", &text(at(card, "/guard")));
+    for gate in items(at(card, "/gates")) {
+        let rules: Vec<String> = items(at(gate, "/rules")).map(text).collect();
         field(
             output,
             "asks",
             &format!(
                 "{} ({}, {})",
-                text(&gate["policy"]["reason"]),
-                text(&gate["policy"]["id"]),
+                text(at(gate, "/policy/reason")),
+                text(at(gate, "/policy/id")),
                 rules.join(", ")
             ),
         );
     }
-    field(output, "call", &text(&card["call"]["line"]));
-    field(output, "body", &text(&card["call"]["body"]));
-    field(output, "credential", &text(&card["call"]["credential"]));
-    field(output, "input", &card["input"].to_string());
-    field(output, "intent", &text(&card["intent"]));
-    let words = text(&body["written_by_the_agent"]["reason"]);
+    field(output, "call", &text(at(card, "/call/line")));
+    field(output, "body", &text(at(card, "/call/body")));
+    field(output, "credential", &text(at(card, "/call/credential")));
+    field(output, "input", &at(card, "/input").to_string());
+    field(output, "intent", &text(at(card, "/intent")));
+    let words = text(at(body, "/written_by_the_agent/reason"));
     if !words.is_empty() {
         output.line("  written by the agent, not verified:");
         words.lines().for_each(|line| output.line(&format!("    {line}")));
     }
-    output.line(&format!("  {}", text(&body["message"])));
+    output.line(&format!("  {}", text(at(body, "/message"))));
 }
 
 /// One fact of the card: its name, then what it is.

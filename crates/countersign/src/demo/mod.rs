@@ -71,14 +71,15 @@ pub(crate) async fn run(args: &Demo, output: &mut Output) -> anyhow::Result<u8> 
     }
 }
 
-/// Starts Acme as a process of its own; it ends when its standard input does, so it never outlives the demo.
+/// Starts Acme as a process of its own. Each telling has books of its own, or soon there would be nothing left
+/// to refund. Acme ends when its standard input does, so it never outlives the demo.
 async fn start_acme(setup: &setup::Setup, output: &mut Output) -> anyhow::Result<Child> {
     let mut child = Command::new(std::env::current_exe()?)
         .arg("demo-acme")
         .arg("--port")
         .arg(setup.acme.port().to_string())
         .arg("--data")
-        .arg(setup.dir.join("acme"))
+        .arg(setup.dir.join(format!("acme-{}", setup.round)))
         .arg("--client-secret-file")
         .arg(setup.dir.join("acme-clients"))
         .arg("--stop-with-stdin")

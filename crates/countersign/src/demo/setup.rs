@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, anyhow};
+use anyhow::{Context as _, anyhow, bail};
 use countersign_engine::world::World;
 use serde::{Deserialize, Serialize};
 
@@ -77,7 +77,9 @@ pub(super) async fn prepare(dir: &Path, output: &mut Output) -> anyhow::Result<S
         }
         Err(_) => {
             output.line(&format!("making {}", dir.display()));
-            let kept = Kept { acme: free_port()?, agents: free_port()?, people: free_port()?, round: 1 };
+            let world = World::system();
+            let (acme, agents, people) = (free_port(&world)?, free_port(&world)?, free_port(&world)?);
+            let kept = Kept { acme, agents, people, round: 1 };
             write_files(dir, &gate_dir, &kept)?;
             write_private(&kept_path, &serde_json::to_string(&kept)?)?;
             kept
@@ -126,7 +128,14 @@ fn write_files(dir: &Path, gate_dir: &Path, kept: &Kept) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A loopback port that nobody uses now. It is kept, so that a later run finds the same addresses.
-fn free_port() -> anyhow::Result<SocketAddr> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
+/// A loopback port that nobody uses now. It is kept, so that a later run finds the same addresses; it is
+/// below what systems give to outgoing connections, so that none of those takes it between two runs.
+fn free_port(world: &World) -> anyhow::Result<SocketAddr> {
+    for _ in 0..100 {
+        let port = 20_000_u16.saturating_add(u16::from_be_bytes(world.random()) % 12_000);
+        if let Ok(listener) = TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
+            return Ok(listener.local_addr()?);
+        }
+    }
+    bail!("found no free port between 20000 and 32000 on 127.0.0.1")
 }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::setup::{Setup, next_round};
 use crate::auth;
 use crate::cli::{BROKEN, Client, DONE, Output, REFUSED, describe_finding, verdict, verify_file};
+use crate::wire::at;
 
 /// Everything the story needs.
 #[derive(Debug)]
@@ -95,7 +96,7 @@ pub(super) async fn tell(stage: &Stage, output: &mut Output) -> anyhow::Result<u
         let answer = agent.post_once("/v1/proposals", &body, &key).await?;
         show_answer(answer.status, &answer.body, output);
         if answer.status == 202 {
-            waiting = answer.body["id"].as_str().map(ToOwned::to_owned);
+            waiting = at(&answer.body, "/id").as_str().map(ToOwned::to_owned);
         }
     }
     let mut code = DONE;
@@ -110,22 +111,22 @@ pub(super) async fn tell(stage: &Stage, output: &mut Output) -> anyhow::Result<u
 fn show_answer(status: u16, body: &Value, output: &mut Output) {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     if status >= 400 {
-        output.line(&format!("  {status} {}: {}", text(&body["code"]), text(&body["detail"])));
-        for error in body["errors"].as_array().into_iter().flatten() {
-            output.line(&format!("      {}: {}", text(&error["pointer"]), text(&error["detail"])));
+        output.line(&format!("  {status} {}: {}", text(at(body, "/code")), text(at(body, "/detail"))));
+        for error in at(body, "/errors").as_array().into_iter().flatten() {
+            output.line(&format!("      {}: {}", text(at(error, "/pointer")), text(at(error, "/detail"))));
         }
-        let nearest: Vec<String> = body["nearest"].as_array().into_iter().flatten().map(text).collect();
+        let nearest: Vec<String> = at(body, "/nearest").as_array().into_iter().flatten().map(text).collect();
         if !nearest.is_empty() {
             output.line(&format!("      may be permitted instead: {}", nearest.join(", ")));
         }
         return;
     }
-    output.line(&format!("  {status} {}: {}", text(&body["state"]), text(&body["message"])));
-    for effect in body["effects"].as_array().into_iter().flatten() {
+    output.line(&format!("  {status} {}: {}", text(at(body, "/state")), text(at(body, "/message"))));
+    for effect in at(body, "/effects").as_array().into_iter().flatten() {
         output.line(&format!("      {}", text(effect)));
     }
-    if !body["result"].is_null() {
-        output.line(&format!("      result {}", body["result"]));
+    if !at(body, "/result").is_null() {
+        output.line(&format!("      result {}", at(body, "/result")));
     }
 }
 
@@ -133,7 +134,7 @@ async fn wait_for_person(stage: &Stage, agent: &Client, id: &str, output: &mut O
     let link = auth::invite(&stage.gate, "frank").await.map_err(crate::serve::stopped)?;
     output.line("");
     let state = agent.get(&format!("/v1/proposals/{id}")).await?.good()?;
-    if state["state"] == json!("pending") {
+    if *at(&state, "/state") == json!("pending") {
         if stage.auto {
             output.line("Frank from finance decides, over the API (--auto)");
             approve_as_frank(stage, &link, id, output).await?;
@@ -146,7 +147,7 @@ async fn wait_for_person(stage: &Stage, agent: &Client, id: &str, output: &mut O
     }
     loop {
         let body = agent.get(&format!("/v1/proposals/{id}?wait=30")).await?.good()?;
-        match body["state"].as_str() {
+        match at(&body, "/state").as_str() {
             Some("pending" | "ready" | "dispatched") => {}
             Some("succeeded") => {
                 output.line("the agent, which waited, is told:");
@@ -165,12 +166,12 @@ async fn wait_for_person(stage: &Stage, agent: &Client, id: &str, output: &mut O
 async fn approve_as_frank(stage: &Stage, link: &str, id: &str, output: &mut Output) -> anyhow::Result<()> {
     let frank = sign_in(stage, link).await?;
     let shown = frank.get(&format!("/v1/proposals/{id}")).await?.good()?;
-    output.line(&format!("  he sees: {}", shown["card"]["headline"].as_str().unwrap_or_default()));
-    let preview = &shown["card"]["preview"];
-    for change in preview["patch"].as_array().into_iter().flatten() {
-        let path = change["path"].as_str().unwrap_or_default();
-        let before = preview["before"].pointer(path).cloned().unwrap_or_default();
-        output.line(&format!("      {path}: {before} → {}", change["value"]));
+    output.line(&format!("  he sees: {}", at(&shown, "/card/headline").as_str().unwrap_or_default()));
+    let preview = at(&shown, "/card/preview");
+    for change in at(preview, "/patch").as_array().into_iter().flatten() {
+        let path = at(change, "/path").as_str().unwrap_or_default();
+        let before = at(preview, "/before").pointer(path).cloned().unwrap_or_default();
+        output.line(&format!("      {path}: {before} → {}", at(change, "/value")));
     }
     let body = verdict(&shown, "The invoice was indeed paid twice.");
     frank.post(&format!("/v1/proposals/{id}/approve"), &body).await?.good()?;
@@ -181,7 +182,7 @@ async fn approve_as_frank(stage: &Stage, link: &str, id: &str, output: &mut Outp
 async fn sign_in(stage: &Stage, link: &str) -> anyhow::Result<Client> {
     let body = json!({ "link": link });
     let answer = Client::new(&stage.people_url, "")?.post("/v1/sign-in", &body).await?.good()?;
-    Client::new(&stage.people_url, answer["session"].as_str().context("no session")?)
+    Client::new(&stage.people_url, at(&answer, "/session").as_str().context("no session")?)
 }
 
 /// Olga, the auditor, takes the log away and verifies it without the gate.

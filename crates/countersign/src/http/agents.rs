@@ -20,6 +20,7 @@ use countersign_engine::store::Filter;
 use futures_util::stream::{self, Stream};
 use serde_json::{Value, json};
 
+use super::error::ended;
 use super::guard::{Agent, read_limited};
 use super::{App, Problem, problem};
 use crate::wire::{self, ProposeBody};
@@ -80,32 +81,24 @@ async fn propose_inner(
 /// A proposal as the answer to `POST`: the status says whether it was done.
 fn outcome(record: &Record, nearest: &[String]) -> Response {
     let body = wire::for_agent(record);
-    let refused = |status: u16, code: &str| {
-        Problem::plain(status, code, &wire::message(record))
-            .with("proposal", body.clone())
+    let state = record.state.name();
+    if let Some((status, _)) = ended(state) {
+        return Problem::plain(status, state.as_str(), &wire::message(record))
+            .with("proposal", body)
             .with("policies", json!(record.decision.policies))
             .with("nearest", json!(nearest))
-            .into_response()
-    };
-    match record.state.name() {
-        StateName::Succeeded => json_response(StatusCode::OK, &body),
-        StateName::Pending | StateName::Ready | StateName::Dispatched | StateName::Unknown => {
-            let mut response = json_response(StatusCode::ACCEPTED, &body);
-            let location = format!("/v1/proposals/{}", record.proposal.id);
-            if let Ok(value) = HeaderValue::from_str(&location) {
-                response.headers_mut().insert(LOCATION, value);
-            }
-            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static(ASK_AGAIN));
-            response
-        }
-        StateName::Denied => refused(403, "denied"),
-        StateName::Rejected => refused(403, "rejected"),
-        StateName::Refused => refused(403, "refused"),
-        StateName::Expired => refused(409, "expired"),
-        StateName::Cancelled => refused(409, "cancelled"),
-        StateName::Superseded => refused(409, "superseded"),
-        StateName::Failed => refused(502, "failed"),
+            .into_response();
     }
+    if state == StateName::Succeeded {
+        return json_response(StatusCode::OK, &body);
+    }
+    let mut response = json_response(StatusCode::ACCEPTED, &body);
+    let location = format!("/v1/proposals/{}", record.proposal.id);
+    if let Ok(value) = HeaderValue::from_str(&location) {
+        response.headers_mut().insert(LOCATION, value);
+    }
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static(ASK_AGAIN));
+    response
 }
 
 pub(super) async fn list(

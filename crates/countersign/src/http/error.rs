@@ -4,6 +4,7 @@ use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use countersign_core::id::IncidentId;
+use countersign_core::proposal::StateName;
 use countersign_core::refusal::Refusal;
 use countersign_engine::fault::{Stop, chain_text};
 use serde_json::{Value, json};
@@ -116,6 +117,25 @@ pub(super) const fn status(refusal: &Refusal) -> u16 {
         | Refusal::IdempotencyKeyInProgress => 409,
         Refusal::TooManyPending { .. } => 429,
         Refusal::Busy { .. } => 503,
+    }
+}
+
+/// The status and the meaning of a proposal that ended without being done. None when it was done, or may
+/// still be.
+pub(super) const fn ended(state: StateName) -> Option<(u16, &'static str)> {
+    match state {
+        StateName::Denied => Some((403, "Policy refused; no approval would lift it.")),
+        StateName::Rejected => Some((403, "A person said no.")),
+        StateName::Refused => Some((403, "What would allow it is gone for good.")),
+        StateName::Expired => Some((409, "Nobody decided, or nobody used the approval, in time.")),
+        StateName::Cancelled => Some((409, "It was withdrawn.")),
+        StateName::Superseded => Some((409, "An edited proposal took its place.")),
+        StateName::Failed => Some((502, "It certainly had no effect, or the upstream says that it failed.")),
+        StateName::Succeeded
+        | StateName::Pending
+        | StateName::Ready
+        | StateName::Dispatched
+        | StateName::Unknown => None,
     }
 }
 

@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HOST};
+use axum::http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HOST, ORIGIN};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use countersign_core::limits;
 use countersign_core::refusal::Refusal;
 use countersign_engine::fault::Stop;
+use futures_util::StreamExt as _;
 
 use super::{App, Problem};
 use crate::auth;
@@ -36,6 +37,15 @@ impl Hosts {
         Self(Arc::new(names))
     }
 
+    /// Whether a browser that sends an `Origin` sends one of ours. Programs send none.
+    fn allows_origin(&self, headers: &HeaderMap) -> bool {
+        let mut values = headers.get_all(ORIGIN).iter();
+        let Some(first) = values.next() else { return true };
+        let text = first.to_str().unwrap_or_default().to_ascii_lowercase();
+        let host = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
+        values.next().is_none() && host.is_some_and(|host| self.0.contains(host))
+    }
+
     fn allows(&self, headers: &HeaderMap) -> bool {
         let mut values = headers.get_all(HOST).iter();
         match (values.next().and_then(|v| v.to_str().ok()), values.next()) {
@@ -45,14 +55,17 @@ impl Hosts {
     }
 }
 
-/// Refuses a foreign `Host`.
+/// Refuses a foreign `Host`, and a page of another site by its `Origin` (T131).
 pub(super) async fn host(State(hosts): State<Hosts>, request: Request, next: Next) -> Response {
-    if hosts.allows(request.headers()) {
-        next.run(request).await
-    } else {
+    if !hosts.allows(request.headers()) {
         let detail = "the Host header does not name this gate; add it to `hosts` in countersign.toml";
-        Problem::plain(421, "wrong_host", detail).into_response()
+        return Problem::plain(421, "wrong_host", detail).into_response();
     }
+    if !hosts.allows_origin(request.headers()) {
+        let detail = "the Origin header names another site, and no other site may call this gate";
+        return Problem::plain(403, "wrong_origin", detail).into_response();
+    }
+    next.run(request).await
 }
 
 /// Headers of every answer.
@@ -134,18 +147,6 @@ fn cut(detail: &str) -> Stop {
     Refusal::MalformedRequest { pointer: String::new(), detail: detail.to_owned() }.into()
 }
 
-/// Whether a body was refused for its size, rather than cut by its sender.
-fn is_too_large(error: &axum::Error) -> bool {
-    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(cause) = next {
-        if cause.is::<http_body_util::LengthLimitError>() {
-            return true;
-        }
-        next = cause.source();
-    }
-    false
-}
-
 /// Reads a JSON body whole: exactly `application/json`, not compressed, bounded by what arrives and not by
 /// what the headers claim (T59, T60).
 pub(crate) async fn read_limited(headers: &HeaderMap, body: Body) -> Result<Vec<u8>, Stop> {
@@ -154,20 +155,34 @@ pub(crate) async fn read_limited(headers: &HeaderMap, body: Body) -> Result<Vec<
     let (Some(value), None) = (types.next(), types.next()) else {
         return Err(unsupported("send exactly one `Content-Type: application/json`").into());
     };
-    let kind = value.to_str().unwrap_or_default().to_ascii_lowercase().replace(' ', "");
-    if !matches!(kind.as_str(), "application/json" | "application/json;charset=utf-8") {
+    if !is_plain_json(value.to_str().unwrap_or_default()) {
         return Err(unsupported("send `Content-Type: application/json` in UTF-8").into());
     }
     if headers.contains_key(CONTENT_ENCODING) {
         return Err(unsupported("send the body without `Content-Encoding`").into());
     }
-    let reading = axum::body::to_bytes(body, limits::BODY_BYTES_MAX);
-    match tokio::time::timeout(BODY_WITHIN, reading).await {
-        Ok(Ok(bytes)) => Ok(bytes.to_vec()),
-        Ok(Err(error)) if is_too_large(&error) => {
-            Err(Refusal::BodyTooLarge { limit_bytes: limits::BODY_BYTES_MAX }.into())
+    tokio::time::timeout(BODY_WITHIN, read_all(body))
+        .await
+        .map_err(|_| cut("the body did not arrive in time"))?
+}
+
+async fn read_all(body: Body) -> Result<Vec<u8>, Stop> {
+    let mut pieces = body.into_data_stream();
+    let mut bytes = Vec::new();
+    while let Some(piece) = pieces.next().await {
+        let piece = piece.map_err(|_| cut("the body ended before the end that its headers promised"))?;
+        if bytes.len().saturating_add(piece.len()) > limits::BODY_BYTES_MAX {
+            return Err(Refusal::BodyTooLarge { limit_bytes: limits::BODY_BYTES_MAX }.into());
         }
-        Ok(Err(_)) => Err(cut("the body ended early")),
-        Err(_) => Err(cut("the body did not arrive in time")),
+        bytes.extend_from_slice(&piece);
     }
+    Ok(bytes)
+}
+
+/// `application/json`, alone or with `charset=utf-8`: no other parameter, no blanks inside a word.
+fn is_plain_json(content_type: &str) -> bool {
+    let mut parts = content_type.split(';').map(str::trim);
+    let json = parts.next().is_some_and(|p| p.eq_ignore_ascii_case("application/json"));
+    let charset = parts.next().is_none_or(|p| p.eq_ignore_ascii_case("charset=utf-8"));
+    json && charset && parts.next().is_none()
 }

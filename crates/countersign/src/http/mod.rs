@@ -4,6 +4,7 @@
 //! because the route is not there (I11).
 
 mod agents;
+mod codes;
 mod error;
 mod guard;
 mod openapi;
@@ -15,10 +16,10 @@ use std::sync::Arc;
 use axum::Router;
 use countersign_engine::gate::Gate;
 
+pub(crate) use codes::{ErrorCode, of_outcomes, of_refusals, of_surface};
 pub(crate) use error::{Problem, problem};
-pub(crate) use guard::{Hosts, read_limited};
+pub(crate) use guard::Hosts;
 pub(crate) use openapi::document;
-pub(crate) use routes::{Audience, ROUTES, Route};
 
 /// What every handler may use.
 #[derive(Debug, Clone)]
@@ -31,10 +32,10 @@ pub(crate) struct App {
 
 /// The agents' router.
 pub(crate) fn for_agents(app: &App, hosts: Hosts) -> Router {
-    routes::build(app, Audience::Agent, Router::new(), hosts)
+    routes::build(app, routes::Audience::Agent, Router::new(), hosts)
 }
 
 /// The people's router: their API, and the console's pages.
 pub(crate) fn for_people(app: &App, hosts: Hosts) -> Router {
-    routes::build(app, Audience::Person, crate::console::router(), hosts)
+    routes::build(app, routes::Audience::Person, crate::console::router(), hosts)
 }

@@ -26,9 +26,9 @@ pub(crate) fn document() -> Value {
     })
 }
 
-fn paths(audience: Audience) -> Value {
+fn paths(listener: Audience) -> Value {
     let mut paths: Map<String, Value> = Map::new();
-    for route in ROUTES.iter().filter(|r| r.audience == audience || (r.audience == Audience::Anyone)) {
+    for route in ROUTES.iter().filter(|r| r.is_on(listener)) {
         let slot = paths.entry(route.path.to_owned()).or_insert_with(|| json!({}));
         if let Some(map) = slot.as_object_mut() {
             map.insert(route.method.to_owned(), operation(route));

@@ -135,7 +135,10 @@ pub(super) async fn cancel(
 pub(super) async fn counts(State(app): State<App>) -> Response {
     let work = async {
         let counts = app.gate.store().counts().await?;
-        Ok(json_response(StatusCode::OK, &json!({ "counts": counts })))
+        let writes = app.gate.store().counters();
+        let writes =
+            json!({ "commits": writes.commits, "statements": writes.statements, "bytes": writes.bytes });
+        Ok(json_response(StatusCode::OK, &json!({ "counts": counts, "writes": writes })))
     };
     answer(&app, work.await)
 }
@@ -170,8 +173,9 @@ pub(super) async fn sign_out(State(app): State<App>, Extension(person): Extensio
     answer(&app, work.await)
 }
 
-pub(super) async fn checkpoint(State(app): State<App>) -> Response {
+pub(super) async fn checkpoint(State(app): State<App>, Extension(person): Extension<Person>) -> Response {
     let work = async {
+        may_read_log(&app, &person)?;
         let note = app.gate.store().checkpoint().await?.unwrap_or_default();
         Ok(text_response(note))
     };

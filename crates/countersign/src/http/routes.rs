@@ -36,6 +36,16 @@ pub(crate) struct Route {
     handler: fn() -> MethodRouter<App>,
 }
 
+impl Route {
+    /// Whether it is on the listener of this audience. People sign in on theirs.
+    pub(crate) fn is_on(&self, listener: Audience) -> bool {
+        match self.audience {
+            Audience::Anyone => self.id == "livez" || listener == Audience::Person,
+            Audience::Agent | Audience::Person => self.audience == listener,
+        }
+    }
+}
+
 const fn route(
     id: &'static str,
     (method, path): (&'static str, &'static str),
@@ -133,9 +143,13 @@ pub(crate) const ROUTES: &[Route] = &[
         "Withdraw a proposal, as its person or an operator.",
         || post(people::cancel),
     ),
-    route("counts", ("get", "/v1/counts"), Audience::Person, "How many proposals are in each state.", || {
-        get(people::counts)
-    }),
+    route(
+        "counts",
+        ("get", "/v1/counts"),
+        Audience::Person,
+        "How many proposals are in each state, and what this process has written.",
+        || get(people::counts),
+    ),
     route("me", ("get", "/v1/me"), Audience::Person, "Who is signed in.", || get(people::me)),
     route("sign_out", ("post", "/v1/sign-out"), Audience::Person, "End this session.", || {
         post(people::sign_out)
@@ -165,14 +179,7 @@ pub(crate) const ROUTES: &[Route] = &[
 /// Builds the router of one listener: its routes, each behind its guard, then the guards for all.
 pub(super) fn build(app: &App, audience: Audience, pages: Router<App>, hosts: Hosts) -> Router {
     let mut router = pages;
-    for route in ROUTES {
-        let here = match route.audience {
-            Audience::Anyone => route.id == "livez" || audience == Audience::Person,
-            Audience::Agent | Audience::Person => route.audience == audience,
-        };
-        if !here {
-            continue;
-        }
+    for route in ROUTES.iter().filter(|route| route.is_on(audience)) {
         let handler = (route.handler)();
         let guarded = match route.audience {
             Audience::Anyone => handler,

@@ -12,5 +12,19 @@
 
 mod support;
 
+mod approval;
+mod authz;
+mod bad_input;
 mod browser_smoke;
+mod cost;
+mod crash;
+mod demo;
+mod expiry;
+mod golden;
 mod lifecycle;
+mod log;
+mod postgres;
+mod reload;
+mod secrets;
+mod tidy;
+mod upstream;

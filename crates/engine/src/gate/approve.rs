@@ -9,8 +9,8 @@ use countersign_core::ruleset::Ruleset;
 use countersign_core::view::{Bound, Card};
 use tracing::instrument;
 
-use super::Gate;
 use super::decide::{deadlines, progress};
+use super::{Gate, Viewer};
 use crate::fault::Stop;
 
 /// What a person sends: the digests that were on the screen, and what they wrote.
@@ -93,6 +93,10 @@ impl Gate {
     ) -> Result<(std::sync::Arc<Ruleset>, Record), Stop> {
         let rules = self.ruleset();
         let record = self.load(id).await?;
+        // Who may not see it is not told that it exists.
+        if !self.may_see(&record, &Viewer::Person { id: verdict.person.clone() }) {
+            return Err(Refusal::ProposalNotFound { id: id.to_string() }.into());
+        }
         let chain = &record.proposal.chain;
         let names = record.decision.rules();
         let rule = |name: &&str| rules.rules.get(name);

@@ -40,11 +40,8 @@ impl Gate {
             Again::Holds(event) => *event,
             Again::Instead(event) => return self.move_on(&record, &event).await,
         };
-        let step = match apply(&record, &event, self.0.world.now()) {
-            Ok(step) => step,
-            // Too late or moved meanwhile: the record as it is now is the answer.
-            Err(_) => return self.load(id).await,
-        };
+        // Too late or moved meanwhile: the record as it is now is the answer.
+        let Ok(step) = apply(&record, &event, self.0.world.now()) else { return self.load(id).await };
         let committed = match self.0.store.commit(step, None).await {
             Ok(committed) => committed,
             Err(Stop::Refused(Refusal::Conflict { .. })) => return self.load(id).await,
@@ -58,15 +55,20 @@ impl Gate {
     /// Dispatches by id in a task of its own, if it is still ready.
     pub(super) fn dispatch_soon(&self, id: ProposalId) {
         let gate = self.clone();
-        self.in_background(async move {
-            let work = async {
-                let record = gate.load(id).await?;
-                if record.state.name() == StateName::Ready { gate.dispatch(record).await.map(|_| ()) } else { Ok(()) }
-            };
-            if let Err(stop) = work.await {
-                tracing::warn!(proposal = %id, error = %chain_text(&stop), "not dispatched; it stays ready until its deadline");
+        self.in_background(Box::pin(async move {
+            if let Err(stop) = gate.dispatch_if_ready(id).await {
+                let error = chain_text(&stop);
+                tracing::warn!(proposal = %id, %error, "not dispatched; it stays ready until its deadline");
             }
-        });
+        }));
+    }
+
+    async fn dispatch_if_ready(&self, id: ProposalId) -> Result<(), Stop> {
+        let record = self.load(id).await?;
+        if record.state.name() == StateName::Ready {
+            Box::pin(self.dispatch(record)).await?;
+        }
+        Ok(())
     }
 
     /// Identity, action, record, policy, approvals: all of it, under what is in force now (T04-T07).
@@ -74,6 +76,13 @@ impl Gate {
         let rules = self.ruleset();
         let proposal = &record.proposal;
         let refuse = |code, detail: String| Again::Instead(Box::new(Event::Refuse { code, detail }));
+        if !record.is_intact() {
+            tracing::error!(proposal = %proposal.id, "the stored proposal was altered beside the gate");
+            return refuse(
+                RefusedCode::Altered,
+                "what is stored is not what its digest says, so it is not sent".to_owned(),
+            );
+        }
         if let Err(gone) = rules.directory.still_holds(&proposal.chain) {
             return refuse(RefusedCode::IdentityGone, gone.to_string());
         }
@@ -170,9 +179,8 @@ impl Gate {
         let event = Event::Finish { attempt: grant.attempt(), outcome };
         let mut tries = OUTCOME_TRIES;
         loop {
-            let step = match apply(&record, &event, self.0.world.now()) {
-                Ok(step) => step,
-                Err(_) => return self.load(record.proposal.id).await,
+            let Ok(step) = apply(&record, &event, self.0.world.now()) else {
+                return self.load(record.proposal.id).await;
             };
             match self.0.store.commit(step, None).await {
                 Ok(committed) => return Ok(committed.record),

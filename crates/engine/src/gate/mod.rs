@@ -9,6 +9,7 @@ mod decide;
 mod dispatch;
 mod expire;
 mod propose;
+mod quota;
 mod read;
 mod reload;
 mod supervisor;
@@ -62,6 +63,7 @@ struct Inner {
     log_key: LogKey,
     /// Names this process in dispatches.
     owner: String,
+    quota: quota::Quota,
     work: supervisor::Work,
 }
 

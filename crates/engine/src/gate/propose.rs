@@ -6,7 +6,6 @@ use std::sync::Arc;
 use countersign_core::action::{Action, Undo};
 use countersign_core::audit::{Actor, Entry, EventCode};
 use countersign_core::decision::Verdict;
-use countersign_core::digest::{Digest, domain};
 use countersign_core::directory::Chain;
 use countersign_core::json::CanonicalInput;
 use countersign_core::limits;
@@ -74,7 +73,7 @@ impl Gate {
     #[instrument(name = "gate.propose", skip_all, fields(action = %ask.action, agent = %ask.agent))]
     pub async fn propose(&self, ask: Proposal) -> Result<Proposed, Stop> {
         let gate = self.clone();
-        self.detached(async move { gate.propose_inner(ask).await }).await
+        self.detached(Box::pin(async move { gate.propose_inner(ask).await })).await
     }
 
     /// Validates, looks and decides, and records only that it did. Never becomes executable.
@@ -104,7 +103,7 @@ impl Gate {
 
     async fn propose_inner(&self, ask: Proposal) -> Result<Proposed, Stop> {
         if let Some(record) = self.replay(&ask).await? {
-            return Ok(Proposed { record, existing: true, nearest: Vec::new() });
+            return Ok(self.repeated(record));
         }
         let asked = self.validate_or_note(&ask).await?;
         let step = self.decide_new(&asked).await?;
@@ -119,13 +118,22 @@ impl Gate {
             // A twin with the same key was faster: its record is the answer.
             Err(Stop::Refused(Refusal::IdempotencyKeyInProgress)) => {
                 let twin = self.replay(&ask).await?.ok_or(Refusal::IdempotencyKeyInProgress)?;
-                return Ok(Proposed { record: twin, existing: true, nearest: Vec::new() });
+                return Ok(self.repeated(twin));
             }
             Err(other) => return Err(other),
         };
-        let record =
-            if let State::Ready { .. } = record.state { self.dispatch(record).await? } else { record };
+        let record = if let State::Ready { .. } = record.state {
+            Box::pin(self.dispatch(record)).await?
+        } else {
+            record
+        };
         Ok(Proposed { record, existing: false, nearest })
+    }
+
+    /// The answer to a repeated request: what the first one made, with the hints that hold now.
+    fn repeated(&self, record: Record) -> Proposed {
+        let nearest = nearest(&self.ruleset(), &record);
+        Proposed { record, existing: true, nearest }
     }
 
     /// The record that an earlier request with this idempotency key made.
@@ -145,12 +153,10 @@ impl Gate {
         if let Some(id) = self.0.store.pending_with_intent(agent, &record.binding.intent).await? {
             return Ok(Some(self.load(id).await?));
         }
-        if self.0.store.open_of(agent, limits::OPEN_PER_AGENT_MAX).await? >= limits::OPEN_PER_AGENT_MAX {
-            let refusal =
-                Refusal::TooManyPending { agent: agent.to_owned(), limit: limits::OPEN_PER_AGENT_MAX };
-            return Err(refusal.into());
+        if self.has_room(agent).await? {
+            return Ok(None);
         }
-        Ok(None)
+        Err(Refusal::TooManyPending { agent: agent.to_owned(), limit: limits::OPEN_PER_AGENT_MAX }.into())
     }
 
     /// Who and what; a request that cannot become a proposal still leaves an entry (T120).
@@ -213,15 +219,15 @@ impl Gate {
         chain: Option<Chain>,
         refusal: &Refusal,
     ) -> Result<(), Stop> {
-        let errors = match refusal {
-            Refusal::InvalidInput { errors } => errors.iter().map(|e| e.pointer.clone()).collect(),
-            _ => Vec::new(),
+        let errors: Vec<&str> = if let Refusal::InvalidInput { errors } = refusal {
+            errors.iter().map(|e| e.pointer.as_str()).collect()
+        } else {
+            Vec::new()
         };
-        let input = countersign_core::json::canonical(&ask.input);
         let data = json!({
             "agent": ask.agent,
             "action": ask.action.chars().take(limits::LABEL_BYTES_MAX).collect::<String>(),
-            "input": Digest::of(domain::PAYLOAD, &input),
+            "input_bytes": countersign_core::json::canonical(&ask.input).len(),
             "code": refusal.code(),
             "pointers": errors,
         });

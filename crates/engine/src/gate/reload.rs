@@ -3,9 +3,8 @@
 use std::sync::{Arc, PoisonError};
 
 use countersign_core::audit::{Actor, Entry, EventCode};
-use countersign_core::decision::Decision;
 use countersign_core::id::ProposalId;
-use countersign_core::proposal::{Event, Record, StateName, apply};
+use countersign_core::proposal::{Event, State, StateName, apply};
 use countersign_core::refusal::Refusal;
 use countersign_core::ruleset::Ruleset;
 use serde_json::json;
@@ -34,18 +33,33 @@ impl Gate {
     }
 
     /// Decides one waiting proposal again. Unchanged gates keep their approvals; changed ones void them (T04).
+    /// An approval counts for as long as its person may give it (T06).
     async fn decide_open_again(&self, id: ProposalId) -> Result<(), Stop> {
         let rules = self.ruleset();
         let record = self.load(id).await?;
-        if record.state.name() != StateName::Pending {
-            return Ok(());
-        }
+        let State::Pending { standing: shown, .. } = &record.state else { return Ok(()) };
         let Some(action) = rules.registry.get(record.proposal.action.as_str()) else { return Ok(()) };
         let decision = self.decide(&rules, action, &record.proposal, &record.binding);
-        if decision.digest == record.decision.digest && decision.verdict == record.decision.verdict {
+        let same = decision.digest == record.decision.digest && decision.verdict == record.decision.verdict;
+        let answering: Vec<_> = record
+            .approvals
+            .iter()
+            .filter(|a| a.answers_to(&record.binding.intent, &decision.digest))
+            .collect();
+        let standing = progress(&rules, &decision, &answering, &record.proposal.chain);
+        if same && standing == *shown {
             return Ok(());
         }
-        let event = revision(&rules, &record, decision, self.0.world.now());
+        let because = if same { "who may approve changed" } else { "the policy or an approval rule changed" };
+        let (decide_by, use_by) = deadlines(&rules, &decision, self.0.world.now());
+        let event = Event::Revise {
+            binding: Box::new(record.binding.clone()),
+            decision,
+            standing,
+            decide_by,
+            use_by,
+            because: because.to_owned(),
+        };
         match apply(&record, &event, self.0.world.now()) {
             Ok(step) => match self.0.store.commit(step, None).await {
                 Ok(committed) if committed.record.state.name() == StateName::Ready => {
@@ -57,25 +71,5 @@ impl Gate {
             },
             Err(_) => Ok(()),
         }
-    }
-}
-
-fn revision(
-    rules: &Ruleset,
-    record: &Record,
-    decision: Decision,
-    now: countersign_core::time::Timestamp,
-) -> Event {
-    let answering: Vec<_> =
-        record.approvals.iter().filter(|a| a.answers_to(&record.binding.intent, &decision.digest)).collect();
-    let standing = progress(rules, &decision, &answering, &record.proposal.chain);
-    let (decide_by, use_by) = deadlines(rules, &decision, now);
-    Event::Revise {
-        binding: Box::new(record.binding.clone()),
-        decision,
-        standing,
-        decide_by,
-        use_by,
-        because: "the policy or an approval rule changed".to_owned(),
     }
 }

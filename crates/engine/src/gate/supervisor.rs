@@ -5,7 +5,6 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign_core::digest::{Digest, domain};
 use countersign_core::refusal::Refusal;
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinHandle;
@@ -16,6 +15,8 @@ use crate::fault::{Fault, Stop};
 
 /// Verbs that may be under way at once. Each holds little; the writer's queue is the real limit.
 const VERBS_MAX: usize = 4_096;
+/// Time at the end for entries that are not integrated yet.
+const HEAD_WITHIN: Duration = Duration::from_secs(5);
 /// Between two looks at deadlines, and the longest a committed entry waits for its checkpoint.
 const TICK: Duration = Duration::from_millis(500);
 
@@ -46,6 +47,7 @@ impl Gate {
             credentials,
             connector,
             log_key,
+            quota: super::quota::Quota::default(),
             work: Work { room: Arc::new(Semaphore::new(VERBS_MAX)) },
         };
         let gate = Self(Arc::new(inner));
@@ -97,7 +99,7 @@ impl Gate {
             "owner": self.0.owner,
             "policy_set": self.ruleset().policies.digest(),
             "version": env!("CARGO_PKG_VERSION"),
-            "origin": Digest::of(domain::PAYLOAD, self.0.log_key.origin().as_bytes()),
+            "origin": self.0.log_key.origin(),
         });
         self.note(Entry::new(self.0.world.now(), EventCode::GateStarted, Actor::Gate, data)).await
     }
@@ -108,7 +110,7 @@ impl Gate {
             match self.0.store.integrate(&self.0.log_key).await {
                 Ok(_) => {}
                 Err(fault) => {
-                    tracing::error!(error = %crate::fault::chain_text(&fault), "the log's head is not moving")
+                    tracing::error!(error = %crate::fault::chain_text(&fault), "the log's head is not moving");
                 }
             }
             tokio::select! {
@@ -132,7 +134,14 @@ impl Supervisor {
         if drained.is_err() {
             tracing::warn!("some calls did not finish; they are marked unknown at the next start");
         }
-        while self.gate.0.store.integrate(&self.gate.0.log_key).await? > 0 {}
+        // What is left waits in the store for the next start; stopping must not take for ever.
+        let head = async {
+            while self.gate.0.store.integrate(&self.gate.0.log_key).await? > 0 {}
+            Ok::<(), Stop>(())
+        };
+        if let Ok(integrated) = tokio::time::timeout(HEAD_WITHIN, head).await {
+            integrated?;
+        }
         self.gate.0.work.room.close();
         Ok(())
     }

@@ -13,7 +13,7 @@ use sqlx::{AssertSqlSafe, SqlSafeStr as _, SqlStr};
 
 use super::db::Value;
 use super::desk::{Desk, Tx};
-use super::rows::{Moving, Opening, Write};
+use super::rows::{MoveRow, OpenRow, Write};
 
 /// What became of one step of a committed batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,7 +120,7 @@ impl Batcher {
         writes: &[&Write],
         won: &mut HashSet<String>,
     ) -> sqlx::Result<()> {
-        let mut openings: Vec<&Opening> = writes
+        let mut openings: Vec<&OpenRow> = writes
             .iter()
             .filter_map(|w| match w {
                 Write::Open(opening) => Some(&**opening),
@@ -147,7 +147,7 @@ impl Batcher {
     async fn move_on(
         &mut self,
         tx: &mut Tx<'_>,
-        moves: &[&Moving],
+        moves: &[&MoveRow],
         won: &mut HashSet<String>,
     ) -> sqlx::Result<()> {
         for chunk in chunks(moves) {
@@ -213,19 +213,11 @@ impl Batcher {
     fn text(&mut self, text: Text, rows: usize) -> SqlStr {
         let make = || {
             let (before, columns, after) = text.parts();
-            let sql: Arc<str> = format!("{before}{}{after}", placeholders(rows, columns)).into();
+            let sql: Arc<str> = format!("{before}{}{after}", self.desk.target().rows(rows, columns)).into();
             AssertSqlSafe(sql).into_sql_str()
         };
         self.texts.entry((text, rows)).or_insert_with(make).clone()
     }
-}
-
-/// `($1, $2), ($3, $4)`.
-pub(super) fn placeholders(rows: usize, columns: usize) -> String {
-    let numbers: Vec<String> = (1..=rows.saturating_mul(columns)).map(|n| format!("${n}")).collect();
-    let rows: Vec<String> =
-        numbers.chunks(columns.max(1)).map(|row| format!("({})", row.join(", "))).collect();
-    rows.join(", ")
 }
 
 /// The rows in runs whose lengths are powers of two: few different statements, so all of them stay prepared.
@@ -240,8 +232,8 @@ pub(super) fn chunks<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
 
 /// The first move of each proposal in the batch, by proposal. A second one from the same version loses in
 /// any case; the writer keeps a second one from another version for the next batch.
-fn first_moves<'a>(writes: &[&'a Write]) -> Vec<&'a Moving> {
-    let mut moves: BTreeMap<&str, &Moving> = BTreeMap::new();
+fn first_moves<'a>(writes: &[&'a Write]) -> Vec<&'a MoveRow> {
+    let mut moves: BTreeMap<&str, &MoveRow> = BTreeMap::new();
     for write in writes {
         if let Write::Move(moving) = write {
             moves.entry(&moving.id).or_insert(moving);
@@ -250,9 +242,9 @@ fn first_moves<'a>(writes: &[&'a Write]) -> Vec<&'a Moving> {
     moves.into_values().collect()
 }
 
-fn fates(writes: &[&Write], moves: &[&Moving], won: &HashSet<String>) -> Vec<Fate> {
+fn fates(writes: &[&Write], moves: &[&MoveRow], won: &HashSet<String>) -> Vec<Fate> {
     let fate = |written: bool| if written { Fate::Written } else { Fate::Lost };
-    let first: HashSet<*const Moving> = moves.iter().map(|m| std::ptr::from_ref(*m)).collect();
+    let first: HashSet<*const MoveRow> = moves.iter().map(|m| std::ptr::from_ref(*m)).collect();
     writes
         .iter()
         .map(|write| match write {
@@ -265,7 +257,7 @@ fn fates(writes: &[&Write], moves: &[&Moving], won: &HashSet<String>) -> Vec<Fat
         .collect()
 }
 
-fn opening_values(row: &Opening) -> [Value<'_>; 11] {
+fn opening_values(row: &OpenRow) -> [Value<'_>; 11] {
     [
         (&row.id).into(),
         i64::from(row.change.version).into(),
@@ -281,7 +273,7 @@ fn opening_values(row: &Opening) -> [Value<'_>; 11] {
     ]
 }
 
-fn moving_values(row: &Moving) -> [Value<'_>; 9] {
+fn moving_values(row: &MoveRow) -> [Value<'_>; 9] {
     [
         (&row.id).into(),
         row.from_version.into(),
@@ -311,10 +303,5 @@ mod tests {
             let all = vec![(); rows];
             assert_eq!(chunks(&all).map(<[()]>::len).collect::<Vec<_>>(), expect, "{rows}");
         }
-    }
-
-    #[test]
-    fn every_value_has_its_own_number() {
-        assert_eq!(placeholders(2, 3), "($1, $2, $3), ($4, $5, $6)");
     }
 }

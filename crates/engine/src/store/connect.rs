@@ -5,6 +5,7 @@
 
 use std::fs::{File, TryLockError};
 use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::str::FromStr as _;
 use std::time::Duration;
@@ -85,20 +86,21 @@ pub(super) fn file(target: &Target) -> Option<&Path> {
 /// The lock is the operating system's and ends with the process, however it ends.
 pub(super) fn lock(path: &Path) -> Result<File, Fault> {
     let beside = PathBuf::from(format!("{}.lock", path.display()));
-    let file = File::options().create(true).truncate(false).write(true).open(&beside);
-    let file = file.map_err(|e| Fault::new("open the lock file", at(&beside, e)))?;
+    // For its owner alone: whoever can open the file could hold the lock and keep the gate from starting.
+    let file = File::options().create(true).truncate(false).write(true).mode(0o600).open(&beside);
+    let file = file.map_err(|e| Fault::new("open the lock file", at(&beside, &e)))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => {
             let detail = format!("another process has `{}` open; stop it first", path.display());
             Err(Fault::new("lock the database", detail))
         }
-        Err(TryLockError::Error(e)) => Err(Fault::new("lock the database", at(&beside, e))),
+        Err(TryLockError::Error(e)) => Err(Fault::new("lock the database", at(&beside, &e))),
     }
 }
 
 /// The same error with the path that it is about.
-pub(super) fn at(path: &Path, error: io::Error) -> io::Error {
+pub(super) fn at(path: &Path, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("`{}`: {error}", path.display()))
 }
 
@@ -204,6 +206,13 @@ mod tests {
         ] {
             assert_eq!(target(url).is_ok(), fits, "{url}");
         }
+    }
+
+    #[test]
+    fn every_value_of_every_row_has_its_own_place() {
+        let rows = |url| target(url).unwrap().rows(2, 3);
+        assert_eq!(rows("postgres://localhost/gate"), "($1, $2, $3), ($4, $5, $6)");
+        assert_eq!(rows("sqlite:gate.db"), "(?, ?, ?), (?, ?, ?)");
     }
 
     #[tokio::test]

@@ -7,6 +7,7 @@ use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use sqlx::error::DatabaseError;
 use sqlx::{SqlSafeStr, SqlStr};
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -86,6 +87,11 @@ impl Desk {
         Ok(Tx { desk: self, slot, connection })
     }
 
+    /// Where this desk writes.
+    pub(super) fn target(&self) -> &Target {
+        &self.target
+    }
+
     /// Whether the lock beside the file is ours.
     pub(super) fn is_locked(&self) -> bool {
         self.lock.is_some()
@@ -127,7 +133,7 @@ impl Desk {
 fn is_disk_failure(error: &sqlx::Error) -> bool {
     error
         .as_database_error()
-        .and_then(|e| e.code())
+        .and_then(DatabaseError::code)
         .and_then(|code| code.parse::<u32>().ok())
         .is_some_and(|code| matches!(code & 0xff, 10 | 11 | 26))
 }

@@ -11,8 +11,8 @@ use countersign_core::id::ProposalId;
 use countersign_core::time::Timestamp;
 use sqlx::{AssertSqlSafe, SqlSafeStr as _, SqlStr};
 
-use super::batch::{chunks, placeholders};
-use super::db::{Row, Value};
+use super::batch::chunks;
+use super::db::{Row, Target, Value};
 use super::{LoggedEntry, Store};
 use crate::fault::Fault;
 
@@ -151,7 +151,9 @@ impl Store {
     ) -> sqlx::Result<u64> {
         let Head { mut frontier, watermark, .. } = head;
         let start = signed(frontier.size())?;
-        leaves.iter().for_each(|leaf| frontier.push(leaf.hash));
+        for leaf in leaves {
+            frontier.push(leaf.hash);
+        }
         let roots: Vec<u8> = frontier.roots().iter().flat_map(|root| *root.as_bytes()).collect();
         let checkpoint =
             Checkpoint { origin: key.origin().to_owned(), size: frontier.size(), root: frontier.root() };
@@ -182,15 +184,15 @@ impl Store {
                     [(*index).into(), leaf.entry.into(), leaf.hash.as_bytes().as_slice().into()]
                 })
                 .collect();
-            tx.execute(insert(chunk.len()), &values).await?;
+            tx.execute(insert(self.desk.target(), chunk.len()), &values).await?;
         }
         tx.commit().await?;
         Ok(u64::try_from(leaves.len()).unwrap_or(u64::MAX))
     }
 }
 
-fn insert(rows: usize) -> SqlStr {
-    AssertSqlSafe(format!("INSERT INTO log_leaf (idx, entry, hash) VALUES {}", placeholders(rows, 3)))
+fn insert(target: &Target, rows: usize) -> SqlStr {
+    AssertSqlSafe(format!("INSERT INTO log_leaf (idx, entry, hash) VALUES {}", target.rows(rows, 3)))
         .into_sql_str()
 }
 

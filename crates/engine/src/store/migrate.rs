@@ -7,6 +7,7 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
+use sqlx::error::DatabaseError;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, SqlSafeStr as _};
 
@@ -38,7 +39,7 @@ pub(super) async fn create(url: &str) -> Result<(), Fault> {
     let target = connect::target(url)?;
     let lock = match connect::file(&target) {
         Some(path) => {
-            create_file(path).map_err(|e| Fault::new("create the database", at(path, e)))?;
+            create_file(path).map_err(|e| Fault::new("create the database", at(path, &e)))?;
             Some(connect::lock(path)?)
         }
         None => None,
@@ -166,7 +167,7 @@ fn newer(version: i64) -> Fault {
 }
 
 fn has_code(error: &sqlx::Error, code: &str) -> bool {
-    error.as_database_error().and_then(|e| e.code()).is_some_and(|c| c == code)
+    error.as_database_error().and_then(DatabaseError::code).is_some_and(|c| c == code)
 }
 
 fn is_no_table(error: &sqlx::Error) -> bool {

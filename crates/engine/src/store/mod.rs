@@ -204,6 +204,8 @@ impl Store {
         self.writer.close().await;
         // SQLite tidies up when its last connection closes, so the one that may write goes last.
         self.readers.close().await;
+        let WriteCounters { commits, statements, rows, bytes } = self.desk.counters();
+        tracing::info!(commits, statements, rows, bytes, "the store was closed");
         self.desk.close().await.map_err(|e| Fault::new("close the database", e))
     }
 }

@@ -10,7 +10,7 @@ use super::{Session, Store};
 use crate::fault::Fault;
 
 /// How exact `seen` is: one write a minute for a session in use, rather than one for every request.
-const SEEN_TO: Duration = Duration::from_secs(60);
+const SEEN_TO: Duration = Duration::from_mins(1);
 
 impl Store {
     /// Keeps a one-time sign-in link, by the digest of its token.
@@ -62,8 +62,14 @@ impl Store {
         Ok(Some(person))
     }
 
-    /// A live session, by the digest of its token; marks it seen at most once a minute.
-    pub async fn session(&self, token: &Digest, now: Timestamp) -> Result<Option<Session>, Fault> {
+    /// A live session, by the digest of its token; marks it seen at most once a minute. One that nobody used
+    /// for longer than `idle` is over, and asking for it does not revive it.
+    pub async fn session(
+        &self,
+        token: &Digest,
+        now: Timestamp,
+        idle: Duration,
+    ) -> Result<Option<Session>, Fault> {
         let fault = |e: sqlx::Error| Fault::new("read a session", e);
         let token = token.to_string();
         let sql = "SELECT person, created, seen, expires FROM session WHERE token = $1 AND expires > $2";
@@ -77,7 +83,11 @@ impl Store {
             seen: time(2)?,
             expires: time(3)?,
         };
-        if now.since(session.seen) < SEEN_TO {
+        let unused = now.since(session.seen);
+        if unused > idle {
+            return Ok(None);
+        }
+        if unused < SEEN_TO {
             return Ok(Some(session));
         }
         let mut tx = self.desk.begin().await.map_err(fault)?;

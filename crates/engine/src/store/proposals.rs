@@ -118,13 +118,14 @@ impl Store {
 /// One part for each state, each of which walks its own index and stops at the limit: a single condition
 /// over several states would sort all that match.
 fn page<'a>(filter: &'a Filter, values: &mut Vec<Value<'a>>) -> String {
-    let mut condition = String::new();
+    let mut conditions = Vec::new();
     for (column, wanted) in [("agent", &filter.agent), ("person", &filter.person)] {
         if let Some(name) = wanted {
             values.push(name.into());
-            condition.push_str(&format!(" AND {column} = ${}", values.len()));
+            conditions.push(format!(" AND {column} = ${}", values.len()));
         }
     }
+    let condition = conditions.concat();
     if filter.states.is_empty() && condition.is_empty() {
         return "SELECT id FROM proposal WHERE id < $1 ORDER BY id DESC LIMIT $2".to_owned();
     }

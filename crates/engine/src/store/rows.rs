@@ -8,6 +8,7 @@ use countersign_core::audit::{Entry, EventCode};
 use countersign_core::decision::Decision;
 use countersign_core::id::ProposalId;
 use countersign_core::proposal::{Binding, Record, State, StateName, Step};
+use countersign_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::db::Row;
@@ -18,9 +19,9 @@ use crate::fault::Fault;
 #[derive(Debug)]
 pub(super) enum Write {
     /// A new proposal.
-    Open(Box<Opening>),
+    Open(Box<OpenRow>),
     /// A move of an existing one.
-    Move(Box<Moving>),
+    Move(Box<MoveRow>),
     /// An entry that moves nothing.
     Note(EntryRow),
 }
@@ -37,7 +38,7 @@ pub(super) struct EntryRow {
 
 /// The rows of a new proposal.
 #[derive(Debug)]
-pub(super) struct Opening {
+pub(super) struct OpenRow {
     pub(super) change: Change,
     pub(super) id: String,
     pub(super) agent: String,
@@ -55,7 +56,7 @@ pub(super) struct Opening {
 
 /// The new values of a proposal that moves.
 #[derive(Debug)]
-pub(super) struct Moving {
+pub(super) struct MoveRow {
     pub(super) change: Change,
     pub(super) id: String,
     pub(super) from_version: i64,
@@ -99,8 +100,8 @@ impl Write {
             return Err(bad("its entry is not about the version that it makes"));
         }
         match (step.from, step.from_version, key) {
-            (None, 0, key) => Opening::of(step, key).map(|row| Self::Open(Box::new(row))),
-            (Some(from), 1.., None) => Moving::of(step, from).map(|row| Self::Move(Box::new(row))),
+            (None, 0, key) => OpenRow::of(step, key).map(|row| Self::Open(Box::new(row))),
+            (Some(from), 1.., None) => MoveRow::of(step, from).map(|row| Self::Move(Box::new(row))),
             (Some(_), 1.., Some(_)) => Err(bad("only a new proposal has an idempotency key")),
             (None, 1.., _) | (Some(_), 0, _) => Err(bad("it does not say where it comes from")),
         }
@@ -145,7 +146,7 @@ impl EntryRow {
     }
 }
 
-impl Opening {
+impl OpenRow {
     fn of(step: &Step, key: Option<IdempotencyKey>) -> Result<Self, Fault> {
         let record = &step.record;
         let chain = &record.proposal.chain;
@@ -155,7 +156,7 @@ impl Opening {
             id: record.proposal.id.to_string(),
             agent: chain.agent().to_owned(),
             person: chain.person().map(str::to_owned),
-            due: record.due().map(|t| t.as_micros()),
+            due: record.due().map(Timestamp::as_micros),
             intent: record.binding.intent.to_string(),
             attempt: attempt(record),
             idem_key,
@@ -168,7 +169,7 @@ impl Opening {
     }
 }
 
-impl Moving {
+impl MoveRow {
     fn of(step: &Step, from: StateName) -> Result<Self, Fault> {
         let record = &step.record;
         // `core::proposal::apply` binds anew only when it decides again, and says so by these two.
@@ -178,7 +179,7 @@ impl Moving {
             id: record.proposal.id.to_string(),
             from_version: i64::from(step.from_version),
             from,
-            due: record.due().map(|t| t.as_micros()),
+            due: record.due().map(Timestamp::as_micros),
             intent: record.binding.intent.to_string(),
             attempt: attempt(record),
             moving: moving(record)?,

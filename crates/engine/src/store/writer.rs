@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use countersign_core::id::ProposalId;
 use countersign_core::limits::{WRITER_BATCH_MAX, WRITER_QUEUE_MAX};
 use countersign_core::refusal::Refusal;
+use sqlx::error::DatabaseError;
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
@@ -193,7 +194,7 @@ fn refuse_all(works: Vec<Work>, error: BatchError) {
 /// Whether the database objected to a value rather than failed: a constraint, a text it cannot hold, or two
 /// processes that waited for each other.
 fn is_about_a_row(error: &sqlx::Error) -> bool {
-    let Some(code) = error.as_database_error().and_then(|e| e.code()) else { return false };
+    let Some(code) = error.as_database_error().and_then(DatabaseError::code) else { return false };
     match code.parse::<u32>() {
         // SQLite: TOOBIG, CONSTRAINT, MISMATCH. PostgreSQL's five digits are numbers too, but larger.
         Ok(number) if code.len() < 5 => matches!(number & 0xff, 18..=20),

@@ -91,11 +91,14 @@ pub async fn an_entry_that_appears_late_is_not_lost(place: &Place) {
         return;
     }
     let late = steps::sign_in(&world, "late");
-    let body: String = late.to_bytes().iter().map(|b| format!("{b:02x}")).collect();
+    let body = String::from_utf8(late.to_bytes()).unwrap();
     let mut slow = Raw::open(place).await;
     slow.run("BEGIN; SELECT pg_current_xact_id()").await;
-    slow.run(&format!("INSERT INTO log_entry (at, body) VALUES ({}, '\\x{body}')", late.at.as_micros()))
-        .await;
+    slow.run(&format!(
+        "INSERT INTO log_entry (at, body) VALUES ({}, convert_to('{body}', 'UTF8'))",
+        late.at.as_micros()
+    ))
+    .await;
     for n in 0..5 {
         store.note(steps::sign_in(&world, &format!("person-{n}"))).await.unwrap();
         assert_eq!(store.integrate(&key()).await.unwrap(), 1);

@@ -8,7 +8,7 @@ use crate::Place;
 use crate::raw::Raw;
 use crate::steps::{START, digest};
 
-const HOUR: Duration = Duration::from_secs(3_600);
+const HOUR: Duration = Duration::from_hours(1);
 
 pub async fn a_link_is_used_once_t47(place: &Place) {
     let store = place.store().await;
@@ -27,7 +27,7 @@ pub async fn a_link_is_used_once_t47(place: &Place) {
     let people: Vec<_> = join_all(attempts).await.into_iter().map(Result::unwrap).collect();
     assert_eq!(people.iter().flatten().collect::<Vec<_>>(), ["ann"]);
     for (session, person) in sessions.iter().zip(people) {
-        let found = store.session(session, START).await.unwrap();
+        let found = store.session(session, START, HOUR).await.unwrap();
         assert_eq!(found.map(|s| s.person), person);
     }
 }
@@ -37,7 +37,7 @@ pub async fn a_link_too_old_opens_nothing_t47(place: &Place) {
     let (link, session) = (digest("link"), digest("session"));
     store.add_link(&link, "ann", START).await.unwrap();
     assert_eq!(store.redeem_link(&link, &session, START, START.plus(HOUR)).await.unwrap(), None);
-    assert_eq!(store.session(&session, START).await.unwrap(), None);
+    assert_eq!(store.session(&session, START, HOUR).await.unwrap(), None);
 }
 
 pub async fn a_session_ends_when_it_is_over_or_ended_t47(place: &Place) {
@@ -55,13 +55,15 @@ pub async fn a_session_ends_when_it_is_over_or_ended_t47(place: &Place) {
     for (now, seen) in
         [(at(0), at(0)), (at(59), at(0)), (at(60), at(60)), (at(100), at(60)), (at(200), at(200))]
     {
-        let session = store.session(one, now).await.unwrap().expect("the session lives");
+        let session = store.session(one, now, HOUR).await.unwrap().expect("the session lives");
         assert_eq!((session.created, session.seen, session.expires), (START, seen, START.plus(HOUR)));
     }
     store.end_session(two).await.unwrap();
-    assert_eq!(store.session(two, at(1)).await.unwrap(), None);
-    assert!(store.session(one, at(3_599)).await.unwrap().is_some());
-    assert_eq!(store.session(one, at(3_600)).await.unwrap(), None);
+    assert_eq!(store.session(two, at(1), HOUR).await.unwrap(), None);
+    assert_eq!(store.session(one, at(3_598), HOUR / 2).await.unwrap(), None, "not used for too long");
+    assert_eq!(store.session(one, at(3_599), HOUR / 2).await.unwrap(), None, "asking does not revive it");
+    assert!(store.session(one, at(3_599), HOUR).await.unwrap().is_some());
+    assert_eq!(store.session(one, at(3_600), HOUR).await.unwrap(), None);
     // The next sign-in removes what is over.
     let link = digest("link-3");
     store.add_link(&link, "bob", START.plus(2 * HOUR)).await.unwrap();

@@ -1,10 +1,14 @@
 //! The one write path.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use countersign_core::proposal::{Record, StateName};
 use countersign_core::refusal::Refusal;
 use countersign_engine::fault::Stop;
 use countersign_engine::store::{Committed, IdempotencyKey, Store};
+use futures_util::TryFutureExt as _;
 use futures_util::future::join_all;
+use tokio::sync::Notify;
 
 use crate::raw::Raw;
 use crate::steps::{self, digest, world};
@@ -100,11 +104,24 @@ pub async fn many_steps_share_one_commit_p21(place: &Place) {
     let steps: Vec<_> = (0..64).map(|n| steps::pending(&world, "a", None, n)).collect();
     let payload: usize =
         steps.iter().map(|s| serde_json::to_vec(&s.record).unwrap().len() + s.entry.to_bytes().len()).sum();
-    for result in join_all(steps.into_iter().map(|step| store.commit(step, None))).await {
-        result.unwrap();
-    }
+    // While one transaction is on its way, everybody arrives.
+    let mut holder = Raw::open(place).await;
+    holder.stop_writers().await;
+    let arrived = AtomicUsize::new(0);
+    let all = join_all(steps.into_iter().map(async |step| {
+        arrived.fetch_add(1, Ordering::SeqCst);
+        store.commit(step, None).await
+    }));
+    let release = async {
+        while arrived.load(Ordering::SeqCst) < 64 {
+            tokio::task::yield_now().await;
+        }
+        holder.run("ROLLBACK").await;
+    };
+    let (results, ()) = tokio::join!(all, release);
+    assert!(results.iter().all(Result::is_ok));
     let counters = store.counters();
-    assert!(counters.commits <= 8, "{counters:?}");
+    assert!(counters.commits <= 2, "{counters:?}");
     assert!(counters.statements <= 64 * 2, "{counters:?}");
     assert!(counters.rows < 64 * 3 + 64, "{counters:?}");
     assert!(counters.bytes <= u64::try_from(payload + payload / 2).unwrap(), "{counters:?} for {payload}");
@@ -118,12 +135,15 @@ pub async fn a_full_queue_is_busy_and_an_outcome_waits(place: &Place) {
     let sent = store.commit(steps::dispatch_as(&world, &record, attempt), None).await.unwrap().record;
     let mut holder = Raw::open(place).await;
     holder.stop_writers().await;
-    let commits: Vec<_> = (0..2_000).map(|n| steps::pending(&world, "a", None, n)).collect();
-    let all = join_all(commits.into_iter().map(|step| store.commit(step, None)));
+    let first_refusal = Notify::new();
+    let all = join_all((0..2_000).map(|n| {
+        let commit = store.commit(steps::pending(&world, "a", None, n), None);
+        commit.inspect_err(|_| first_refusal.notify_one())
+    }));
     let outcome = store.commit(steps::succeed(&world, &sent, attempt), None);
     let release = async {
-        // The futures before this one have been polled once: whoever found no place was refused then.
-        tokio::task::yield_now().await;
+        // The writer cannot move on, so the queue is full by now.
+        first_refusal.notified().await;
         holder.run("ROLLBACK").await;
     };
     let (all, outcome, ()) = tokio::join!(all, outcome, release);

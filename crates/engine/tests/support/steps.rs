@@ -18,9 +18,9 @@ use serde_json::json;
 /// Monday.
 pub const START: Timestamp = Timestamp::from_micros(1_763_900_000_000_000);
 /// How long a pending proposal waits.
-pub const DECIDE_IN: Duration = Duration::from_secs(3_600);
+pub const DECIDE_IN: Duration = Duration::from_hours(1);
 /// How long a ready one does.
-pub const USE_IN: Duration = Duration::from_secs(600);
+pub const USE_IN: Duration = Duration::from_mins(10);
 
 /// A world whose clock stands still.
 pub fn world(seed: u64) -> World {

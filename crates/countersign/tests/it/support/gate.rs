@@ -191,6 +191,11 @@ impl GateDir {
         self.temp.path()
     }
 
+    /// Where its people's command line keeps sessions.
+    pub(crate) fn config_home(&self) -> &Path {
+        self.config_home.path()
+    }
+
     /// Reads one of its files.
     pub(crate) fn read(&self, path: &str) -> String {
         std::fs::read_to_string(self.path().join(path)).unwrap()
@@ -230,13 +235,18 @@ impl GateDir {
 
     /// Makes the database, the log's key and the agents' keys, if they are not there, and serves.
     pub(crate) fn serve(self) -> Gate {
+        self.serve_logging("debug")
+    }
+
+    /// The same with this filter of the operator's log.
+    pub(crate) fn serve_logging(self, filter: &str) -> Gate {
         assert_done(&self.run(&["init", "."]));
         for agent in ["bot", "other"] {
             if !self.path().join(format!("{agent}.key")).exists() {
                 assert_done(&self.run(&["key", agent, ".", "--out", &format!("{agent}.key")]));
             }
         }
-        Gate::start(self)
+        Gate::start(self, filter)
     }
 }
 
@@ -285,11 +295,11 @@ pub(crate) struct Gate {
 }
 
 impl Gate {
-    fn start(dir: GateDir) -> Self {
+    fn start(dir: GateDir, filter: &str) -> Self {
         let log = dir.path().join("serve.log");
         let file = std::fs::OpenOptions::new().create(true).append(true).open(&log).unwrap();
         let mut child = dir
-            .command(&["--log", "debug", "serve", "."])
+            .command(&["--log", filter, "serve", "."])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(file)
@@ -426,6 +436,20 @@ impl Person {
         let (status, shown) = self.get(&format!("/v1/proposals/{id}")).await;
         assert_eq!(status, 200, "{shown}");
         json!({ "intent": shown["card"]["intent"], "decision": shown["card"]["decision"], "view": shown["view"] })
+    }
+
+    /// Waits until every entry of every proposal is a leaf of the log.
+    pub(crate) async fn integrated(&self, gate: &Gate) {
+        loop {
+            let (_, page) = self.get("/v1/proposals?limit=1").await;
+            let Some(id) = page["proposals"][0]["id"].as_str().map(ToOwned::to_owned) else { return };
+            let (_, history) = self.get(&format!("/v1/proposals/{id}/history")).await;
+            if history["entries"].as_array().unwrap().iter().all(|e| e["index"].is_u64()) {
+                return;
+            }
+            // The gate integrates at every tick; a round trip is a pause of its own.
+            let _ = gate.agent_get("/v1/proposals?limit=1").await;
+        }
     }
 
     /// Looks and approves.

@@ -1,7 +1,11 @@
 //! A gate in a temporary directory, as an operator would run it, and an upstream that remembers every call.
 
+pub(crate) mod disk;
 pub(crate) mod gate;
+pub(crate) mod log;
+pub(crate) mod raw;
 pub(crate) mod upstream;
+pub(crate) mod wait;
 pub(crate) mod webdriver;
 
 pub(crate) use gate::{Gate, GateDir, Person};

@@ -1,0 +1,64 @@
+//! Y4: what the disk allows: one durable write at a time, into a file that grows and into one that does not.
+
+use std::fs::File;
+use std::io::{Seek as _, SeekFrom, Write as _};
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+
+use crate::clock;
+use crate::stats::{Samples, Summary};
+
+const PAGE_BYTES: usize = 4_096;
+/// Pages of the file that does not grow; it is written round and round.
+const PREALLOCATED_PAGES: usize = 1_024;
+
+/// Latency of one page made durable.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Disk {
+    /// Appended, then `fdatasync`: the file's length changes too.
+    pub(crate) append: Summary,
+    /// Written over, then `fdatasync`: the least that durability costs here.
+    pub(crate) preallocated: Summary,
+}
+
+/// Measures both, so many syncs each.
+pub(crate) fn measure(dir: &Path, syncs: usize) -> Result<Disk> {
+    let page = [0x5a_u8; PAGE_BYTES];
+    let mut growing = tempfile::tempfile_in(dir).context("failed to make a file for the yardstick")?;
+    let append = times(&mut growing, &page, syncs, usize::MAX)?;
+
+    let mut fixed = tempfile::tempfile_in(dir).context("failed to make a file for the yardstick")?;
+    for _ in 0..PREALLOCATED_PAGES {
+        fixed.write_all(&page)?;
+    }
+    fixed.sync_all()?;
+    fixed.seek(SeekFrom::Start(0))?;
+    let preallocated = times(&mut fixed, &page, syncs, PREALLOCATED_PAGES)?;
+    Ok(Disk { append, preallocated })
+}
+
+fn times(file: &mut File, page: &[u8], syncs: usize, pages: usize) -> Result<Summary> {
+    let mut samples = Samples::default();
+    for turn in 0..syncs {
+        if turn.is_multiple_of(pages) {
+            file.seek(SeekFrom::Start(0))?;
+        }
+        let begin = clock::now();
+        file.write_all(page)?;
+        file.sync_data()?;
+        samples.push(begin.elapsed());
+    }
+    Ok(samples.summary())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_kinds_of_durable_write_are_timed() {
+        let disk = measure(&std::env::temp_dir(), 5).unwrap();
+        assert_eq!((disk.append.count, disk.preallocated.count), (5, 5));
+    }
+}

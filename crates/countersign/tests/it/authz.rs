@@ -1,0 +1,468 @@
+//! Who reaches what: every route of the table against everybody who must not pass.
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use crate::support::gate::{assert_done, http, send};
+use crate::support::{Gate, GateDir, Person, Reply, Upstream};
+
+/// Routes without a caller. This list may only shrink.
+const FOR_ANYONE: [(&str, &str); 3] = [("agents", "livez"), ("people", "livez"), ("people", "sign_in")];
+
+/// One route as the generated document lists it.
+#[derive(Debug, Clone)]
+struct Route {
+    listener: String,
+    id: String,
+    method: String,
+    path: String,
+    scheme: Option<String>,
+}
+
+/// The route table, from the document that is made from it.
+fn routes(dir: &GateDir) -> Vec<Route> {
+    let output = dir.run(&["reference", "openapi"]);
+    assert_done(&output);
+    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let mut routes = Vec::new();
+    for (listener, paths) in document["x-listeners"].as_object().unwrap() {
+        for (path, operations) in paths.as_object().unwrap() {
+            for (method, operation) in operations.as_object().unwrap() {
+                let scheme = operation["security"][0].as_object().map(|s| s.keys().next().unwrap().clone());
+                routes.push(Route {
+                    listener: listener.clone(),
+                    id: operation["operationId"].as_str().unwrap().to_owned(),
+                    method: method.to_ascii_uppercase(),
+                    path: path.clone(),
+                    scheme,
+                });
+            }
+        }
+    }
+    routes
+}
+
+/// Somebody at the door: a name for messages and the headers they send.
+type Caller = (&'static str, Vec<(&'static str, String)>);
+
+fn bearer(token: &str) -> Vec<(&'static str, String)> {
+    vec![("authorization", format!("Bearer {token}"))]
+}
+
+/// A gate with everybody who ever had a credential, and one pending proposal.
+struct Scene {
+    gate: Gate,
+    frank: Person,
+    olga: Person,
+    /// A pending proposal of `bot`.
+    id: String,
+    /// What a verdict on it carries.
+    shown: Value,
+    wrong: Vec<Caller>,
+}
+
+impl Scene {
+    async fn start(upstream: &Upstream) -> Self {
+        let dir = GateDir::new(upstream);
+        dir.edit(
+            "directory.toml",
+            "[agent.bot]",
+            "[person.gil]\nname = \"Gil\"\nteams = [\"finance\"]\n[agent.idle]\ntitle = \"Idle\"\nowner = \"olga\"\n\
+             act_for = [\"team:support\"]\n[agent.bot]",
+        );
+        assert_done(&dir.run(&["key", "idle", ".", "--out", "idle.key"]));
+        let gate = dir.serve();
+        upstream.on("GET /items/i_1", item());
+        let (_, pending) = gate.propose("shop.price.set", json!({ "id": "i_1", "price": 20_000 })).await;
+        let id = pending["id"].as_str().unwrap().to_owned();
+        let (frank, olga) = (gate.sign_in("frank").await, gate.sign_in("olga").await);
+        let shown = frank.look(&id).await;
+        let wrong = wrong_callers(&gate, &frank).await;
+        Self { gate, frank, olga, id, shown, wrong }
+    }
+
+    async fn call(&self, route: &Route, listener: &str, headers: &[(&str, String)]) -> (u16, Value) {
+        let base = if listener == "agents" { &self.gate.agents } else { &self.gate.people };
+        let url = format!("{base}{}", route.path.replace("{id}", &self.id));
+        let mut request = http().request(route.method.parse().unwrap(), url);
+        for (name, value) in headers {
+            request = request.header(*name, value);
+        }
+        let body = match route.id.as_str() {
+            "propose" => Some(
+                json!({ "action": "shop.note.add", "input": { "id": "i_1", "text": "x" }, "on_behalf_of": "ann" }),
+            ),
+            "approve" | "reject" => Some(self.shown.clone()),
+            "sign_in" => Some(json!({ "link": "csl_nobody" })),
+            _ => None,
+        };
+        if let Some(body) = body {
+            request = request.header("content-type", "application/json").body(body.to_string());
+        }
+        if route.id == "watch_own" {
+            // A stream that is let in does not end while the proposal waits; its head is all that matters.
+            let response = request.send().await.unwrap();
+            let status = response.status().as_u16();
+            let text = if status == 200 { "null".to_owned() } else { response.text().await.unwrap() };
+            let body = serde_json::from_str(&text).unwrap();
+            return (status, body);
+        }
+        send(request).await
+    }
+
+    /// Whoever this route is for.
+    fn right(&self, route: &Route) -> Vec<(&'static str, String)> {
+        match (route.scheme.as_deref(), route.id.as_str()) {
+            (None, _) => Vec::new(),
+            (Some("agentKey"), _) => bearer(&self.gate.key("bot")),
+            (Some(_), "approve" | "reject" | "sign_out") => bearer(&self.frank.session),
+            (Some(_), _) => bearer(&self.olga.session),
+        }
+    }
+}
+
+fn item() -> Reply {
+    Reply::json(200, &json!({ "id": "i_1", "price": 5_000, "currency": "usd" }))
+}
+
+/// Everybody who must not pass, on either listener.
+async fn wrong_callers(gate: &Gate, frank: &Person) -> Vec<Caller> {
+    let (key, session) = (gate.key("bot"), frank.session.clone());
+    let gil = gate.sign_in("gil").await;
+    let (ended, expired, unused) =
+        (gate.sign_in("frank").await, gate.sign_in("frank").await, gate.sign_in("frank").await);
+    assert_eq!(ended.post("/v1/sign-out", &json!({})).await.0, 200);
+    for (person, sql) in [
+        (&expired, "UPDATE session SET expires = 1 WHERE token = ?"),
+        (&unused, "UPDATE session SET seen = seen - 3601000000 WHERE token = ?"),
+    ] {
+        let digest = countersign_core::digest::Digest::of(
+            countersign_core::digest::domain::TOKEN,
+            person.session.as_bytes(),
+        );
+        gate.dir.change(sql, &[&digest.to_string()]);
+    }
+    gate.dir.edit("directory.toml", "name = \"Gil\"", "name = \"Gil\"\ndisabled = true");
+    gate.dir.edit("directory.toml", "title = \"Idle\"", "title = \"Idle\"\ndisabled = true");
+    gate.reload().await;
+    let same_length = |token: &str| format!("{}{}", &token[..4], "0".repeat(token.len() - 4));
+    let cookies = |token: &str| {
+        let names = ["session", "countersign", "__Host-session", "__Host-countersign"];
+        names.map(|name| format!("{name}={token}")).join("; ")
+    };
+    vec![
+        ("nobody", vec![]),
+        ("garbage", bearer("garbage")),
+        ("a key that nobody holds", bearer(&same_length(&key))),
+        ("a session that nobody has", bearer(&same_length(&session))),
+        ("a key with a changed case", bearer(&key.to_uppercase())),
+        ("a key and more", bearer(&format!("{key}0"))),
+        ("an empty bearer", bearer("")),
+        ("the scheme alone", vec![("authorization", "Bearer".to_owned())]),
+        ("two keys", [bearer(&key), bearer(&key)].concat()),
+        ("two sessions", [bearer(&session), bearer(&session)].concat()),
+        ("a key and a session", [bearer(&key), bearer(&session)].concat()),
+        ("basic with a key", vec![("authorization", format!("Basic {key}"))]),
+        ("a session without a scheme", vec![("authorization", session.clone())]),
+        ("two spaces", vec![("authorization", format!("Bearer  {key}"))]),
+        ("a disabled agent", bearer(gate.dir.read("idle.key").trim())),
+        ("a disabled person", bearer(&gil.session)),
+        ("an ended session", bearer(&ended.session)),
+        ("an expired session", bearer(&expired.session)),
+        ("a session that nobody used for an hour", bearer(&unused.session)),
+        ("a cookie with a session", vec![("cookie", cookies(&session))]),
+        ("a cookie with a key", vec![("cookie", cookies(&key))]),
+        ("another header", vec![("x-api-key", key), ("x-forwarded-user", "olga".to_owned())]),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_route_refuses_everyone_but_its_audience() {
+    let upstream = Upstream::start().await;
+    let scene = Scene::start(&upstream).await;
+    let routes = routes(&scene.gate.dir);
+    let anyone: Vec<(&str, &str)> =
+        routes.iter().filter(|r| r.scheme.is_none()).map(|r| (r.listener.as_str(), r.id.as_str())).collect();
+    assert_eq!(anyone, FOR_ANYONE);
+    let (entries, calls) = (scene.gate.dir.entries_written(), upstream.calls().len());
+    for route in routes.iter().filter(|r| r.scheme.is_some()) {
+        // The credential of the other listener's audience is as good as none.
+        let other = match route.listener.as_str() {
+            "agents" => ("a session", bearer(&scene.frank.session)),
+            _ => ("an agent's key", bearer(&scene.gate.key("bot"))),
+        };
+        for (name, headers) in scene.wrong.iter().chain([&other]) {
+            let (status, body) = scene.call(route, &route.listener, headers).await;
+            assert_eq!((status, &body["code"]), (401, &json!("unauthenticated")), "{name} at {route:?}");
+        }
+    }
+    // On the other listener the route is not there, for anybody.
+    for route in &routes {
+        let other = if route.listener == "agents" { "people" } else { "agents" };
+        let twin = |r: &&Route| r.listener == other && r.path == route.path && r.method == route.method;
+        if routes.iter().any(|r| twin(&r)) {
+            continue;
+        }
+        let known: [Caller; 2] =
+            [("the agent", bearer(&scene.gate.key("bot"))), ("olga", bearer(&scene.olga.session))];
+        for (name, headers) in scene.wrong.iter().chain(&known) {
+            let (status, body) = scene.call(route, other, headers).await;
+            assert!(matches!(status, 401 | 404 | 405), "{name} at {route:?} on {other}: {status} {body}");
+        }
+    }
+    // No handler was reached: nothing was written, sent or changed.
+    assert_eq!((scene.gate.dir.entries_written(), upstream.calls().len()), (entries, calls));
+    let (_, now) = scene.olga.get(&format!("/v1/proposals/{}", scene.id)).await;
+    assert_eq!((&now["state"]["state"], &now["version"]), (&json!("pending"), &json!(1)));
+    for route in &routes {
+        let (status, body) = scene.call(route, &route.listener, &scene.right(route)).await;
+        let let_in = if route.id == "sign_in" { status == 401 } else { !matches!(status, 401 | 404 | 405) };
+        assert!(let_in, "whoever it is for at {route:?}: {status} {body}");
+    }
+    scene.gate.stop_with_sound_log();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agents_key_reaches_no_verdict_on_any_listener_i11() {
+    let upstream = Upstream::start().await;
+    let scene = Scene::start(&upstream).await;
+    let Scene { gate, id, shown, .. } = &scene;
+    for verb in ["approve", "reject", "edit", "approvals", "dispatch", "execute"] {
+        for method in ["POST", "PUT", "PATCH", "GET"] {
+            for (base, expected) in [(&gate.agents, vec![404]), (&gate.people, vec![401, 404, 405])] {
+                let url = format!("{base}/v1/proposals/{id}/{verb}");
+                let request = http().request(method.parse().unwrap(), url).bearer_auth(gate.key("bot"));
+                let request = request.header("content-type", "application/json").body(shown.to_string());
+                let (status, body) = send(request).await;
+                assert!(expected.contains(&status), "{method} {verb} at {base}: {status} {body}");
+            }
+        }
+    }
+    assert_eq!(gate.agent_get(&format!("/v1/proposals/{id}")).await.1["state"], "pending");
+    assert!(upstream.writes().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_neither_reads_nor_watches_nor_cancels_what_another_proposed() {
+    let upstream = Upstream::start().await;
+    let scene = Scene::start(&upstream).await;
+    let other = scene.gate.key("other");
+    let unknown = "prp_01h00000000000000000000000";
+    for id in [scene.id.as_str(), unknown, "prp_", "1", "%00", "..%2f..%2fcounts"] {
+        for (method, rest) in [("GET", ""), ("GET", "?wait=1"), ("GET", "/events"), ("POST", "/cancel")] {
+            let url = format!("{}/v1/proposals/{id}{rest}", scene.gate.agents);
+            let (status, body) = send(http().request(method.parse().unwrap(), url).bearer_auth(&other)).await;
+            assert_eq!((status, &body["code"]), (404, &json!("proposal_not_found")), "{method} {id}{rest}");
+        }
+    }
+    for query in ["", "?agent=bot", "?state=pending", "?agent=bot&agent=other"] {
+        let url = format!("{}/v1/proposals{query}", scene.gate.agents);
+        let (status, body) = send(http().get(url).bearer_auth(&other)).await;
+        assert_eq!((status, &body["proposals"]), (200, &json!([])), "{query}");
+    }
+    assert_eq!(scene.gate.agent_get("/v1/proposals").await.1["proposals"].as_array().unwrap().len(), 1);
+    assert_eq!(scene.gate.agent_get(&format!("/v1/proposals/{}", scene.id)).await.1["state"], "pending");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_without_role_or_relation_sees_nothing_and_decides_nothing() {
+    let upstream = Upstream::start().await;
+    let scene = Scene::start(&upstream).await;
+    let mallory = scene.gate.sign_in("mallory").await;
+    let id = &scene.id;
+    for path in [format!("/v1/proposals/{id}"), format!("/v1/proposals/{id}/history")] {
+        let (status, body) = mallory.get(&path).await;
+        assert_eq!((status, &body["code"]), (404, &json!("proposal_not_found")), "{path}");
+    }
+    for verb in ["approve", "reject", "cancel"] {
+        let (status, body) = mallory.post(&format!("/v1/proposals/{id}/{verb}"), &scene.shown).await;
+        assert_eq!((status, &body["code"]), (404, &json!("proposal_not_found")), "{verb}");
+    }
+    for query in ["", "?state=pending", "?agent=bot", "?limit=200"] {
+        let (status, body) = mallory.get(&format!("/v1/proposals{query}")).await;
+        assert_eq!((status, &body["proposals"]), (200, &json!([])), "{query}");
+    }
+    // Who has a relation sees it: the person it is for, whom the rule names, the agent's owner.
+    for person in ["ann", "fiona", "olga"] {
+        let person = scene.gate.sign_in(person).await;
+        assert_eq!(person.get(&format!("/v1/proposals/{id}")).await.0, 200, "{person:?}");
+    }
+    // And seeing is not deciding, nor withdrawing.
+    let ann = scene.gate.sign_in("ann").await;
+    let (status, body) = ann.post(&format!("/v1/proposals/{id}/approve"), &scene.shown).await;
+    assert_eq!((status, &body["code"]), (403, &json!("not_eligible")));
+    let (status, body) = scene.frank.post(&format!("/v1/proposals/{id}/cancel"), &json!({})).await;
+    assert_eq!((status, &body["code"]), (403, &json!("not_permitted")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_whole_log_needs_a_role() {
+    let upstream = Upstream::start().await;
+    let scene = Scene::start(&upstream).await;
+    let (ann, mallory) = (scene.gate.sign_in("ann").await, scene.gate.sign_in("mallory").await);
+    let entries = scene.gate.dir.entries_written();
+    for path in ["/v1/log/checkpoint", "/v1/log/entries", "/v1/log/entries?from=3", "/v1/log/export"] {
+        for (name, person) in [("ann", &ann), ("frank", &scene.frank), ("mallory", &mallory)] {
+            let (status, body) = person.get(path).await;
+            assert_eq!((status, &body["code"]), (403, &json!("not_permitted")), "{name} at {path}");
+        }
+    }
+    assert_eq!(scene.gate.dir.entries_written(), entries, "an export that was refused is not in the log");
+    for path in ["/v1/log/checkpoint", "/v1/log/entries", "/v1/log/export"] {
+        assert_eq!(scene.olga.get(path).await.0, 200, "{path}");
+    }
+}
+
+/// `Host` headers that do not name the listener, given its port. None is no header at all.
+fn foreign_hosts(port: &str) -> Vec<Vec<String>> {
+    let with_port = [
+        "evil.example",
+        "127.0.0.1.evil.example",
+        "localhost.evil.example",
+        "localhost.",
+        "127.0.0.2",
+        "127.1",
+        "2130706433",
+        "0x7f.0.0.1",
+        "0.0.0.0",
+        "[::]",
+        "[::ffff:127.0.0.1]",
+        "gate.test",
+        "ann@127.0.0.1",
+        "127.0.0.1:80",
+    ];
+    let mut hosts: Vec<Vec<String>> = with_port.iter().map(|h| vec![format!("{h}:{port}")]).collect();
+    let bare = ["", "evil.example", "127.0.0.1", "localhost", "127.0.0.1:1", "localhost:1"];
+    hosts.extend(bare.iter().map(|h| vec![(*h).to_owned()]));
+    let own = format!("127.0.0.1:{port}");
+    hosts.push(vec![]);
+    hosts.push(vec![own.clone(), own.clone()]);
+    hosts.push(vec![own.clone(), "evil.example".to_owned()]);
+    hosts.push(vec![format!("{own}, evil.example")]);
+    hosts
+}
+
+/// `Origin` headers of pages that are not ours.
+fn foreign_origins(port: &str, other: &str) -> Vec<Vec<String>> {
+    let own = format!("http://127.0.0.1:{port}");
+    let one = [
+        "http://evil.example".to_owned(),
+        "https://evil.example".to_owned(),
+        format!("http://evil.example:{port}"),
+        format!("http://127.0.0.1.evil.example:{port}"),
+        format!("{own}.evil.example"),
+        format!("{own}@evil.example"),
+        format!("{own}/"),
+        "http://127.0.0.1".to_owned(),
+        "http://localhost:1".to_owned(),
+        other.to_owned(),
+        format!("ftp://127.0.0.1:{port}"),
+        format!("127.0.0.1:{port}"),
+        "chrome-extension://abcdefgh".to_owned(),
+        "file://".to_owned(),
+        "null".to_owned(),
+        String::new(),
+    ];
+    let mut origins: Vec<Vec<String>> = one.into_iter().map(|o| vec![o]).collect();
+    origins.push(vec![own.clone(), own]);
+    origins
+}
+
+/// Sends a request down to the bytes, as no polite client would, and gives the status and the body.
+async fn knock(base: &str, line: &str, headers: &[(&str, &str)]) -> (u16, Value) {
+    let mut request = format!("{line} HTTP/1.1\r\nConnection: close\r\n");
+    for (name, value) in headers {
+        request.push_str(&format!("{name}: {value}\r\n"));
+    }
+    let mut stream = TcpStream::connect(base.trim_start_matches("http://")).await.unwrap();
+    stream.write_all(format!("{request}\r\n").as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
+    let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+    (status, serde_json::from_str(body).unwrap_or(Value::String(body.to_owned())))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_foreign_host_or_origin_is_refused_on_both_listeners_whatever_it_asks_t131() {
+    let upstream = Upstream::start().await;
+    let scene = Scene::start(&upstream).await;
+    let (key, session) = (scene.gate.key("bot"), scene.olga.session.clone());
+    for (base, other, token) in
+        [(&scene.gate.agents, &scene.gate.people, &key), (&scene.gate.people, &scene.gate.agents, &session)]
+    {
+        let port = base.rsplit(':').next().unwrap();
+        let authorization = format!("Bearer {token}");
+        let own = format!("127.0.0.1:{port}");
+        for line in
+            ["GET /livez", "GET /v1/proposals", "POST /v1/sign-in", "GET /nowhere", "OPTIONS /v1/proposals"]
+        {
+            for hosts in foreign_hosts(port) {
+                let mut headers = vec![("Authorization", authorization.as_str())];
+                headers.extend(hosts.iter().map(|h| ("Host", h.as_str())));
+                let (status, body) = knock(base, line, &headers).await;
+                assert_eq!((status, &body["code"]), (421, &json!("wrong_host")), "{line} with {hosts:?}");
+            }
+            for origins in foreign_origins(port, other) {
+                let mut headers = vec![("Host", own.as_str()), ("Authorization", authorization.as_str())];
+                headers.extend(origins.iter().map(|o| ("Origin", o.as_str())));
+                let (status, body) = knock(base, line, &headers).await;
+                assert_eq!((status, &body["code"]), (403, &json!("wrong_origin")), "{line} with {origins:?}");
+            }
+        }
+        for host in
+            [own.clone(), format!("localhost:{port}"), format!("LocalHost:{port}"), format!("[::1]:{port}")]
+        {
+            let (status, _) = knock(base, "GET /livez", &[("Host", &host)]).await;
+            assert_eq!(status, 200, "{host}");
+            let origin = format!("http://{host}");
+            let headers = [("Host", host.as_str()), ("Origin", &origin), ("Authorization", &authorization)];
+            assert_eq!(knock(base, "GET /v1/proposals", &headers).await.0, 200, "{origin}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_answer_carries_the_headers_that_keep_browsers_out() {
+    let upstream = Upstream::start().await;
+    let gate = GateDir::new(&upstream).serve();
+    let csp = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
+               form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+    let expected = [
+        ("cache-control", "no-store"),
+        ("x-content-type-options", "nosniff"),
+        ("referrer-policy", "no-referrer"),
+        ("cross-origin-opener-policy", "same-origin"),
+        ("cross-origin-resource-policy", "same-origin"),
+        ("x-frame-options", "DENY"),
+        ("content-security-policy", csp),
+    ];
+    for base in [&gate.agents, &gate.people] {
+        let cases = [
+            ("GET", "/livez", None, 200),
+            ("GET", "/v1/proposals", None, 401),
+            ("GET", "/v1/nowhere", None, 404),
+            ("DELETE", "/livez", None, 405),
+            ("GET", "/livez", Some(("host", "evil.example")), 421),
+            ("GET", "/livez", Some(("origin", "http://evil.example")), 403),
+        ];
+        for (method, path, extra, status) in cases {
+            let mut request = http().request(method.parse().unwrap(), format!("{base}{path}"));
+            if let Some((name, value)) = extra {
+                request = request.header(name, value);
+            }
+            let response = request.send().await.unwrap();
+            assert_eq!(response.status().as_u16(), status, "{method} {path}");
+            for (name, value) in expected {
+                assert_eq!(response.headers()[name], value, "{name} of {method} {path}");
+            }
+            for absent in ["access-control-allow-origin", "server", "set-cookie", "x-powered-by"] {
+                assert!(!response.headers().contains_key(absent), "{absent} of {method} {path}");
+            }
+            if status == 401 {
+                assert_eq!(response.headers()["www-authenticate"], "Bearer");
+            }
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! Deadlines run out by themselves.
+
+use serde_json::json;
+
+use crate::support::{GateDir, Reply, Upstream};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_decides_in_time_expires_and_a_late_approval_changes_nothing_t13() {
+    let upstream = Upstream::start().await;
+    upstream.on("GET /items/i_1", Reply::json(200, &json!({ "price": 5_000, "currency": "usd" })));
+    let dir = GateDir::new(&upstream);
+    dir.edit("approvals.toml", "decide_in = \"30m\"", "decide_in = \"1s\"");
+    let gate = dir.serve();
+    let (status, pending) = gate.propose("shop.price.set", json!({ "id": "i_1", "price": 20_000 })).await;
+    assert_eq!(status, 202, "{pending}");
+    let id = pending["id"].as_str().unwrap();
+    let settled = gate.settled(id).await;
+    assert_eq!(
+        (&settled["state"], &settled["clock"], &settled["message"]),
+        (&json!("expired"), &json!("decide_by"), &json!("NOT DONE. Nobody decided in time."))
+    );
+    let olga = gate.sign_in("olga").await;
+    let frank = gate.sign_in("frank").await;
+    for verb in ["approve", "reject"] {
+        let body = frank.look(id).await;
+        let (status, answer) = frank.post(&format!("/v1/proposals/{id}/{verb}"), &body).await;
+        assert_eq!((status, &answer["code"]), (409, &json!("wrong_state")), "{answer}");
+    }
+    let (status, answer) = olga.post(&format!("/v1/proposals/{id}/cancel"), &json!({})).await;
+    assert_eq!((status, &answer["code"]), (409, &json!("wrong_state")), "{answer}");
+    let (_, history) = olga.get(&format!("/v1/proposals/{id}/history")).await;
+    let events: Vec<&str> = history["entries"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|e| e["entry"]["event"].as_str().unwrap())
+        .collect();
+    assert_eq!(events, ["proposal.pending", "proposal.expired"]);
+    assert!(upstream.writes().is_empty());
+    gate.stop_with_sound_log();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_that_waits_is_told_that_it_expired_and_may_ask_again() {
+    let upstream = Upstream::start().await;
+    upstream.on("GET /items/i_1", Reply::json(200, &json!({ "price": 5_000, "currency": "usd" })));
+    let dir = GateDir::new(&upstream);
+    dir.edit("approvals.toml", "decide_in = \"30m\"", "decide_in = \"1s\"");
+    let gate = dir.serve();
+    let ask = async || {
+        let body = json!({ "action": "shop.price.set", "input": { "id": "i_1", "price": 20_000 }, "on_behalf_of": "ann" });
+        let request = crate::support::gate::http()
+            .post(format!("{}/v1/proposals?wait=20", gate.agents))
+            .bearer_auth(gate.key("bot"))
+            .header("content-type", "application/json")
+            .body(body.to_string());
+        crate::support::gate::send(request).await
+    };
+    let (status, first) = ask().await;
+    assert_eq!((status, &first["code"]), (409, &json!("expired")), "{first}");
+    let (status, second) = ask().await;
+    assert_eq!((status, &second["code"]), (409, &json!("expired")), "{second}");
+    assert_ne!(first["proposal"]["id"], second["proposal"]["id"], "what expired is not joined");
+    assert!(upstream.writes().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_expired_while_the_gate_was_down_does_not_run_when_it_is_back_t13() {
+    let upstream = Upstream::start().await;
+    upstream.on("GET /items/i_1", Reply::json(200, &json!({ "price": 5_000, "currency": "usd" })));
+    let gate = GateDir::new(&upstream).serve();
+    let (_, pending) = gate.propose("shop.price.set", json!({ "id": "i_1", "price": 20_000 })).await;
+    let id = pending["id"].as_str().unwrap().to_owned();
+    let shown = gate.sign_in("frank").await.look(&id).await;
+    let dir = gate.kill();
+    // Both places say when it is due; an hour passes for both.
+    let moved = "UPDATE proposal SET due = 1, moving = json_set(moving, '$.state.decide_by', 1) WHERE id = ?";
+    dir.change(moved, &[&id]);
+    let gate = dir.serve();
+    let frank = gate.sign_in("frank").await;
+    let (status, answer) = frank.post(&format!("/v1/proposals/{id}/approve"), &shown).await;
+    assert_eq!(status, 409, "{answer}");
+    assert_eq!(gate.settled(&id).await["state"], "expired");
+    assert!(upstream.writes().is_empty());
+}

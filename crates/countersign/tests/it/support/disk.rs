@@ -1,0 +1,56 @@
+//! What somebody can do who reaches the gate's disk.
+
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use super::gate::assert_done;
+use super::{Gate, GateDir};
+
+const SCRIPT: &str = r"
+import json, sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], timeout=20)
+cursor = connection.execute(sys.argv[2], json.loads(sys.argv[3]))
+rows = cursor.fetchall()
+connection.commit()
+print(json.dumps({'rows': rows, 'changed': cursor.rowcount}))
+";
+
+impl GateDir {
+    fn sqlite(&self, sql: &str, values: &[&str]) -> Value {
+        let path = self.path().join("state/countersign.db");
+        let output = Command::new("python3")
+            .args(["-c", SCRIPT])
+            .arg(path)
+            .args([sql, &json!(values).to_string()])
+            .output()
+            .unwrap();
+        assert_done(&output);
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    /// The rows of a query on the gate's SQLite file.
+    pub(crate) fn query(&self, sql: &str, values: &[&str]) -> Vec<Value> {
+        self.sqlite(sql, values)["rows"].as_array().unwrap().clone()
+    }
+
+    /// Changes exactly one row of the gate's SQLite file.
+    pub(crate) fn change(&self, sql: &str, values: &[&str]) {
+        assert_eq!(self.sqlite(sql, values)["changed"], 1, "{sql}");
+    }
+
+    /// How many entries were ever written, integrated or not.
+    pub(crate) fn entries_written(&self) -> u64 {
+        self.query("SELECT COUNT(*) FROM log_entry", &[])[0][0].as_u64().unwrap()
+    }
+}
+
+impl Gate {
+    /// Stops the gate; its whole log must verify under the key that it named at its start.
+    pub(crate) fn stop_with_sound_log(self) {
+        let vkey = self.vkey.clone();
+        let dir = self.stop();
+        assert_done(&dir.run(&["log", "export", "--dir", ".", "--out", "log.export"]));
+        assert_done(&dir.run(&["log", "verify", "log.export", "--key", &vkey]));
+    }
+}
