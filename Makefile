@@ -6,7 +6,7 @@ demo: ## the whole story in one minute: an agent, a policy, a person, a log
 test: ## install what the tests need (Debian, as root) and run them all
 	scripts/setup-tools.sh && scripts/test.sh
 test-browser: ## only the tests that drive Chromium
-	scripts/setup-tools.sh && scripts/test.sh -p countersign --test it browser
+	scripts/setup-tools.sh && scripts/test.sh -p countersign --test it browser_
 bless: ## accept what the tests see now as right: snapshots and generated documents; read the diff
 	scripts/setup-tools.sh && BLESS=1 INSTA_UPDATE=always scripts/test.sh --workspace --no-fail-fast
 bench: ## measure the gate beside its yardsticks; QUICK=1 for a short run

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Runs every test and lets none be skipped for a missing tool; scripts/setup-tools.sh installs the tools.
-# With arguments, runs only what they select: scripts/test.sh -p countersign --test it browser
+# With arguments, runs only what they select: scripts/test.sh -p countersign --test it browser_
 set -eu
 cd "$(dirname "$0")/.."
 export COUNTERSIGN_TOOLS="$PWD/.tools" COUNTERSIGN_REQUIRE_TOOLS=1 COUNTERSIGN_REQUIRE_POSTGRES=1
