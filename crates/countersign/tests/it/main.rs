@@ -16,6 +16,7 @@ mod altered;
 mod approval;
 mod authz;
 mod bad_input;
+mod browser_smoke;
 mod check;
 mod cost;
 mod crash;

@@ -6,6 +6,7 @@ pub(crate) mod log;
 pub(crate) mod raw;
 pub(crate) mod upstream;
 pub(crate) mod wait;
+pub(crate) mod webdriver;
 
 pub(crate) use gate::{Gate, GateDir, Person};
 pub(crate) use upstream::{Reply, Upstream};
