@@ -123,8 +123,6 @@ pub(crate) struct Config {
     pub(crate) dir: PathBuf,
     /// The log's name in checkpoints.
     pub(crate) origin: String,
-    /// The environments that manifests may name.
-    pub(crate) environments: Vec<String>,
     /// Where agents connect.
     pub(crate) agents: SocketAddr,
     /// Where people connect.
@@ -252,7 +250,6 @@ pub(crate) fn load_config(dir: &Path) -> Result<Config, Vec<Problem>> {
     Ok(Config {
         dir: dir.to_owned(),
         origin: parsed.gate.origin,
-        environments: parsed.gate.environments,
         agents: parsed.listen.agents,
         people: parsed.listen.people,
         people_url: parsed.listen.people_url.map(|u| u.trim_end_matches('/').to_owned()),

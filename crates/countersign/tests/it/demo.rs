@@ -19,7 +19,7 @@ fn demo(dir: &Path) -> Command {
 async fn told(dir: &Path) -> String {
     let run = demo(dir).arg("--auto").output();
     let Output { status, stdout, stderr } =
-        tokio::time::timeout(Duration::from_secs(60), run).await.expect("the demo does not end").unwrap();
+        tokio::time::timeout(Duration::from_mins(1), run).await.expect("the demo does not end").unwrap();
     let text = String::from_utf8(stdout).unwrap();
     assert!(status.success(), "{status}\n{text}\n{}", String::from_utf8_lossy(&stderr));
     assert!(!text.contains("BROKEN"), "{text}");

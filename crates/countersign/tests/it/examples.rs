@@ -30,7 +30,7 @@ struct Step {
 const END: char = '\u{1e}';
 
 /// For a whole transcript. Its slowest steps take about a second.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()

@@ -7,6 +7,8 @@
     clippy::string_slice,
     clippy::arithmetic_side_effects,
     clippy::disallowed_methods,
+    clippy::print_stdout,
+    clippy::print_stderr,
     reason = "a failed step must fail the test"
 )]
 

@@ -62,7 +62,10 @@ fn files(folder: &str) -> Vec<Text> {
 }
 
 fn rust(folder: &str) -> Vec<Text> {
-    files(folder).into_iter().filter(|f| f.path.ends_with(".rs")).collect()
+    files(folder)
+        .into_iter()
+        .filter(|f| std::path::Path::new(&f.path).extension().is_some_and(|e| e == "rs"))
+        .collect()
 }
 
 fn product(folder: &str) -> Vec<Text> {

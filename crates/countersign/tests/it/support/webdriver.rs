@@ -251,7 +251,6 @@ fn program(name: &str) -> Option<PathBuf> {
         .find(|path| path.is_file())
 }
 
-#[expect(clippy::print_stderr, reason = "a skipped test must be seen")]
 fn missing() {
     let advice = "there is no Chromium with its driver on this machine; run scripts/setup-tools.sh";
     assert!(!std::env::var("COUNTERSIGN_REQUIRE_TOOLS").is_ok_and(|v| v == "1"), "{advice}");
