@@ -8,7 +8,7 @@ export COUNTERSIGN_TOOLS="$PWD/.tools" COUNTERSIGN_REQUIRE_TOOLS=1 COUNTERSIGN_R
 # cargo-nextest runs the same tests faster where it is installed, and is not needed. It knows no doc tests.
 if cargo nextest --version >/dev/null 2>&1; then
     if [ $# -gt 0 ]; then exec cargo nextest run "$@"; fi
-    cargo nextest run --workspace
+    cargo nextest run --workspace --no-fail-fast
 else
     if [ $# -gt 0 ]; then exec cargo test "$@"; fi
     cargo test --workspace --lib --bins --tests

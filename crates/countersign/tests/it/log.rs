@@ -103,6 +103,9 @@ async fn an_export_verifies_offline_and_better_beside_what_was_kept_elsewhere_t1
     let (status, online) = olga.get("/v1/log/export").await;
     assert_eq!(status, 200);
     assert!(matches!(finding(online.as_str().unwrap().as_bytes(), Some(&early)), Finding::Verified { .. }));
+    // Something happens after it, so that what was exported is older than what is signed in the end.
+    let (status, body) = gate.propose("shop.note.add", json!({ "id": "i_1", "text": "later" })).await;
+    assert_eq!(status, 200, "{body}");
     // Beside the running gate, from its directory.
     assert!(matches!(finding(&gate.export(), Some(&early)), Finding::Verified { .. }));
     let dir = gate.stop();
