@@ -27,6 +27,11 @@ const OWN: &[ErrorCode] = &[
         meaning: "The `Host` header does not name this gate; see `hosts` in `countersign.toml`.",
     },
     ErrorCode {
+        code: "wrong_origin",
+        status: 403,
+        meaning: "A page of another origin sent the request; nothing was read of it.",
+    },
+    ErrorCode {
         code: "route_not_found",
         status: 404,
         meaning: "There is no such route on this listener; agents and people have a listener each.",
