@@ -118,6 +118,12 @@ impl Browser {
         self.get(&format!("/element/{id}/attribute/{name}")).await.as_str().map(str::to_owned)
     }
 
+    /// What follows is done inside this frame of the page, until the next `goto`.
+    pub(crate) async fn enter_frame(&self, css: &str) {
+        let id = self.find(css).await;
+        self.post("/frame", json!({ "id": { ELEMENT: id } })).await;
+    }
+
     /// Runs the body of a function in the page and gives what it returns, after its promise if it is one.
     pub(crate) async fn execute(&self, js: &str) -> Value {
         self.post("/execute/sync", json!({ "script": js, "args": [] })).await
