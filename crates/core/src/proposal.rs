@@ -25,7 +25,7 @@ use crate::json::CanonicalInput;
 use crate::preview::Preview;
 use crate::time::Timestamp;
 
-pub use apply::{apply, open};
+pub use apply::{apply, late_result, open};
 pub use event::{Event, EventName};
 pub use state::{Clock, RefusedCode, State, StateName};
 

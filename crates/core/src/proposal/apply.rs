@@ -6,6 +6,7 @@ use super::{Binding, Clock, Event, EventName, Proposal, Record, RefusedCode, Sta
 use crate::approval::{Approval, Standing};
 use crate::audit::{Actor, Entry, EventCode};
 use crate::decision::{Decision, Verdict};
+use crate::id::AttemptId;
 use crate::outcome::{Outcome, Response};
 use crate::refusal::Refusal;
 use crate::time::Timestamp;
@@ -252,12 +253,30 @@ fn finish(record: &Record, outcome: &Outcome, now: Timestamp) -> Step {
             (State::Unknown { attempt, at: now, cause, response }, EventCode::Unknown, Some(cause))
         }
     };
-    let answer = match outcome {
+    let answer = answer_of(outcome).map(response_of);
+    let data =
+        json!({ "attempt": attempt, "cause": cause, "response": answer, "undo": record.proposal.undo });
+    step(record, state, code, Actor::Gate, data, now)
+}
+
+/// The entry for a result that came after its attempt had been given up: evidence, and no move. Like every
+/// entry it holds a digest of the answer and never its body, which could not be erased from the log (T122).
+pub fn late_result(record: &Record, attempt: AttemptId, outcome: &Outcome, now: Timestamp) -> Entry {
+    let (name, cause) = match outcome {
+        Outcome::Succeeded { .. } => (StateName::Succeeded, None),
+        Outcome::Failed { cause, .. } => (StateName::Failed, Some(cause)),
+        Outcome::Unknown { cause, .. } => (StateName::Unknown, Some(cause)),
+    };
+    let answer = answer_of(outcome).map(response_of);
+    let data = json!({ "attempt": attempt, "outcome": name, "cause": cause, "response": answer });
+    Entry::new(now, EventCode::LateResult, Actor::Gate, data).about(record.proposal.id, 0)
+}
+
+fn answer_of(outcome: &Outcome) -> Option<&Response> {
+    match outcome {
         Outcome::Succeeded { response } => Some(response),
         Outcome::Failed { response, .. } | Outcome::Unknown { response, .. } => response.as_ref(),
-    };
-    let data = json!({ "attempt": attempt, "cause": cause, "response": answer.map(response_of), "undo": record.proposal.undo });
-    step(record, state, code, Actor::Gate, data, now)
+    }
 }
 
 /// What the log keeps of an answer: its status and a digest. The body lives beside the log and may be erased.

@@ -213,6 +213,18 @@ fn opened(decision: Decision) -> Record {
 }
 
 #[test]
+fn a_late_result_enters_the_log_without_the_body_of_the_answer() {
+    let answer = Response { body: json!({ "card": "4242-said-once" }), ..response() };
+    let outcome = Outcome::Unknown { cause: Cause::UnclearStatus, response: Some(answer) };
+    let record = opened(allow());
+    let entry = late_result(&record, attempt(1), &outcome, at(5));
+    assert_eq!((entry.proposal, entry.version), (Some(record.proposal.id), 0));
+    assert_eq!((&entry.data["outcome"], &entry.data["response"]["status"]), (&json!("unknown"), &json!(200)));
+    assert!(entry.data["response"]["body"].as_str().unwrap().starts_with("sha256:"));
+    assert!(!String::from_utf8(entry.to_bytes()).unwrap().contains("4242"));
+}
+
+#[test]
 fn a_record_that_was_altered_is_never_dispatched_t01() {
     let whole = opened(allow());
     let event = dispatch(whole.binding.intent, allow());

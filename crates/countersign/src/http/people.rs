@@ -10,7 +10,7 @@ use countersign_core::audit::{Actor, Entry, EventCode};
 use countersign_core::directory::Role;
 use countersign_core::refusal::Refusal;
 use countersign_engine::fault::Stop;
-use countersign_engine::gate::Viewer;
+use countersign_engine::gate::{Verdict, Viewer};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -85,9 +85,7 @@ pub(super) async fn approve(
     body: Body,
 ) -> Response {
     let work = async {
-        let bytes = read_limited(&headers, body).await?;
-        let verdict =
-            wire::read_body::<VerdictBody>(&bytes)?.into_verdict(person.id.clone(), channel(&headers))?;
+        let verdict = verdict(&person, &headers, body).await?;
         let record = app.gate.approve(proposal_id(&id)?, verdict).await?;
         Ok(json_response(StatusCode::OK, &wire::for_person(&app.gate, &record, &person.id)))
     };
@@ -102,13 +100,17 @@ pub(super) async fn reject(
     body: Body,
 ) -> Response {
     let work = async {
-        let bytes = read_limited(&headers, body).await?;
-        let verdict =
-            wire::read_body::<VerdictBody>(&bytes)?.into_verdict(person.id.clone(), channel(&headers))?;
+        let verdict = verdict(&person, &headers, body).await?;
         let record = app.gate.reject(proposal_id(&id)?, verdict).await?;
         Ok(json_response(StatusCode::OK, &wire::for_person(&app.gate, &record, &person.id)))
     };
     answer(&app, work.await)
+}
+
+/// What a person decided, from a body that was read whole.
+async fn verdict(person: &Person, headers: &HeaderMap, body: Body) -> Result<Verdict, Stop> {
+    let bytes = read_limited(headers, body).await?;
+    Ok(wire::read_body::<VerdictBody>(&bytes)?.into_verdict(person.id.clone(), channel(headers))?)
 }
 
 /// Which surface a person used. A label for the log; it decides nothing.

@@ -8,7 +8,7 @@ use countersign_core::action::Action;
 use countersign_core::decision::{Decision, Verdict};
 use countersign_core::id::ProposalId;
 use countersign_core::outcome::{Cause, Outcome};
-use countersign_core::proposal::{Binding, Event, Record, RefusedCode, State, StateName, apply};
+use countersign_core::proposal::{Binding, Event, Record, RefusedCode, State, StateName, apply, late_result};
 use countersign_core::refusal::Refusal;
 use countersign_core::ruleset::Ruleset;
 use tracing::instrument;
@@ -197,11 +197,9 @@ impl Gate {
 
     /// Somebody has given this attempt up already: the result is kept as evidence, the state is not touched.
     async fn keep_late(&self, record: &Record, event: &Event) -> Result<Record, Stop> {
-        use countersign_core::audit::{Actor, Entry, EventCode};
-        let Event::Finish { attempt, outcome } = event else { return self.load(record.proposal.id).await };
-        let data = serde_json::json!({ "attempt": attempt, "outcome": outcome });
-        let entry = Entry::new(self.0.world.now(), EventCode::LateResult, Actor::Gate, data);
-        self.note(entry.about(record.proposal.id, 0)).await?;
+        if let Event::Finish { attempt, outcome } = event {
+            self.note(late_result(record, *attempt, outcome, self.0.world.now())).await?;
+        }
         self.load(record.proposal.id).await
     }
 
