@@ -195,9 +195,12 @@ fn each_crate_keeps_to_its_own_dependencies() {
         }
     };
     let surfaces = ["axum", "clap", "askama", "tower", "countersign"];
-    no("core", &[&surfaces[..], &["tokio", "sqlx", "reqwest", "tracing", "countersign-engine"]].concat());
+    no(
+        "core",
+        &[&surfaces[..], &["tokio", "sqlx", "rusqlite", "reqwest", "tracing", "countersign-engine"]].concat(),
+    );
     no("engine", &surfaces);
-    no("countersign", &["sqlx"]);
+    no("countersign", &["sqlx", "rusqlite"]);
 }
 
 #[test]

@@ -13,6 +13,7 @@ use sqlx::{AssertSqlSafe, SqlSafeStr as _, SqlStr};
 
 use super::db::Value;
 use super::desk::{Desk, Tx};
+use super::error::{self, Error};
 use super::rows::{MoveRow, OpenRow, Write};
 
 /// What became of one step of a committed batch.
@@ -28,13 +29,13 @@ pub(super) enum Fate {
 #[derive(Debug)]
 pub(super) enum BatchError {
     /// Nothing of it is there.
-    Undone(sqlx::Error),
+    Undone(Error),
     /// It may be there or not: the commit itself did not come back.
-    InDoubt(sqlx::Error),
+    InDoubt(Error),
 }
 
-impl From<sqlx::Error> for BatchError {
-    fn from(error: sqlx::Error) -> Self {
+impl From<Error> for BatchError {
+    fn from(error: Error) -> Self {
         Self::Undone(error)
     }
 }
@@ -119,7 +120,7 @@ impl Batcher {
         tx: &mut Tx<'_>,
         writes: &[&Write],
         won: &mut HashSet<String>,
-    ) -> sqlx::Result<()> {
+    ) -> error::Result<()> {
         let mut openings: Vec<&OpenRow> = writes
             .iter()
             .filter_map(|w| match w {
@@ -149,7 +150,7 @@ impl Batcher {
         tx: &mut Tx<'_>,
         moves: &[&MoveRow],
         won: &mut HashSet<String>,
-    ) -> sqlx::Result<()> {
+    ) -> error::Result<()> {
         for chunk in chunks(moves) {
             let values = chunk.iter().flat_map(|m| moving_values(m)).collect::<Vec<_>>();
             let sql = self.text(Text::Move, chunk.len());
@@ -167,7 +168,7 @@ impl Batcher {
     }
 
     /// The entries, in the order in which the steps came.
-    async fn log(&mut self, tx: &mut Tx<'_>, written: &[&Write]) -> sqlx::Result<()> {
+    async fn log(&mut self, tx: &mut Tx<'_>, written: &[&Write]) -> error::Result<()> {
         for chunk in chunks(written) {
             let mut values = Vec::with_capacity(chunk.len().saturating_mul(4));
             for write in chunk {
@@ -185,7 +186,7 @@ impl Batcher {
     }
 
     /// One statement for the whole batch, however many steps it holds.
-    async fn count(&mut self, tx: &mut Tx<'_>, written: &[&Write]) -> sqlx::Result<()> {
+    async fn count(&mut self, tx: &mut Tx<'_>, written: &[&Write]) -> error::Result<()> {
         let mut deltas: BTreeMap<StateName, i64> = BTreeMap::new();
         let mut add = |state: StateName, n: i64| {
             let delta = deltas.entry(state).or_default();

@@ -8,27 +8,24 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::str::FromStr as _;
-use std::time::Duration;
 
-use sqlx::ConnectOptions as _;
-use sqlx::SqlSafeStr as _;
 use sqlx::postgres::PgConnectOptions;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use sqlx::{ConnectOptions as _, SqlSafeStr as _};
 
 use super::db::{Connection, Row, Target};
+use super::error::{Error, Result};
+use super::sqlite;
 use crate::fault::Fault;
 
 /// The first SQLite without the race that could lose a WAL (R36).
 const SQLITE_VERSION_MIN: (u32, u32, u32) = (3, 51, 3);
 /// The oldest PostgreSQL that the tests run on.
 const POSTGRES_VERSION_MIN: i64 = 150_000;
-/// How long a statement waits for somebody else's lock on the file: an administrator's short write.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// `PRAGMA synchronous` reads back as 2 for FULL.
 const FULL: i64 = 2;
 
 /// Reads `sqlite:path`, `sqlite://path` or `postgres://…`.
-pub(super) fn target(url: &str) -> Result<Target, Fault> {
+pub(super) fn target(url: &str) -> std::result::Result<Target, Fault> {
     let refuse = |detail: String| Err(Fault::new("read the database URL", detail));
     if let Some(rest) = url.strip_prefix("sqlite:") {
         let path = rest.strip_prefix("//").unwrap_or(rest);
@@ -38,7 +35,7 @@ pub(super) fn target(url: &str) -> Result<Target, Fault> {
         if path.contains('?') {
             return refuse(format!("`{url}`: a SQLite URL takes no parameters"));
         }
-        return Ok(sqlite(Path::new(path)));
+        return Ok(Target::Sqlite(sqlite::File::new(Path::new(path))));
     }
     if url.starts_with("postgres://") || url.starts_with("postgresql://") {
         // The URL may hold a password, so it is not repeated.
@@ -49,34 +46,10 @@ pub(super) fn target(url: &str) -> Result<Target, Fault> {
     refuse("a database URL starts with `sqlite:` or `postgres://`".to_owned())
 }
 
-fn sqlite(path: &Path) -> Target {
-    let common = SqliteConnectOptions::new()
-        .filename(path)
-        .create_if_missing(false)
-        .busy_timeout(BUSY_TIMEOUT)
-        .foreign_keys(true)
-        .disable_statement_logging();
-    let writing = common
-        .clone()
-        .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Full)
-        // Kilobytes, by SQLite's convention for negative numbers: memory is promised small.
-        .pragma("cache_size", "-4096")
-        // A WAL that grew under load is cut back when it is next reset.
-        .pragma("journal_size_limit", "16777216");
-    let reading = common
-        .read_only(true)
-        .pragma("query_only", "ON")
-        .pragma("cache_size", "-1024")
-        // Rows pass from SQLite's thread in bulk.
-        .row_buffer_size(256);
-    Target::Sqlite { writing: Box::new(writing), reading: Box::new(reading) }
-}
-
 /// The file of a target, when it is one.
 pub(super) fn file(target: &Target) -> Option<&Path> {
     match target {
-        Target::Sqlite { writing, .. } => Some(writing.get_filename()),
+        Target::Sqlite(file) => Some(&file.path),
         Target::Postgres(_) => None,
     }
 }
@@ -84,7 +57,7 @@ pub(super) fn file(target: &Target) -> Option<&Path> {
 /// Takes the lock beside the file, so that one process at a time is the gate (T101).
 ///
 /// The lock is the operating system's and ends with the process, however it ends.
-pub(super) fn lock(path: &Path) -> Result<File, Fault> {
+pub(super) fn lock(path: &Path) -> std::result::Result<File, Fault> {
     let beside = PathBuf::from(format!("{}.lock", path.display()));
     // For its owner alone: whoever can open the file could hold the lock and keep the gate from starting.
     let file = File::options().create(true).truncate(false).write(true).mode(0o600).open(&beside);
@@ -105,36 +78,39 @@ pub(super) fn at(path: &Path, error: &io::Error) -> io::Error {
 }
 
 /// Opens a writing connection and makes sure that it is what the store relies on.
-pub(super) async fn checked(target: &Target) -> sqlx::Result<Connection> {
+pub(super) async fn checked(target: &Target) -> Result<Connection> {
     let mut connection = Connection::open(target).await?;
     match target {
-        Target::Sqlite { .. } => check_sqlite(&mut connection).await?,
+        Target::Sqlite(_) => check_sqlite(&mut connection).await?,
         Target::Postgres(_) => check_postgres(&mut connection).await?,
     }
     Ok(connection)
 }
 
-fn wrong(detail: String) -> sqlx::Error {
-    sqlx::Error::Configuration(detail.into())
+async fn one(connection: &mut Connection, sql: &'static str) -> Result<Row> {
+    connection
+        .fetch(sql.into_sql_str(), &[])
+        .await?
+        .into_iter()
+        .next()
+        .ok_or(Error::Foreign("a row is missing"))
 }
 
-async fn one(connection: &mut Connection, sql: &'static str) -> sqlx::Result<Row> {
-    connection.fetch(sql.into_sql_str(), &[]).await?.into_iter().next().ok_or(sqlx::Error::RowNotFound)
-}
-
-async fn check_sqlite(connection: &mut Connection) -> sqlx::Result<()> {
+async fn check_sqlite(connection: &mut Connection) -> Result<()> {
     let row = one(connection, "SELECT sqlite_version()").await?;
     let version = row.text(0)?;
     if !is_sound(version) {
         let (major, minor, patch) = SQLITE_VERSION_MIN;
-        return Err(wrong(format!("SQLite {version} can lose a write; {major}.{minor}.{patch} is needed")));
+        return Err(Error::Unfit(format!(
+            "SQLite {version} can lose a write; {major}.{minor}.{patch} is needed"
+        )));
     }
     let synchronous = one(connection, "PRAGMA synchronous").await?.integer(0)?;
     let journal = one(connection, "PRAGMA journal_mode").await?;
     let keys = one(connection, "PRAGMA foreign_keys").await?.integer(0)?;
     match (synchronous, journal.text(0)?, keys) {
         (FULL, "wal", 1) => Ok(()),
-        (synchronous, journal, keys) => Err(wrong(format!(
+        (synchronous, journal, keys) => Err(Error::Unfit(format!(
             "SQLite runs with synchronous={synchronous}, journal_mode={journal}, foreign_keys={keys}; \
              2, wal and 1 are needed"
         ))),
@@ -150,7 +126,7 @@ fn is_sound(version: &str) -> bool {
     }
 }
 
-async fn check_postgres(connection: &mut Connection) -> sqlx::Result<()> {
+async fn check_postgres(connection: &mut Connection) -> Result<()> {
     let row = one(
         connection,
         "SELECT CAST(current_setting('server_version_num') AS BIGINT), \
@@ -159,14 +135,16 @@ async fn check_postgres(connection: &mut Connection) -> sqlx::Result<()> {
     .await?;
     let version = row.integer(0)?;
     if version < POSTGRES_VERSION_MIN {
-        return Err(wrong(format!("PostgreSQL reports version {version}; 15 is needed")));
+        return Err(Error::Unfit(format!("PostgreSQL reports version {version}; 15 is needed")));
     }
     if row.text(1)? == "off" {
-        return Err(wrong("PostgreSQL runs with synchronous_commit=off and would lose writes".to_owned()));
+        return Err(Error::Unfit(
+            "PostgreSQL runs with synchronous_commit=off and would lose writes".to_owned(),
+        ));
     }
     // A standby answers with yesterday's truth (T49), and it cannot record.
     if row.text(2)? != "off" {
-        return Err(wrong("this PostgreSQL is read-only; the primary is needed".to_owned()));
+        return Err(Error::Unfit("this PostgreSQL is read-only; the primary is needed".to_owned()));
     }
     Ok(())
 }
@@ -220,12 +198,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("gate.db");
         File::create(&path).unwrap();
-        let Target::Sqlite { writing, reading } = sqlite(&path) else { panic!("this is a file") };
-        let good = Target::Sqlite { writing: writing.clone(), reading: reading.clone() };
-        assert!(checked(&good).await.is_ok());
-        let hasty =
-            Target::Sqlite { writing: Box::new(writing.synchronous(SqliteSynchronous::Normal)), reading };
-        let error = checked(&hasty).await.unwrap_err().to_string();
+        let good = sqlite::File::new(&path);
+        let hasty = sqlite::File { synchronous: "NORMAL", ..good.clone() };
+        assert!(checked(&Target::Sqlite(good)).await.is_ok());
+        let error = checked(&Target::Sqlite(hasty)).await.unwrap_err().to_string();
         assert!(error.contains("synchronous=1"), "{error}");
     }
 }

@@ -3,16 +3,17 @@
 //! Everything above writes one SQL text with `$n`, integers, text and bytes. A statement here is run as it
 //! is; no value is ever pasted into one.
 
-use sqlx::encode::Encode;
-use sqlx::pool::{PoolConnection, PoolOptions};
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgRow};
-use sqlx::query::Query;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqlitePool, SqliteRow};
-use sqlx::types::Type;
-use sqlx::{ConnectOptions as _, Connection as _, Database, Postgres, Row as _, SqlSafeStr, SqlStr, Sqlite};
+use std::sync::Arc;
 
-/// Reading connections to SQLite. Two, so that a long list does not stop a short look.
-const SQLITE_READERS: u32 = 2;
+use rusqlite::types::Value as Owned;
+use sqlx::pool::{PoolConnection, PoolOptions};
+use sqlx::postgres::{PgArguments, PgConnectOptions, PgConnection, PgPool, PgRow};
+use sqlx::query::Query;
+use sqlx::{ConnectOptions as _, Connection as _, Postgres, Row as _, SqlSafeStr, SqlStr};
+
+use super::error::{Error, Result};
+use super::sqlite;
+
 /// Reading connections to PostgreSQL.
 const POSTGRES_READERS: u32 = 4;
 
@@ -20,12 +21,7 @@ const POSTGRES_READERS: u32 = 4;
 #[derive(Debug, Clone)]
 pub(super) enum Target {
     /// A file.
-    Sqlite {
-        /// The writing connection.
-        writing: Box<SqliteConnectOptions>,
-        /// A reading connection: refuses to write.
-        reading: Box<SqliteConnectOptions>,
-    },
+    Sqlite(sqlite::File),
     /// A server.
     Postgres(Box<PgConnectOptions>),
 }
@@ -37,7 +33,7 @@ impl Target {
     /// which made a statement of many rows slower with the square of their number.
     pub(super) fn rows(&self, rows: usize, columns: usize) -> String {
         let place = |n: usize| match self {
-            Self::Sqlite { .. } => "?".to_owned(),
+            Self::Sqlite(_) => "?".to_owned(),
             Self::Postgres(_) => format!("${n}"),
         };
         let places: Vec<String> = (1..=rows.saturating_mul(columns)).map(place).collect();
@@ -51,7 +47,7 @@ impl Target {
 #[derive(Debug)]
 pub(super) enum Connection {
     /// To a file.
-    Sqlite(SqliteConnection),
+    Sqlite(sqlite::Connection),
     /// To a server.
     Postgres(Box<PgConnection>),
 }
@@ -60,7 +56,7 @@ pub(super) enum Connection {
 #[derive(Debug, Clone)]
 pub(super) enum Readers {
     /// To a file.
-    Sqlite(SqlitePool),
+    Sqlite(Arc<sqlite::Pool>),
     /// To a server.
     Postgres(PgPool),
 }
@@ -128,60 +124,59 @@ impl Value<'_> {
 #[derive(Debug)]
 pub(super) enum Row {
     /// From a file.
-    Sqlite(SqliteRow),
+    Sqlite(sqlite::Row),
     /// From a server.
     Postgres(PgRow),
 }
 
 impl Row {
     /// The integer in a column that is never NULL.
-    pub(super) fn integer(&self, column: usize) -> sqlx::Result<i64> {
-        match self {
-            Self::Sqlite(row) => row.try_get(column),
-            Self::Postgres(row) => row.try_get(column),
-        }
+    pub(super) fn integer(&self, column: usize) -> Result<i64> {
+        self.maybe_integer(column)?.ok_or(Error::Foreign("an integer is missing"))
     }
 
     /// The integer in a column, if there is one.
-    pub(super) fn maybe_integer(&self, column: usize) -> sqlx::Result<Option<i64>> {
+    pub(super) fn maybe_integer(&self, column: usize) -> Result<Option<i64>> {
         match self {
-            Self::Sqlite(row) => row.try_get(column),
-            Self::Postgres(row) => row.try_get(column),
+            Self::Sqlite(row) => match row.get(column) {
+                Some(Owned::Integer(integer)) => Ok(Some(*integer)),
+                Some(Owned::Null) => Ok(None),
+                _ => Err(Error::Foreign("a column holds no integer")),
+            },
+            Self::Postgres(row) => Ok(row.try_get(column)?),
         }
     }
 
     /// The text in a column that is never NULL.
-    pub(super) fn text(&self, column: usize) -> sqlx::Result<&str> {
-        match self {
-            Self::Sqlite(row) => row.try_get(column),
-            Self::Postgres(row) => row.try_get(column),
-        }
+    pub(super) fn text(&self, column: usize) -> Result<&str> {
+        self.maybe_text(column)?.ok_or(Error::Foreign("a text is missing"))
     }
 
     /// The text in a column, if there is one.
-    pub(super) fn maybe_text(&self, column: usize) -> sqlx::Result<Option<&str>> {
+    pub(super) fn maybe_text(&self, column: usize) -> Result<Option<&str>> {
         match self {
-            Self::Sqlite(row) => row.try_get(column),
-            Self::Postgres(row) => row.try_get(column),
+            Self::Sqlite(row) => match row.get(column) {
+                Some(Owned::Text(text)) => Ok(Some(text)),
+                Some(Owned::Null) => Ok(None),
+                _ => Err(Error::Foreign("a column holds no text")),
+            },
+            Self::Postgres(row) => Ok(row.try_get(column)?),
         }
     }
 
     /// The bytes in a column that is never NULL.
-    pub(super) fn bytes(&self, column: usize) -> sqlx::Result<&[u8]> {
+    pub(super) fn bytes(&self, column: usize) -> Result<&[u8]> {
         match self {
-            Self::Sqlite(row) => row.try_get(column),
-            Self::Postgres(row) => row.try_get(column),
+            Self::Sqlite(row) => match row.get(column) {
+                Some(Owned::Blob(bytes)) => Ok(bytes),
+                _ => Err(Error::Foreign("a column holds no bytes")),
+            },
+            Self::Postgres(row) => Ok(row.try_get(column)?),
         }
     }
 }
 
-fn bound<'q, DB>(sql: SqlStr, values: &[Value<'_>]) -> Query<'q, DB, DB::Arguments>
-where
-    DB: Database,
-    Option<i64>: for<'t> Encode<'t, DB> + Type<DB>,
-    for<'t> Option<&'t str>: Encode<'t, DB> + Type<DB>,
-    for<'t> &'t [u8]: Encode<'t, DB> + Type<DB>,
-{
+fn bound<'q>(sql: SqlStr, values: &[Value<'_>]) -> Query<'q, Postgres, PgArguments> {
     values.iter().fold(sqlx::query(sql), |query, value| match *value {
         Value::Integer(integer) => query.bind(integer),
         Value::Text(text) => query.bind(text),
@@ -191,41 +186,39 @@ where
 
 impl Connection {
     /// Opens the writing connection of a target.
-    pub(super) async fn open(target: &Target) -> sqlx::Result<Self> {
+    pub(super) async fn open(target: &Target) -> Result<Self> {
         Ok(match target {
-            Target::Sqlite { writing, .. } => Self::Sqlite(writing.connect().await?),
+            Target::Sqlite(file) => Self::Sqlite(sqlite::Connection::writing(file)?),
             Target::Postgres(options) => Self::Postgres(Box::new(options.connect().await?)),
         })
     }
 
     /// Runs a statement and gives how many rows it touched.
-    pub(super) async fn execute(&mut self, sql: SqlStr, values: &[Value<'_>]) -> sqlx::Result<u64> {
-        Ok(match self {
-            Self::Sqlite(c) => bound::<Sqlite>(sql, values).execute(c).await?.rows_affected(),
-            Self::Postgres(c) => bound::<Postgres>(sql, values).execute(&mut **c).await?.rows_affected(),
-        })
+    pub(super) async fn execute(&mut self, sql: SqlStr, values: &[Value<'_>]) -> Result<u64> {
+        match self {
+            Self::Sqlite(c) => c.execute(sql.as_str(), values),
+            Self::Postgres(c) => Ok(bound(sql, values).execute(&mut **c).await?.rows_affected()),
+        }
     }
 
     /// Runs a statement and gives its rows.
-    pub(super) async fn fetch(&mut self, sql: SqlStr, values: &[Value<'_>]) -> sqlx::Result<Vec<Row>> {
+    pub(super) async fn fetch(&mut self, sql: SqlStr, values: &[Value<'_>]) -> Result<Vec<Row>> {
         Ok(match self {
-            Self::Sqlite(c) => rows(bound::<Sqlite>(sql, values).fetch_all(c).await?, Row::Sqlite),
-            Self::Postgres(c) => {
-                rows(bound::<Postgres>(sql, values).fetch_all(&mut **c).await?, Row::Postgres)
-            }
+            Self::Sqlite(c) => rows(c.fetch(sql.as_str(), values)?, Row::Sqlite),
+            Self::Postgres(c) => rows(bound(sql, values).fetch_all(&mut **c).await?, Row::Postgres),
         })
     }
 
     /// Runs several statements without values.
-    pub(super) async fn script(&mut self, sql: impl SqlSafeStr) -> sqlx::Result<()> {
+    pub(super) async fn script(&mut self, sql: impl SqlSafeStr) -> Result<()> {
         match self {
-            Self::Sqlite(c) => sqlx::raw_sql(sql).execute(c).await.map(drop),
-            Self::Postgres(c) => sqlx::raw_sql(sql).execute(&mut **c).await.map(drop),
+            Self::Sqlite(c) => c.script(sql.into_sql_str().as_str()),
+            Self::Postgres(c) => Ok(sqlx::raw_sql(sql).execute(&mut **c).await.map(drop)?),
         }
     }
 
     /// Begins a writing transaction.
-    pub(super) async fn begin(&mut self) -> sqlx::Result<()> {
+    pub(super) async fn begin(&mut self) -> Result<()> {
         match self {
             // At once the writer, rather than a reader that fails when it wants to write.
             Self::Sqlite(_) => self.script("BEGIN IMMEDIATE").await,
@@ -236,10 +229,10 @@ impl Connection {
     }
 
     /// Closes it in good order.
-    pub(super) async fn close(self) -> sqlx::Result<()> {
+    pub(super) async fn close(self) -> Result<()> {
         match self {
-            Self::Sqlite(c) => c.close().await,
-            Self::Postgres(c) => c.close().await,
+            Self::Sqlite(c) => c.close(),
+            Self::Postgres(c) => Ok(c.close().await?),
         }
     }
 }
@@ -248,47 +241,42 @@ fn rows<R>(rows: Vec<R>, wrap: impl Fn(R) -> Row) -> Vec<Row> {
     rows.into_iter().map(wrap).collect()
 }
 
-fn readers<DB: Database>(connections: u32) -> PoolOptions<DB> {
-    PoolOptions::new().max_connections(connections).idle_timeout(None).max_lifetime(None)
-}
-
 impl Readers {
     /// Prepares the reading connections of a target; each is opened when it is first needed.
     pub(super) fn of(target: &Target) -> Self {
         match target {
-            Target::Sqlite { reading, .. } => Self::Sqlite(
-                readers(SQLITE_READERS).test_before_acquire(false).connect_lazy_with((**reading).clone()),
+            Target::Sqlite(file) => Self::Sqlite(sqlite::Pool::new(file)),
+            Target::Postgres(options) => Self::Postgres(
+                PoolOptions::new()
+                    .max_connections(POSTGRES_READERS)
+                    .idle_timeout(None)
+                    .max_lifetime(None)
+                    .connect_lazy_with((**options).clone()),
             ),
-            Target::Postgres(options) => {
-                Self::Postgres(readers(POSTGRES_READERS).connect_lazy_with((**options).clone()))
-            }
         }
     }
 
     /// Runs a statement that reads and gives its rows.
-    pub(super) async fn fetch(&self, sql: impl SqlSafeStr, values: &[Value<'_>]) -> sqlx::Result<Vec<Row>> {
+    pub(super) async fn fetch(&self, sql: impl SqlSafeStr, values: &[Value<'_>]) -> Result<Vec<Row>> {
         let sql = sql.into_sql_str();
         Ok(match self {
-            Self::Sqlite(pool) => {
-                let mut c: PoolConnection<Sqlite> = pool.acquire().await?;
-                rows(bound::<Sqlite>(sql, values).fetch_all(&mut *c).await?, Row::Sqlite)
-            }
+            Self::Sqlite(pool) => rows(pool.fetch(sql, values).await?, Row::Sqlite),
             Self::Postgres(pool) => {
                 let mut c: PoolConnection<Postgres> = pool.acquire().await?;
-                rows(bound::<Postgres>(sql, values).fetch_all(&mut *c).await?, Row::Postgres)
+                rows(bound(sql, values).fetch_all(&mut *c).await?, Row::Postgres)
             }
         })
     }
 
     /// The oldest transaction number that is still running, and the next one that nobody has. None where
     /// there is only ever one writing transaction.
-    pub(super) async fn horizon(&self) -> sqlx::Result<Option<(i64, i64)>> {
+    pub(super) async fn horizon(&self) -> Result<Option<(i64, i64)>> {
         let Self::Postgres(_) = self else { return Ok(None) };
         let sql = "SELECT CAST(CAST(pg_snapshot_xmin(s) AS TEXT) AS BIGINT), \
                    CAST(CAST(pg_snapshot_xmax(s) AS TEXT) AS BIGINT) FROM pg_current_snapshot() AS s";
         match self.fetch(sql, &[]).await?.first() {
             Some(row) => Ok(Some((row.integer(0)?, row.integer(1)?))),
-            None => Err(sqlx::Error::RowNotFound),
+            None => Err(Error::Foreign("PostgreSQL gave no snapshot")),
         }
     }
 

@@ -1,18 +1,23 @@
-//! The one writing connection of this process, and the transactions on it.
+//! The one writing connection of this process, the thread it lives on, and the transactions on it.
 //!
 //! Whoever holds the desk writes; everybody else waits their turn. A transaction that is not committed in
 //! good order takes its connection with it, so nothing half done is ever continued by the next one.
+//!
+//! The thread is the desk's own, because SQLite writes, and waits for the disk, on the thread that asks.
 
 use std::fs::File;
+use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use sqlx::error::DatabaseError;
 use sqlx::{SqlSafeStr, SqlStr};
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::runtime::{Builder, Handle};
+use tokio::sync::{Mutex, MutexGuard, oneshot};
+use tokio::task::JoinHandle;
 
 use super::connect;
 use super::db::{Connection, Row, Target, Value};
+use super::error::{Error, Result};
 
 /// What was written since the store was opened. Exact, so that a test can hold the gate to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -54,33 +59,74 @@ pub(super) struct Desk {
     counters: Counters,
     /// Held for as long as the file is open; none beside a running gate, and for a server.
     lock: Option<File>,
+    thread: Thread,
+}
+
+/// A thread with a runtime of its own. It ends when this is dropped, and with it what still runs there.
+#[derive(Debug)]
+struct Thread {
+    runtime: Handle,
+    _end: oneshot::Sender<()>,
+}
+
+impl Thread {
+    fn start() -> Result<Self> {
+        let failed = |e: std::io::Error| Error::Unfit(format!("the writer's thread does not start: {e}"));
+        let runtime = Builder::new_current_thread().enable_all().build().map_err(failed)?;
+        let handle = runtime.handle().clone();
+        let (end, ended) = oneshot::channel::<()>();
+        // Nothing is ever sent: it comes back when the other end is dropped.
+        let work = move || drop(runtime.block_on(ended));
+        std::thread::Builder::new().name("writer".to_owned()).spawn(work).map_err(failed)?;
+        Ok(Self { runtime: handle, _end: end })
+    }
 }
 
 impl Desk {
     /// Connects and checks the connection.
-    pub(super) async fn open(target: Target, lock: Option<File>) -> sqlx::Result<Arc<Self>> {
-        let first = connect::checked(&target).await?;
+    pub(super) async fn open(target: Target, lock: Option<File>) -> Result<Arc<Self>> {
+        let thread = Thread::start()?;
+        let place = target.clone();
+        let first = thread.runtime.spawn(async move { connect::checked(&place).await });
+        let first = first.await.map_err(|_| Error::Closed)??;
         Ok(Arc::new(Self {
             target,
             slot: Mutex::new(Slot::Ready(Box::new(first))),
             broken: AtomicBool::new(false),
             counters: Counters::default(),
             lock,
+            thread,
         }))
     }
 
-    /// Waits for the desk and begins a transaction.
-    pub(super) async fn begin(&self) -> sqlx::Result<Tx<'_>> {
+    /// Starts work on the desk's thread. It goes on when its handle is dropped.
+    pub(super) fn spawn<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> JoinHandle<T> {
+        self.thread.runtime.spawn(work)
+    }
+
+    /// Does work on the desk's thread. Giving up the wait does not stop it.
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T>> + Send + 'static,
+    ) -> Result<T> {
+        self.spawn(work).await.map_err(|_| Error::Closed)?
+    }
+
+    /// Waits for the desk and begins a transaction. Only for what runs on the desk's thread.
+    pub(super) async fn begin(&self) -> Result<Tx<'_>> {
         let mut slot = self.slot.lock().await;
         if self.broken.load(Ordering::Acquire) {
-            return Err(sqlx::Error::Configuration("the disk failed; restart the gate".into()));
+            return Err(Error::Unfit("the disk failed; restart the gate".to_owned()));
         }
         let mut connection = match std::mem::replace(&mut *slot, Slot::Vacant) {
             Slot::Ready(connection) => connection,
             Slot::Vacant => Box::new(connect::checked(&self.target).await?),
             Slot::Closed => {
                 *slot = Slot::Closed;
-                return Err(sqlx::Error::PoolClosed);
+                return Err(Error::Closed);
             }
         };
         self.judge(connection.begin().await)?;
@@ -109,33 +155,30 @@ impl Desk {
     }
 
     /// Closes the connection and gives the file free.
-    pub(super) async fn close(&self) -> sqlx::Result<()> {
-        let mut slot = self.slot.lock().await;
-        if let Slot::Ready(connection) = std::mem::replace(&mut *slot, Slot::Closed) {
-            connection.close().await?;
-        }
-        match &self.lock {
-            Some(lock) => lock.unlock().map_err(sqlx::Error::Io),
-            None => Ok(()),
-        }
+    pub(super) async fn close(self: &Arc<Self>) -> Result<()> {
+        let desk = Arc::clone(self);
+        self.run(async move {
+            let mut slot = desk.slot.lock().await;
+            if let Slot::Ready(connection) = std::mem::replace(&mut *slot, Slot::Closed) {
+                connection.close().await?;
+            }
+            match &desk.lock {
+                Some(lock) => {
+                    lock.unlock().map_err(|e| Error::Unfit(format!("the lock was not given back: {e}")))
+                }
+                None => Ok(()),
+            }
+        })
+        .await
     }
 
     /// Remembers a failed disk. After a failed fsync nothing may be tried again as if it had worked.
-    fn judge<T>(&self, result: sqlx::Result<T>) -> sqlx::Result<T> {
-        if matches!(self.target, Target::Sqlite { .. }) && result.as_ref().is_err_and(is_disk_failure) {
+    fn judge<T>(&self, result: Result<T>) -> Result<T> {
+        if result.as_ref().is_err_and(Error::is_disk_failure) {
             self.broken.store(true, Ordering::Release);
         }
         result
     }
-}
-
-/// Whether SQLite reports `SQLITE_IOERR`, `SQLITE_CORRUPT` or `SQLITE_NOTADB`, in any extended form.
-fn is_disk_failure(error: &sqlx::Error) -> bool {
-    error
-        .as_database_error()
-        .and_then(DatabaseError::code)
-        .and_then(|code| code.parse::<u32>().ok())
-        .is_some_and(|code| matches!(code & 0xff, 10 | 11 | 26))
 }
 
 /// A writing transaction. Dropped without a commit, it never was.
@@ -148,7 +191,7 @@ pub(super) struct Tx<'a> {
 
 impl Tx<'_> {
     /// Runs a statement and gives how many rows it touched.
-    pub(super) async fn execute(&mut self, sql: impl SqlSafeStr, values: &[Value<'_>]) -> sqlx::Result<u64> {
+    pub(super) async fn execute(&mut self, sql: impl SqlSafeStr, values: &[Value<'_>]) -> Result<u64> {
         let result = self.connection.execute(sql.into_sql_str(), values).await;
         let touched = self.desk.judge(result)?;
         self.count(values, touched);
@@ -156,7 +199,7 @@ impl Tx<'_> {
     }
 
     /// Runs a statement and gives its rows.
-    pub(super) async fn fetch(&mut self, sql: SqlStr, values: &[Value<'_>]) -> sqlx::Result<Vec<Row>> {
+    pub(super) async fn fetch(&mut self, sql: SqlStr, values: &[Value<'_>]) -> Result<Vec<Row>> {
         let result = self.connection.fetch(sql, values).await;
         let rows = self.desk.judge(result)?;
         self.count(values, u64::try_from(rows.len()).unwrap_or(u64::MAX));
@@ -173,7 +216,7 @@ impl Tx<'_> {
 
     /// Makes it durable. Whatever follows from it may be done only when this has come back without an
     /// error; with one, nobody knows.
-    pub(super) async fn commit(mut self) -> sqlx::Result<()> {
+    pub(super) async fn commit(mut self) -> Result<()> {
         self.desk.judge(self.connection.script("COMMIT").await)?;
         self.desk.counters.commits.fetch_add(1, Ordering::Relaxed);
         *self.slot = Slot::Ready(self.connection);
@@ -181,7 +224,7 @@ impl Tx<'_> {
     }
 
     /// Undoes it and keeps the connection.
-    pub(super) async fn rollback(mut self) -> sqlx::Result<()> {
+    pub(super) async fn rollback(mut self) -> Result<()> {
         self.desk.judge(self.connection.script("ROLLBACK").await)?;
         *self.slot = Slot::Ready(self.connection);
         Ok(())

@@ -5,6 +5,8 @@
 //! tree's right edge, and signs. What it did is one transaction, guarded by the size it started from, so two
 //! sequencers never both win, and what was a leaf stays that leaf.
 
+use std::sync::Arc;
+
 use countersign_core::audit::{Checkpoint, Frontier, LogKey, leaf_data, leaf_hash};
 use countersign_core::digest::Digest;
 use countersign_core::id::ProposalId;
@@ -13,6 +15,8 @@ use sqlx::{AssertSqlSafe, SqlSafeStr as _, SqlStr};
 
 use super::batch::chunks;
 use super::db::{Row, Target, Value};
+use super::desk::Desk;
+use super::error::{self, Error};
 use super::{LoggedEntry, Store};
 use crate::fault::Fault;
 
@@ -59,7 +63,7 @@ impl Store {
     }
 
     async fn logged(&self, sql: &'static str, values: &[Value<'_>]) -> Result<Vec<LoggedEntry>, Fault> {
-        let fault = |e: sqlx::Error| Fault::new("read the log", e);
+        let fault = |e: Error| Fault::new("read the log", e);
         let rows = self.readers.fetch(sql, values).await.map_err(fault)?;
         rows.iter()
             .map(|row| {
@@ -75,7 +79,7 @@ impl Store {
 
     /// The last signed checkpoint.
     pub async fn checkpoint(&self) -> Result<Option<String>, Fault> {
-        let fault = |e: sqlx::Error| Fault::new("read the checkpoint", e);
+        let fault = |e: Error| Fault::new("read the checkpoint", e);
         let rows =
             self.readers.fetch("SELECT checkpoint FROM log_head WHERE id = 1", &[]).await.map_err(fault)?;
         let Some(row) = rows.first() else { return Ok(None) };
@@ -98,7 +102,7 @@ impl Store {
 
     /// One transaction of the sequencer. Between two of them the writer has its turn.
     async fn integrate_piece(&self, key: &LogKey) -> Result<u64, Fault> {
-        let fault = |e: sqlx::Error| Fault::new("integrate the log", e);
+        let fault = |e: Error| Fault::new("integrate the log", e);
         let before = self.readers.horizon().await.map_err(fault)?;
         let head = self.head().await?;
         let waiting = self.waiting(head.watermark).await?;
@@ -107,14 +111,15 @@ impl Store {
         if waiting.is_empty() && next == (head.watermark, head.mark, head.mark_until) {
             return Ok(0);
         }
-        self.write_leaves(key, head, &waiting, next).await.map_err(fault)
+        let piece = piece(key, head, waiting, next);
+        self.desk.run(write_leaves(Arc::clone(&self.desk), piece)).await.map_err(fault)
     }
 
     async fn head(&self) -> Result<Head, Fault> {
-        let fault = |e: sqlx::Error| Fault::new("read the log's head", e);
+        let fault = |e: Error| Fault::new("read the log's head", e);
         let sql = "SELECT size, roots, watermark, mark, mark_until FROM log_head WHERE id = 1";
         let rows = self.readers.fetch(sql, &[]).await.map_err(fault)?;
-        let row = rows.first().ok_or_else(|| fault(sqlx::Error::RowNotFound))?;
+        let row = rows.first().ok_or_else(|| fault(Error::Foreign("a row is missing")))?;
         let size = u64::try_from(row.integer(0).map_err(fault)?);
         let size = size.map_err(|e| Fault::new("read the log's head", e))?;
         let (roots, rest) = row.bytes(1).map_err(fault)?.as_chunks::<32>();
@@ -134,61 +139,71 @@ impl Store {
     /// An entry's id is greater than those of the earlier entries of its proposal, because a move takes
     /// its id after the move before it has committed. So this order is each proposal's own (I9).
     async fn waiting(&self, watermark: i64) -> Result<Vec<Leaf>, Fault> {
-        let fault = |e: sqlx::Error| Fault::new("read entries to integrate", e);
+        let fault = |e: Error| Fault::new("read entries to integrate", e);
         let sql = "SELECT e.id, e.at, e.body FROM log_entry AS e LEFT JOIN log_leaf AS l ON l.entry = e.id \
                    WHERE e.id > $1 AND l.entry IS NULL ORDER BY e.id LIMIT $2";
         let rows = self.readers.fetch(sql, &[watermark.into(), INTEGRATE_MAX.into()]).await.map_err(fault)?;
-        rows.iter().map(leaf).collect::<sqlx::Result<_>>().map_err(fault)
+        rows.iter().map(leaf).collect::<error::Result<_>>().map_err(fault)
     }
+}
 
-    /// The sequencer's transaction. Gives 0 when another sequencer was faster.
-    async fn write_leaves(
-        &self,
-        key: &LogKey,
-        head: Head,
-        leaves: &[Leaf],
-        next: (i64, i64, i64),
-    ) -> sqlx::Result<u64> {
-        let Head { mut frontier, watermark, .. } = head;
-        let start = signed(frontier.size())?;
-        for leaf in leaves {
-            frontier.push(leaf.hash);
-        }
-        let roots: Vec<u8> = frontier.roots().iter().flat_map(|root| *root.as_bytes()).collect();
-        let checkpoint =
-            Checkpoint { origin: key.origin().to_owned(), size: frontier.size(), root: frontier.root() };
-        // Signed now, seen by nobody unless this transaction wins.
-        let note = (!leaves.is_empty()).then(|| key.sign(&checkpoint));
-        let mut tx = self.desk.begin().await?;
-        let sql = "UPDATE log_head SET size = $1, roots = $2, watermark = $3, mark = $4, mark_until = $5, \
-                   checkpoint = COALESCE($6, checkpoint) WHERE id = 1 AND size = $7 AND watermark = $8";
-        let values = [
-            signed(frontier.size())?.into(),
-            roots.as_slice().into(),
-            next.0.into(),
-            next.1.into(),
-            next.2.into(),
-            note.as_deref().into(),
-            start.into(),
-            watermark.into(),
-        ];
-        if tx.execute(sql, &values).await? == 0 {
-            tx.rollback().await?;
-            return Ok(0);
-        }
-        let indexed: Vec<(i64, &Leaf)> = (start..).zip(leaves).collect();
-        for chunk in chunks(&indexed) {
-            let values: Vec<Value<'_>> = chunk
-                .iter()
-                .flat_map(|(index, leaf)| {
-                    [(*index).into(), leaf.entry.into(), leaf.hash.as_bytes().as_slice().into()]
-                })
-                .collect();
-            tx.execute(insert(self.desk.target(), chunk.len()), &values).await?;
-        }
-        tx.commit().await?;
-        Ok(u64::try_from(leaves.len()).unwrap_or(u64::MAX))
+/// One transaction of the sequencer, prepared.
+struct Piece {
+    /// The head as it was read.
+    size: u64,
+    watermark: i64,
+    /// The head as it is to be.
+    frontier: Frontier,
+    next: (i64, i64, i64),
+    /// Signed already, seen by nobody unless the transaction wins.
+    note: Option<String>,
+    leaves: Vec<Leaf>,
+}
+
+fn piece(key: &LogKey, head: Head, leaves: Vec<Leaf>, next: (i64, i64, i64)) -> Piece {
+    let Head { mut frontier, watermark, .. } = head;
+    let size = frontier.size();
+    for leaf in &leaves {
+        frontier.push(leaf.hash);
     }
+    let checkpoint =
+        Checkpoint { origin: key.origin().to_owned(), size: frontier.size(), root: frontier.root() };
+    let note = (!leaves.is_empty()).then(|| key.sign(&checkpoint));
+    Piece { size, watermark, frontier, next, note, leaves }
+}
+
+/// The sequencer's transaction. Gives 0 when another sequencer was faster.
+async fn write_leaves(desk: Arc<Desk>, piece: Piece) -> error::Result<u64> {
+    let Piece { size, watermark, frontier, next, note, leaves } = piece;
+    let start = signed(size)?;
+    let roots: Vec<u8> = frontier.roots().iter().flat_map(|root| *root.as_bytes()).collect();
+    let mut tx = desk.begin().await?;
+    let sql = "UPDATE log_head SET size = $1, roots = $2, watermark = $3, mark = $4, mark_until = $5, \
+               checkpoint = COALESCE($6, checkpoint) WHERE id = 1 AND size = $7 AND watermark = $8";
+    let values = [
+        signed(frontier.size())?.into(),
+        roots.as_slice().into(),
+        next.0.into(),
+        next.1.into(),
+        next.2.into(),
+        note.as_deref().into(),
+        start.into(),
+        watermark.into(),
+    ];
+    if tx.execute(sql, &values).await? == 0 {
+        tx.rollback().await?;
+        return Ok(0);
+    }
+    let indexed: Vec<(i64, &Leaf)> = (start..).zip(&leaves).collect();
+    for chunk in chunks(&indexed) {
+        let mut values = Vec::with_capacity(chunk.len().saturating_mul(3));
+        for (index, leaf) in chunk {
+            values.extend([(*index).into(), leaf.entry.into(), Value::Bytes(leaf.hash.as_bytes())]);
+        }
+        tx.execute(insert(desk.target(), chunk.len()), &values).await?;
+    }
+    tx.commit().await?;
+    Ok(u64::try_from(leaves.len()).unwrap_or(u64::MAX))
 }
 
 fn insert(target: &Target, rows: usize) -> SqlStr {
@@ -196,13 +211,13 @@ fn insert(target: &Target, rows: usize) -> SqlStr {
         .into_sql_str()
 }
 
-fn leaf(row: &Row) -> sqlx::Result<Leaf> {
+fn leaf(row: &Row) -> error::Result<Leaf> {
     let at = Timestamp::from_micros(row.integer(1)?);
     Ok(Leaf { entry: row.integer(0)?, hash: leaf_hash(&leaf_data(at, row.bytes(2)?)) })
 }
 
-fn signed(size: u64) -> sqlx::Result<i64> {
-    i64::try_from(size).map_err(|e| sqlx::Error::Encode(e.into()))
+fn signed(size: u64) -> error::Result<i64> {
+    i64::try_from(size).map_err(|_| Error::Foreign("the log is larger than the database can count"))
 }
 
 /// Where watermark and mark stand after these entries have become leaves.

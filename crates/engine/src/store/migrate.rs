@@ -7,12 +7,12 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
-use sqlx::error::DatabaseError;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, SqlSafeStr as _};
 
 use super::connect::{self, at};
 use super::db::{Connection, Target};
+use super::error::Error;
 use crate::fault::Fault;
 
 struct Migration {
@@ -70,11 +70,11 @@ fn create_file(path: &Path) -> io::Result<()> {
     File::open(parent)?.sync_all()
 }
 
-async fn create_database(options: &PgConnectOptions) -> sqlx::Result<()> {
+async fn create_database(options: &PgConnectOptions) -> super::error::Result<()> {
     let wanted = Target::Postgres(Box::new(options.clone()));
     match Connection::open(&wanted).await {
         Ok(connection) => return connection.close().await,
-        Err(e) if has_code(&e, "3D000") => {}
+        Err(e) if e.is_no_database() => {}
         Err(e) => return Err(e),
     }
     let name = options.get_database().unwrap_or_else(|| options.get_username()).replace('"', "\"\"");
@@ -84,15 +84,15 @@ async fn create_database(options: &PgConnectOptions) -> sqlx::Result<()> {
     let sql = format!("CREATE DATABASE \"{name}\" TEMPLATE template0 ENCODING 'UTF8'");
     match connection.script(AssertSqlSafe(sql)).await {
         Ok(()) => {}
-        // Somebody else was faster: 42P04 is "exists", 23505 is the same from the catalogue's own index.
-        Err(e) if has_code(&e, "42P04") || has_code(&e, "23505") => {}
+        // Somebody else was faster.
+        Err(e) if e.is_there_already() => {}
         Err(e) => return Err(e),
     }
     connection.close().await
 }
 
 async fn apply(connection: &mut Connection, migration: &Migration) -> Result<(), Fault> {
-    let fault = |e: sqlx::Error| Fault::new("migrate the database", e);
+    let fault = |e: Error| Fault::new("migrate the database", e);
     connection.begin().await.map_err(fault)?;
     if let Connection::Postgres(_) = connection {
         let sql = "SELECT pg_advisory_xact_lock($1)".into_sql_str();
@@ -121,11 +121,11 @@ async fn apply(connection: &mut Connection, migration: &Migration) -> Result<(),
 }
 
 /// The version of the tables; none when there are none.
-async fn version(connection: &mut Connection) -> sqlx::Result<Option<i64>> {
+async fn version(connection: &mut Connection) -> super::error::Result<Option<i64>> {
     let sql = "SELECT CAST(MAX(version) AS BIGINT) FROM schema_version".into_sql_str();
     match connection.fetch(sql, &[]).await {
         Ok(rows) => rows.first().map_or(Ok(None), |row| row.maybe_integer(0)),
-        Err(e) if is_no_table(&e) => Ok(None),
+        Err(e) if e.is_no_table() => Ok(None),
         Err(e) => Err(e),
     }
 }
@@ -142,7 +142,7 @@ pub(super) async fn require_current(target: &Target) -> Result<(), Fault> {
     }
     let mut connection = match connect::checked(target).await {
         Ok(connection) => connection,
-        Err(e) if has_code(&e, "3D000") => return missing("the database does not exist"),
+        Err(e) if e.is_no_database() => return missing("the database does not exist"),
         Err(e) => return Err(Fault::new("connect to the database", e)),
     };
     let found = version(&mut connection).await;
@@ -164,14 +164,4 @@ pub(super) async fn require_current(target: &Target) -> Result<(), Fault> {
 fn newer(version: i64) -> Fault {
     let detail = format!("its tables have version {version}, newer than {VERSION}; use a newer countersign");
     Fault::new("open the database", detail)
-}
-
-fn has_code(error: &sqlx::Error, code: &str) -> bool {
-    error.as_database_error().and_then(DatabaseError::code).is_some_and(|c| c == code)
-}
-
-fn is_no_table(error: &sqlx::Error) -> bool {
-    // SQLite has no code of its own for it.
-    has_code(error, "42P01")
-        || error.as_database_error().is_some_and(|e| e.message().starts_with("no such table"))
 }

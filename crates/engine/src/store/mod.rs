@@ -8,11 +8,13 @@ mod batch;
 mod connect;
 mod db;
 mod desk;
+mod error;
 mod log;
 mod migrate;
 mod people;
 mod proposals;
 mod rows;
+mod sqlite;
 mod writer;
 
 use std::sync::Arc;
@@ -154,13 +156,13 @@ impl Store {
     async fn over(target: db::Target, lock: Option<std::fs::File>, world: &World) -> Result<Self, Fault> {
         let [dice] = world.random::<1>();
         let shard = match target {
-            db::Target::Sqlite { .. } => 0,
+            db::Target::Sqlite(_) => 0,
             db::Target::Postgres(_) => i64::from(dice.checked_rem(TALLY_SHARDS).unwrap_or_default()),
         };
         let readers = Readers::of(&target);
         let desk = Desk::open(target, lock).await.map_err(|e| Fault::new("open the database", e))?;
         let (changes, _) = broadcast::channel(CHANGES_KEPT);
-        let writer = Arc::new(Writer::start(Arc::clone(&desk), shard, changes.clone()));
+        let writer = Arc::new(Writer::start(&desk, shard, changes.clone()));
         Ok(Self { desk, readers, writer, changes })
     }
 

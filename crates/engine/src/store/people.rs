@@ -1,11 +1,14 @@
 //! Sign-in links and sessions. Only digests of tokens are here, so a copy of the database opens nothing (T47).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_core::digest::Digest;
 use countersign_core::time::Timestamp;
 use sqlx::SqlSafeStr as _;
 
+use super::desk::Desk;
+use super::error::{self, Error};
 use super::{Session, Store};
 use crate::fault::Fault;
 
@@ -15,13 +18,15 @@ const SEEN_TO: Duration = Duration::from_mins(1);
 impl Store {
     /// Keeps a one-time sign-in link, by the digest of its token.
     pub async fn add_link(&self, token: &Digest, person: &str, expires: Timestamp) -> Result<(), Fault> {
-        let fault = |e: sqlx::Error| Fault::new("keep a sign-in link", e);
-        let mut tx = self.desk.begin().await.map_err(fault)?;
-        let sql = "INSERT INTO link (token, person, expires) VALUES ($1, $2, $3)";
-        let token = token.to_string();
-        let values = [(&token).into(), person.into(), expires.as_micros().into()];
-        tx.execute(sql, &values).await.map_err(fault)?;
-        tx.commit().await.map_err(fault)
+        let fault = |e: Error| Fault::new("keep a sign-in link", e);
+        let (desk, token, person) = (Arc::clone(&self.desk), token.to_string(), person.to_owned());
+        let work = async move {
+            let mut tx = desk.begin().await?;
+            let sql = "INSERT INTO link (token, person, expires) VALUES ($1, $2, $3)";
+            tx.execute(sql, &[(&token).into(), (&person).into(), expires.as_micros().into()]).await?;
+            tx.commit().await
+        };
+        self.desk.run(work).await.map_err(fault)
     }
 
     /// Uses up a link and opens a session in one transaction. None when it is unknown, used or too old.
@@ -32,34 +37,8 @@ impl Store {
         now: Timestamp,
         expires: Timestamp,
     ) -> Result<Option<String>, Fault> {
-        self.redeem(&token.to_string(), &session.to_string(), now.as_micros(), expires.as_micros())
-            .await
-            .map_err(|e| Fault::new("use a sign-in link", e))
-    }
-
-    async fn redeem(
-        &self,
-        token: &str,
-        session: &str,
-        now: i64,
-        expires: i64,
-    ) -> sqlx::Result<Option<String>> {
-        let mut tx = self.desk.begin().await?;
-        let sql = "UPDATE link SET used_at = $2 WHERE token = $1 AND used_at IS NULL AND expires > $2 \
-                   RETURNING person";
-        let used = tx.fetch(sql.into_sql_str(), &[token.into(), now.into()]).await?;
-        let Some(row) = used.first() else {
-            tx.rollback().await?;
-            return Ok(None);
-        };
-        let person = row.text(0)?.to_owned();
-        let sql = "INSERT INTO session (token, person, created, seen, expires) VALUES ($1, $2, $3, $3, $4)";
-        tx.execute(sql, &[session.into(), (&person).into(), now.into(), expires.into()]).await?;
-        // A sign-in pays for the ones that are over, so neither table grows with history.
-        tx.execute("DELETE FROM session WHERE expires <= $1", &[now.into()]).await?;
-        tx.execute("DELETE FROM link WHERE expires <= $1", &[now.into()]).await?;
-        tx.commit().await?;
-        Ok(Some(person))
+        let work = redeem(Arc::clone(&self.desk), (token.to_string(), session.to_string()), (now, expires));
+        self.desk.run(work).await.map_err(|e| Fault::new("use a sign-in link", e))
     }
 
     /// A live session, by the digest of its token; marks it seen at most once a minute. One that nobody used
@@ -70,7 +49,7 @@ impl Store {
         now: Timestamp,
         idle: Duration,
     ) -> Result<Option<Session>, Fault> {
-        let fault = |e: sqlx::Error| Fault::new("read a session", e);
+        let fault = |e: Error| Fault::new("read a session", e);
         let token = token.to_string();
         let sql = "SELECT person, created, seen, expires FROM session WHERE token = $1 AND expires > $2";
         let values = [(&token).into(), now.as_micros().into()];
@@ -90,20 +69,50 @@ impl Store {
         if unused < SEEN_TO {
             return Ok(Some(session));
         }
-        let mut tx = self.desk.begin().await.map_err(fault)?;
-        let sql = "UPDATE session SET seen = $2 WHERE token = $1 AND seen = $3";
-        let values = [(&token).into(), now.as_micros().into(), session.seen.as_micros().into()];
-        tx.execute(sql, &values).await.map_err(fault)?;
-        tx.commit().await.map_err(fault)?;
+        let (desk, before) = (Arc::clone(&self.desk), session.seen);
+        let work = async move {
+            let mut tx = desk.begin().await?;
+            let sql = "UPDATE session SET seen = $2 WHERE token = $1 AND seen = $3";
+            tx.execute(sql, &[(&token).into(), now.as_micros().into(), before.as_micros().into()]).await?;
+            tx.commit().await
+        };
+        self.desk.run(work).await.map_err(fault)?;
         Ok(Some(Session { seen: now, ..session }))
     }
 
     /// Ends a session.
     pub async fn end_session(&self, token: &Digest) -> Result<(), Fault> {
-        let fault = |e: sqlx::Error| Fault::new("end a session", e);
-        let mut tx = self.desk.begin().await.map_err(fault)?;
-        let sql = "DELETE FROM session WHERE token = $1";
-        tx.execute(sql, &[(&token.to_string()).into()]).await.map_err(fault)?;
-        tx.commit().await.map_err(fault)
+        let fault = |e: Error| Fault::new("end a session", e);
+        let (desk, token) = (Arc::clone(&self.desk), token.to_string());
+        let work = async move {
+            let mut tx = desk.begin().await?;
+            tx.execute("DELETE FROM session WHERE token = $1", &[(&token).into()]).await?;
+            tx.commit().await
+        };
+        self.desk.run(work).await.map_err(fault)
     }
+}
+
+async fn redeem(
+    desk: Arc<Desk>,
+    (token, session): (String, String),
+    (now, expires): (Timestamp, Timestamp),
+) -> error::Result<Option<String>> {
+    let now = now.as_micros();
+    let mut tx = desk.begin().await?;
+    let sql = "UPDATE link SET used_at = $2 WHERE token = $1 AND used_at IS NULL AND expires > $2 \
+               RETURNING person";
+    let used = tx.fetch(sql.into_sql_str(), &[(&token).into(), now.into()]).await?;
+    let Some(row) = used.first() else {
+        tx.rollback().await?;
+        return Ok(None);
+    };
+    let person = row.text(0)?.to_owned();
+    let sql = "INSERT INTO session (token, person, created, seen, expires) VALUES ($1, $2, $3, $3, $4)";
+    tx.execute(sql, &[(&session).into(), (&person).into(), now.into(), expires.as_micros().into()]).await?;
+    // A sign-in pays for the ones that are over, so neither table grows with history.
+    tx.execute("DELETE FROM session WHERE expires <= $1", &[now.into()]).await?;
+    tx.execute("DELETE FROM link WHERE expires <= $1", &[now.into()]).await?;
+    tx.commit().await?;
+    Ok(Some(person))
 }

@@ -10,6 +10,7 @@ use countersign_core::time::Timestamp;
 use sqlx::AssertSqlSafe;
 
 use super::db::Value;
+use super::error::Error;
 use super::rows::{self, RECORD_COLUMNS};
 use super::{Filter, Replay, Store};
 use crate::fault::Fault;
@@ -43,7 +44,7 @@ impl Store {
 
     /// How many proposals are in each state; maintained, not counted.
     pub async fn counts(&self) -> Result<BTreeMap<StateName, u64>, Fault> {
-        let fault = |e: sqlx::Error| Fault::new("read the counts", e);
+        let fault = |e: Error| Fault::new("read the counts", e);
         let sql = "SELECT state, CAST(SUM(n) AS BIGINT) FROM tally GROUP BY state";
         let mut counts: BTreeMap<StateName, u64> = StateName::ALL.into_iter().map(|s| (s, 0)).collect();
         for row in self.readers.fetch(sql, &[]).await.map_err(fault)? {
@@ -59,7 +60,7 @@ impl Store {
 
     /// How many open (pending, ready) proposals an agent has, counted up to `limit`.
     pub async fn open_of(&self, agent: &str, limit: u32) -> Result<u32, Fault> {
-        let fault = |e: sqlx::Error| Fault::new("count an agent's open proposals", e);
+        let fault = |e: Error| Fault::new("count an agent's open proposals", e);
         let sql = "SELECT COUNT(*) FROM \
                    (SELECT 1 FROM proposal WHERE agent = $1 AND due IS NOT NULL LIMIT $2) AS open";
         let rows = self.readers.fetch(sql, &[agent.into(), i64::from(limit).into()]).await.map_err(fault)?;
@@ -80,7 +81,7 @@ impl Store {
 
     /// What was stored under this agent's idempotency key.
     pub async fn replay(&self, agent: &str, key: &str) -> Result<Option<Replay>, Fault> {
-        let fault = |e: sqlx::Error| Fault::new("look an idempotency key up", e);
+        let fault = |e: Error| Fault::new("look an idempotency key up", e);
         let sql = "SELECT id, idem_request FROM proposal WHERE agent = $1 AND idem_key = $2";
         let found = self.readers.fetch(sql, &[agent.into(), key.into()]).await.map_err(fault)?;
         let Some(row) = found.first() else { return Ok(None) };

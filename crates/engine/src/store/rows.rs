@@ -12,6 +12,7 @@ use countersign_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::db::Row;
+use super::error;
 use super::{Change, IdempotencyKey};
 use crate::fault::Fault;
 
@@ -225,7 +226,7 @@ pub(super) const RECORD_COLUMNS: &str = "p.version, p.state, p.intent, p.moving,
 /// Puts a record together again. What does not fit together is a fault and never a record: nothing may be
 /// decided on half a proposal.
 pub(super) fn record(row: &Row) -> Result<Record, Fault> {
-    let column = |result: sqlx::Result<_>| result.map_err(|e| Fault::new("read a proposal", e));
+    let column = |result: error::Result<_>| result.map_err(|e| Fault::new("read a proposal", e));
     let version = row.integer(0).map_err(|e| Fault::new("read a proposal", e))?;
     let version = u32::try_from(version).map_err(|e| Fault::new("read a proposal's version", e))?;
     let (state, intent) = (column(row.text(1))?, column(row.text(2))?);

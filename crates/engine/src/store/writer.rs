@@ -10,7 +10,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use countersign_core::id::ProposalId;
 use countersign_core::limits::{WRITER_BATCH_MAX, WRITER_QUEUE_MAX};
 use countersign_core::refusal::Refusal;
-use sqlx::error::DatabaseError;
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
@@ -45,14 +44,10 @@ pub(super) struct Writer {
 
 impl Writer {
     /// Starts the writer. It ends when this handle is dropped or closed, after it has written what waits.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the writer lives and ends with the store, and must outlive a caller that gives up half-way"
-    )]
-    pub(super) fn start(desk: Arc<Desk>, shard: i64, changes: broadcast::Sender<Change>) -> Self {
+    pub(super) fn start(desk: &Arc<Desk>, shard: i64, changes: broadcast::Sender<Change>) -> Self {
         let (queue, arriving) = mpsc::channel(WRITER_QUEUE_MAX);
-        let desk = Desktop { batcher: Batcher::new(desk, shard), changes };
-        Self { queue, ended: Mutex::new(Some(tokio::spawn(desk.run(arriving)))) }
+        let side = Desktop { batcher: Batcher::new(Arc::clone(desk), shard), changes };
+        Self { queue, ended: Mutex::new(Some(desk.spawn(side.run(arriving)))) }
     }
 
     /// Hands a write over and waits until it is durable. A full queue refuses at once with `busy`, unless
@@ -128,7 +123,7 @@ impl Desktop {
                 }
             }
             // One step that the database cannot take must not take the others with it.
-            Err(BatchError::Undone(error)) if works.len() > 1 && is_about_a_row(&error) => {
+            Err(BatchError::Undone(error)) if works.len() > 1 && error.is_about_a_row() => {
                 for work in works {
                     match self.batcher.write(&[&work.write]).await {
                         Ok(fates) => self.answer(work, fates.first().copied().unwrap_or(Fate::Lost)),
@@ -188,16 +183,5 @@ fn refuse_all(works: Vec<Work>, error: BatchError) {
     let error = Arc::new(error);
     for work in works {
         let _ = work.reply.send(Err(Fault::new(doing, Arc::clone(&error)).into()));
-    }
-}
-
-/// Whether the database objected to a value rather than failed: a constraint, a text it cannot hold, or two
-/// processes that waited for each other.
-fn is_about_a_row(error: &sqlx::Error) -> bool {
-    let Some(code) = error.as_database_error().and_then(DatabaseError::code) else { return false };
-    match code.parse::<u32>() {
-        // SQLite: TOOBIG, CONSTRAINT, MISMATCH. PostgreSQL's five digits are numbers too, but larger.
-        Ok(number) if code.len() < 5 => matches!(number & 0xff, 18..=20),
-        _ => ["22", "23", "40", "54"].iter().any(|class| code.starts_with(class)),
     }
 }

@@ -1,40 +1,41 @@
 //! The database itself, past the store: to break things, to count again, to hold a lock.
 
-use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Row as _, SqliteConnection};
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Row as _};
 
 use crate::Place;
 
 pub enum Raw {
-    Sqlite(SqliteConnection),
+    Sqlite(rusqlite::Connection),
     Postgres(PgConnection),
 }
 
 impl Raw {
     pub async fn open(place: &Place) -> Self {
-        if place.is_sqlite() {
-            Self::Sqlite(SqliteConnection::connect(&place.url).await.unwrap())
-        } else {
-            Self::Postgres(PgConnection::connect(&place.url).await.unwrap())
+        match place.url.strip_prefix("sqlite:") {
+            Some(path) => Self::Sqlite(rusqlite::Connection::open(path.trim_start_matches("//")).unwrap()),
+            None => Self::Postgres(PgConnection::connect(&place.url).await.unwrap()),
         }
     }
 
     pub async fn run(&mut self, sql: &str) {
-        let sql = AssertSqlSafe(sql.to_owned());
         match self {
-            Self::Sqlite(c) => sqlx::raw_sql(sql).execute(c).await.map(drop).unwrap(),
-            Self::Postgres(c) => sqlx::raw_sql(sql).execute(c).await.map(drop).unwrap(),
+            Self::Sqlite(c) => c.execute_batch(sql).unwrap(),
+            Self::Postgres(c) => {
+                sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(c).await.map(drop).unwrap();
+            }
         }
     }
 
     /// The texts of the first column.
     pub async fn texts(&mut self, sql: &str) -> Vec<String> {
-        let sql = AssertSqlSafe(sql.to_owned());
         match self {
             Self::Sqlite(c) => {
-                sqlx::query(sql).fetch_all(c).await.unwrap().iter().map(|r| r.get(0)).collect()
+                let mut statement = c.prepare(sql).unwrap();
+                statement.query_map([], |r| r.get(0)).unwrap().map(Result::unwrap).collect()
             }
             Self::Postgres(c) => {
-                sqlx::query(sql).fetch_all(c).await.unwrap().iter().map(|r| r.get(0)).collect()
+                let rows = sqlx::query(AssertSqlSafe(sql.to_owned())).fetch_all(c).await.unwrap();
+                rows.iter().map(|r| r.get(0)).collect()
             }
         }
     }

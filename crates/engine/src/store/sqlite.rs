@@ -1,0 +1,188 @@
+//! SQLite, spoken to on the thread that asks: a statement takes microseconds there, and handing each to
+//! another thread took longer than all of them together.
+//!
+//! So nothing here may run where a request is served. Writes have the writer's own thread, reads the runtime's
+//! threads for blocking work.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rusqlite::types::{ToSql, ToSqlOutput, Value as Owned, ValueRef};
+use rusqlite::{CachedStatement, OpenFlags};
+use tokio::sync::Semaphore;
+
+use super::db::Value;
+use super::error::{Error, Result};
+
+/// How long a statement waits for somebody else's lock on the file: an administrator's short write.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Statements that stay prepared on a connection: every statement of the writer in each of its lengths.
+const PREPARED_MAX: usize = 128;
+/// Reading connections. Two, so that a long list does not stop a short look.
+const READERS: usize = 2;
+
+/// The file, and how much a commit waits for.
+#[derive(Debug, Clone)]
+pub(super) struct File {
+    pub(super) path: PathBuf,
+    /// `FULL`, or a test's attempt at less.
+    pub(super) synchronous: &'static str,
+}
+
+impl File {
+    pub(super) fn new(path: &Path) -> Self {
+        Self { path: path.to_path_buf(), synchronous: "FULL" }
+    }
+}
+
+/// One connection to the file.
+#[derive(Debug)]
+pub(super) struct Connection(rusqlite::Connection);
+
+/// One row of an answer.
+pub(super) type Row = Vec<Owned>;
+
+impl ToSql for Value<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match *self {
+            Self::Integer(None) | Self::Text(None) => ValueRef::Null,
+            Self::Integer(Some(integer)) => ValueRef::Integer(integer),
+            Self::Text(Some(text)) => ValueRef::Text(text.as_bytes()),
+            Self::Bytes(bytes) => ValueRef::Blob(bytes),
+        }))
+    }
+}
+
+impl From<Value<'_>> for Owned {
+    fn from(value: Value<'_>) -> Self {
+        match value {
+            Value::Integer(None) | Value::Text(None) => Self::Null,
+            Value::Integer(Some(integer)) => Self::Integer(integer),
+            Value::Text(Some(text)) => Self::Text(text.to_owned()),
+            Value::Bytes(bytes) => Self::Blob(bytes.to_vec()),
+        }
+    }
+}
+
+impl Connection {
+    /// Opens the file for writing. It has to exist.
+    pub(super) fn writing(file: &File) -> Result<Self> {
+        let this = Self::open(&file.path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        let mode = "PRAGMA journal_mode = WAL";
+        this.0.query_row(mode, [], |_| Ok(()))?;
+        // Kilobytes, by SQLite's convention for negative numbers: memory is promised small. A WAL that grew
+        // under load is cut back when it is next reset.
+        this.script(&format!(
+            "PRAGMA synchronous = {}; PRAGMA foreign_keys = ON; PRAGMA cache_size = -4096; \
+             PRAGMA journal_size_limit = 16777216",
+            file.synchronous
+        ))?;
+        Ok(this)
+    }
+
+    /// Opens the file for reading: it refuses to write.
+    fn reading(path: &Path) -> Result<Self> {
+        let this = Self::open(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        this.script("PRAGMA query_only = ON; PRAGMA cache_size = -1024")?;
+        Ok(this)
+    }
+
+    fn open(path: &Path, access: OpenFlags) -> Result<Self> {
+        // One thread at a time has a connection, so SQLite need not lock it.
+        let connection =
+            rusqlite::Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        connection.busy_timeout(BUSY_TIMEOUT)?;
+        connection.set_prepared_statement_cache_capacity(PREPARED_MAX);
+        Ok(Self(connection))
+    }
+
+    /// Runs a statement and gives how many rows it touched.
+    pub(super) fn execute<T: ToSql>(&self, sql: &str, values: &[T]) -> Result<u64> {
+        let touched = self.bound(sql, values)?.raw_execute()?;
+        Ok(u64::try_from(touched).unwrap_or(u64::MAX))
+    }
+
+    /// Runs a statement and gives its rows.
+    pub(super) fn fetch<T: ToSql>(&self, sql: &str, values: &[T]) -> Result<Vec<Row>> {
+        let mut statement = self.bound(sql, values)?;
+        let columns = statement.column_count();
+        let mut answer = statement.raw_query();
+        let mut rows = Vec::new();
+        while let Some(row) = answer.next()? {
+            rows.push((0..columns).map(|column| row.get(column)).collect::<rusqlite::Result<Row>>()?);
+        }
+        Ok(rows)
+    }
+
+    /// Runs several statements without values.
+    pub(super) fn script(&self, sql: &str) -> Result<()> {
+        Ok(self.0.execute_batch(sql)?)
+    }
+
+    /// Closes it in good order.
+    pub(super) fn close(self) -> Result<()> {
+        Ok(self.0.close().map_err(|(_, error)| error)?)
+    }
+
+    /// A prepared statement with its values in their places: `$n` is the n-th value wherever it stands, and
+    /// `?` is the next one.
+    fn bound<T: ToSql>(&self, sql: &str, values: &[T]) -> Result<CachedStatement<'_>> {
+        let mut statement = self.0.prepare_cached(sql)?;
+        for place in 1..=statement.parameter_count() {
+            let number =
+                statement.parameter_name(place).map_or(Some(place), |name| name.get(1..)?.parse().ok());
+            let value = number.and_then(|n| values.get(n.checked_sub(1)?));
+            let value = value.ok_or(Error::Foreign("a statement has a place without a value"))?;
+            statement.raw_bind_parameter(place, value)?;
+        }
+        Ok(statement)
+    }
+}
+
+/// The reading connections of a file; each is opened when it is first needed.
+#[derive(Debug)]
+pub(super) struct Pool {
+    path: PathBuf,
+    room: Arc<Semaphore>,
+    idle: Mutex<Vec<Connection>>,
+}
+
+impl Pool {
+    pub(super) fn new(file: &File) -> Arc<Self> {
+        let (room, idle) = (Arc::new(Semaphore::new(READERS)), Mutex::new(Vec::new()));
+        Arc::new(Self { path: file.path.clone(), room, idle })
+    }
+
+    /// Runs a statement that reads, where it may block, and gives its rows.
+    pub(super) async fn fetch(self: &Arc<Self>, sql: sqlx::SqlStr, values: &[Value<'_>]) -> Result<Vec<Row>> {
+        let permit = Arc::clone(&self.room).acquire_owned().await.map_err(|_| Error::Closed)?;
+        let pool = Arc::clone(self);
+        let values: Vec<Owned> = values.iter().map(|v| (*v).into()).collect();
+        let work = move || {
+            let idle = pool.lock().pop();
+            let connection = idle.map_or_else(|| Connection::reading(&pool.path), Ok)?;
+            let rows = connection.fetch(sql.as_str(), &values);
+            // One that failed may be in any state; the next reader opens another.
+            if rows.is_ok() {
+                pool.lock().push(connection);
+            }
+            drop(permit);
+            rows
+        };
+        tokio::task::spawn_blocking(work).await.map_err(|_| Error::Closed)?
+    }
+
+    /// Waits for those that read, and closes all connections.
+    pub(super) async fn close(&self) {
+        let all = u32::try_from(READERS).unwrap_or(u32::MAX);
+        // An error means that it is closed already.
+        let _ = self.room.acquire_many(all).await;
+        self.room.close();
+        self.lock().clear();
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Connection>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
