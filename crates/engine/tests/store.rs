@@ -135,6 +135,7 @@ suite! {
     writing::a_proposal_lives_from_pending_to_succeeded,
     writing::a_step_that_contradicts_itself_is_refused,
     writing::an_idempotency_key_is_unique_for_its_agent_t96,
+    writing::of_equal_pending_proposals_of_one_agent_one_is_opened_t29,
     writing::many_steps_share_one_commit_p21,
     writing::a_full_queue_is_busy_and_an_outcome_waits,
     writing::one_step_the_database_refuses_takes_no_other_with_it,

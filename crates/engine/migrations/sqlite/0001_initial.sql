@@ -8,6 +8,7 @@ CREATE TABLE proposal (
     person       TEXT,
     due          INTEGER,
     intent       TEXT    NOT NULL,
+    join_key     TEXT,
     attempt      TEXT,
     idem_key     TEXT,
     idem_request TEXT,
@@ -18,7 +19,8 @@ CREATE INDEX proposal_by_state ON proposal (state, id);
 CREATE INDEX proposal_by_agent ON proposal (agent, state, id);
 CREATE INDEX proposal_by_person ON proposal (person, state, id) WHERE person IS NOT NULL;
 CREATE INDEX proposal_by_due ON proposal (due, id) WHERE due IS NOT NULL;
-CREATE INDEX proposal_open ON proposal (agent, intent) WHERE due IS NOT NULL;
+-- The intent while another proposal for the same effect by the same agent joins this one (T29).
+CREATE UNIQUE INDEX proposal_join ON proposal (agent, join_key) WHERE join_key IS NOT NULL;
 CREATE UNIQUE INDEX proposal_idem ON proposal (agent, idem_key) WHERE idem_key IS NOT NULL;
 -- An attempt belongs to one proposal, and a proposal never gets a second one (I4).
 CREATE UNIQUE INDEX proposal_attempt ON proposal (attempt) WHERE attempt IS NOT NULL;

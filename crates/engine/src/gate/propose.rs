@@ -6,6 +6,7 @@ use std::sync::Arc;
 use countersign_core::action::{Action, Undo};
 use countersign_core::audit::{Actor, Entry, EventCode};
 use countersign_core::decision::Verdict;
+use countersign_core::digest::Digest;
 use countersign_core::directory::Chain;
 use countersign_core::json::CanonicalInput;
 use countersign_core::limits;
@@ -108,17 +109,24 @@ impl Gate {
         let asked = self.validate_or_note(&ask).await?;
         let step = self.decide_new(&asked).await?;
         let nearest = nearest(&asked.rules, &step.record);
+        let (agent, intent) = (ask.agent.clone(), step.record.binding.intent);
         if let State::Pending { .. } = step.record.state
-            && let Some(open) = self.join_open(&step.record).await?
+            && !self.has_room(&agent).await?
         {
-            return Ok(Proposed { record: open, existing: true, nearest });
+            // Joining takes no room.
+            let full = Refusal::TooManyPending { agent: agent.clone(), limit: limits::OPEN_PER_AGENT_MAX };
+            let record = self.joinable(&agent, &intent).await?.ok_or(full)?;
+            return Ok(Proposed { record, existing: true, nearest });
         }
         let record = match self.0.store.commit(step, ask.key.clone()).await {
             Ok(committed) => committed.record,
-            // A twin with the same key was faster: its record is the answer.
-            Err(Stop::Refused(Refusal::IdempotencyKeyInProgress)) => {
-                let twin = self.replay(&ask).await?.ok_or(Refusal::IdempotencyKeyInProgress)?;
-                return Ok(self.repeated(twin));
+            // A twin was faster, with the same key or for the same effect: its record is the answer.
+            Err(Stop::Refused(lost @ (Refusal::IdempotencyKeyInProgress | Refusal::Conflict { .. }))) => {
+                if let Some(twin) = self.replay(&ask).await? {
+                    return Ok(self.repeated(twin));
+                }
+                let record = self.joinable(&agent, &intent).await?.ok_or(lost)?;
+                return Ok(Proposed { record, existing: true, nearest });
             }
             Err(other) => return Err(other),
         };
@@ -147,16 +155,12 @@ impl Gate {
         }
     }
 
-    /// An open proposal for the same effect by the same agent: it is joined, so people are asked once (T29, T95).
-    async fn join_open(&self, record: &Record) -> Result<Option<Record>, Stop> {
-        let agent = record.proposal.chain.agent();
-        if let Some(id) = self.0.store.pending_with_intent(agent, &record.binding.intent).await? {
-            return Ok(Some(self.load(id).await?));
+    /// A pending proposal for the same effect by the same agent: it is joined, so people are asked once (T29, T95).
+    async fn joinable(&self, agent: &str, intent: &Digest) -> Result<Option<Record>, Stop> {
+        match self.0.store.joinable(agent, intent).await? {
+            Some(id) => Ok(Some(self.load(id).await?)),
+            None => Ok(None),
         }
-        if self.has_room(agent).await? {
-            return Ok(None);
-        }
-        Err(Refusal::TooManyPending { agent: agent.to_owned(), limit: limits::OPEN_PER_AGENT_MAX }.into())
     }
 
     /// Who and what; a request that cannot become a proposal still leaves an entry (T120).

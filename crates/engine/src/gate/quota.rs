@@ -1,5 +1,6 @@
-//! How many open proposals each agent has, looked up at most once a second: the limit keeps a flood from
-//! people (T29), and a count that is a second old does that as well as an exact one.
+//! How many open proposals each agent has: the limit keeps a flood from people (T29). What this process opens
+//! is counted as it is opened; what is closed, or opened by others, is seen when the count is looked up again,
+//! and nobody is refused on an old count.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -10,8 +11,10 @@ use countersign_core::limits;
 use super::Gate;
 use crate::fault::Fault;
 
-/// How old a count may be.
-const AGE_MAX: Duration = Duration::from_secs(1);
+/// How old a count may be that leaves room.
+const AGE_MAX: Duration = Duration::from_secs(10);
+/// How old a count may be that leaves none.
+const FULL_AGE_MAX: Duration = Duration::from_secs(1);
 /// Agents remembered; beyond it the oldest counts are forgotten, not the limit.
 const AGENTS_MAX: usize = 10_000;
 
@@ -24,27 +27,35 @@ pub(super) struct Quota {
 #[derive(Debug, Clone, Copy)]
 struct Count {
     open: u32,
+    /// When it was looked up.
     at: Duration,
+    /// Whether it was full already then.
+    looked_up_full: bool,
 }
 
 impl Quota {
     /// Counts one more for this agent, if the last count is fresh and leaves room. None when it must be looked up.
     fn take(&self, agent: &str, now: Duration) -> Option<bool> {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = counts.get_mut(agent).filter(|c| now.saturating_sub(c.at) <= AGE_MAX)?;
-        let room = count.open < limits::OPEN_PER_AGENT_MAX;
-        if room {
+        let count = counts.get_mut(agent)?;
+        let age = now.saturating_sub(count.at);
+        if count.open < limits::OPEN_PER_AGENT_MAX {
             count.open = count.open.saturating_add(1);
+            return (age <= AGE_MAX).then_some(true);
         }
-        Some(room)
+        (count.looked_up_full && age <= FULL_AGE_MAX).then_some(false)
     }
 
-    fn put(&self, agent: &str, open: u32, now: Duration) {
+    /// Keeps what was looked up. Gives whether there is room for one more, and counts that one.
+    fn put(&self, agent: &str, open: u32, now: Duration) -> bool {
+        let room = open < limits::OPEN_PER_AGENT_MAX;
+        let count = Count { open: open.saturating_add(u32::from(room)), at: now, looked_up_full: !room };
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         if counts.len() >= AGENTS_MAX {
             counts.retain(|_, count| now.saturating_sub(count.at) <= AGE_MAX);
         }
-        counts.insert(agent.to_owned(), Count { open, at: now });
+        counts.insert(agent.to_owned(), count);
+        room
     }
 }
 
@@ -56,8 +67,7 @@ impl Gate {
             return Ok(room);
         }
         let open = self.0.store.open_of(agent, limits::OPEN_PER_AGENT_MAX).await?;
-        self.0.quota.put(agent, open.saturating_add(1), now);
-        Ok(open < limits::OPEN_PER_AGENT_MAX)
+        Ok(self.0.quota.put(agent, open, now))
     }
 }
 
@@ -66,14 +76,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fresh_count_is_used_up_and_an_old_one_is_looked_up_again() {
+    fn a_fresh_count_is_used_up_and_then_looked_up_before_anybody_is_refused() {
         let quota = Quota::default();
         let start = Duration::from_secs(5);
         assert_eq!(quota.take("bot", start), None);
-        quota.put("bot", limits::OPEN_PER_AGENT_MAX - 1, start);
+        assert!(quota.put("bot", limits::OPEN_PER_AGENT_MAX - 2, start));
         assert_eq!(quota.take("bot", start), Some(true));
-        assert_eq!(quota.take("bot", start), Some(false));
+        assert_eq!(quota.take("bot", start), None, "full by its own count: some may be closed by now");
+        assert!(!quota.put("bot", limits::OPEN_PER_AGENT_MAX, start));
+        assert_eq!(quota.take("bot", start), Some(false), "full as it was looked up");
+        assert_eq!(quota.take("bot", start + FULL_AGE_MAX + Duration::from_millis(1)), None);
         assert_eq!(quota.take("other", start), None);
+        assert!(quota.put("bot", 0, start));
+        assert_eq!(quota.take("bot", start + AGE_MAX), Some(true));
         assert_eq!(quota.take("bot", start + AGE_MAX + Duration::from_millis(1)), None);
     }
 }

@@ -54,17 +54,18 @@ impl Text {
     const fn parts(self) -> (&'static str, usize, &'static str) {
         match self {
             Self::Open => (
-                "INSERT INTO proposal (id, version, state, agent, person, due, intent, attempt, idem_key, \
-                 idem_request, moving) VALUES ",
-                11,
+                "INSERT INTO proposal (id, version, state, agent, person, due, intent, join_key, attempt, \
+                 idem_key, idem_request, moving) VALUES ",
+                12,
                 " ON CONFLICT DO NOTHING RETURNING id",
             ),
             Self::Payload => ("INSERT INTO payload (proposal, body, binding) VALUES ", 3, ""),
             // INVARIANT I4: a dispatch finds its row only when no attempt was ever recorded there.
             Self::Move => (
                 "UPDATE proposal SET version = v.column4, state = v.column5, due = v.column6, \
-                 intent = v.column7, attempt = COALESCE(v.column8, proposal.attempt), moving = v.column9 \
-                 FROM (VALUES ",
+                 intent = v.column7, attempt = COALESCE(v.column8, proposal.attempt), moving = v.column9, \
+                 join_key = CASE WHEN v.column5 = 'pending' AND v.column7 = proposal.intent \
+                 THEN proposal.join_key END FROM (VALUES ",
                 9,
                 ") AS v WHERE proposal.id = v.column1 AND proposal.version = v.column2 \
                  AND proposal.state = v.column3 AND (v.column8 IS NULL OR proposal.attempt IS NULL) \
@@ -258,7 +259,7 @@ fn fates(writes: &[&Write], moves: &[&MoveRow], won: &HashSet<String>) -> Vec<Fa
         .collect()
 }
 
-fn opening_values(row: &OpenRow) -> [Value<'_>; 11] {
+fn opening_values(row: &OpenRow) -> [Value<'_>; 12] {
     [
         (&row.id).into(),
         i64::from(row.change.version).into(),
@@ -267,6 +268,7 @@ fn opening_values(row: &OpenRow) -> [Value<'_>; 11] {
         row.person.as_deref().into(),
         row.due.into(),
         (&row.intent).into(),
+        (row.change.state == StateName::Pending).then_some(row.intent.as_str()).into(),
         row.attempt.as_deref().into(),
         row.idem_key.as_deref().into(),
         row.idem_request.as_deref().into(),

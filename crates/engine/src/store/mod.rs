@@ -168,8 +168,8 @@ impl Store {
 
     /// The one write path: moves the proposal and appends its entry in one transaction.
     ///
-    /// A step that lost its race is refused with `conflict` and writes nothing; a new proposal whose
-    /// idempotency key somebody else has just used, with `idempotency_key_in_progress`. A full queue refuses
+    /// A step that lost its race is refused with `conflict` and writes nothing, and so is a new pending proposal
+    /// that has an equal to join; a new proposal with an idempotency key, with `idempotency_key_in_progress`. A full queue refuses
     /// with `busy`, except the outcome of a call that was made: that waits for its turn. After a fault
     /// nobody knows whether the step was recorded, and there is no grant.
     #[tracing::instrument(name = "store.commit", skip_all, fields(proposal = %step.record.proposal.id))]

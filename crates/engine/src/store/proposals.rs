@@ -62,20 +62,16 @@ impl Store {
     pub async fn open_of(&self, agent: &str, limit: u32) -> Result<u32, Fault> {
         let fault = |e: Error| Fault::new("count an agent's open proposals", e);
         let sql = "SELECT COUNT(*) FROM \
-                   (SELECT 1 FROM proposal WHERE agent = $1 AND due IS NOT NULL LIMIT $2) AS open";
+                   (SELECT 1 FROM proposal WHERE agent = $1 AND state IN ('pending', 'ready') LIMIT $2) AS open";
         let rows = self.readers.fetch(sql, &[agent.into(), i64::from(limit).into()]).await.map_err(fault)?;
         let n = rows.first().map_or(Ok(0), |row| row.integer(0)).map_err(fault)?;
         u32::try_from(n).map_err(|e| Fault::new("count an agent's open proposals", e))
     }
 
-    /// The pending proposal of this agent with this intent, if any; the oldest of several.
-    pub async fn pending_with_intent(
-        &self,
-        agent: &str,
-        intent: &Digest,
-    ) -> Result<Option<ProposalId>, Fault> {
-        let sql = "SELECT id FROM proposal WHERE agent = $1 AND intent = $2 AND due IS NOT NULL \
-                   AND state = 'pending' ORDER BY id LIMIT 1";
+    /// The pending proposal that an equal one by this agent would join. At most one: a second one loses when it
+    /// is committed.
+    pub async fn joinable(&self, agent: &str, intent: &Digest) -> Result<Option<ProposalId>, Fault> {
+        let sql = "SELECT id FROM proposal WHERE agent = $1 AND join_key = $2";
         self.ids(sql, &[agent.into(), (&intent.to_string()).into()]).await.map(|ids| ids.first().copied())
     }
 

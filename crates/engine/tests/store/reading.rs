@@ -13,7 +13,9 @@ use crate::steps::{self, world};
 
 async fn add(store: &Store, world: &World, agent: &str, person: Option<&str>) -> Record {
     world.advance(Duration::from_millis(1));
-    store.commit(steps::pending(world, agent, person, 3), None).await.unwrap().record
+    // Equal ones would be joined.
+    let amount = u64::try_from(world.now().as_micros() / 1_000 % 1_000_000).unwrap();
+    store.commit(steps::pending(world, agent, person, amount), None).await.unwrap().record
 }
 
 fn ids(records: &[Record]) -> Vec<ProposalId> {
@@ -85,8 +87,8 @@ pub async fn open_proposals_are_found_by_agent_intent_and_deadline(place: &Place
     assert_eq!(store.open_of("b", 10).await.unwrap(), 0);
     let (a, b) = (first.proposal.id, second.proposal.id);
     let intent = &first.binding.intent;
-    assert_eq!(store.pending_with_intent("a", intent).await.unwrap(), Some(a));
-    assert_eq!(store.pending_with_intent("b", intent).await.unwrap(), None);
+    assert_eq!(store.joinable("a", intent).await.unwrap(), Some(a));
+    assert_eq!(store.joinable("b", intent).await.unwrap(), None);
     let due = first.due().unwrap();
     let before = Timestamp::from_micros(due.as_micros() - 1);
     assert_eq!(store.due(before, 10).await.unwrap(), []);
@@ -94,7 +96,7 @@ pub async fn open_proposals_are_found_by_agent_intent_and_deadline(place: &Place
     assert_eq!(store.due(due.plus(Duration::from_secs(1)), 10).await.unwrap(), [a, b]);
     assert_eq!(store.due(due.plus(Duration::from_secs(1)), 1).await.unwrap(), [a]);
     store.commit(steps::approve(&world, &first), None).await.unwrap();
-    assert_ne!(store.pending_with_intent("a", intent).await.unwrap(), Some(a), "it is no longer pending");
+    assert_eq!(store.joinable("a", intent).await.unwrap(), None, "it is no longer pending");
     assert_eq!(store.open_of("a", 10).await.unwrap(), 2, "but still open");
     store.commit(steps::cancel(&world, &second), None).await.unwrap();
     assert_eq!(store.open_of("a", 10).await.unwrap(), 1);

@@ -95,8 +95,25 @@ pub async fn an_idempotency_key_is_unique_for_its_agent_t96(place: &Place) {
     assert_eq!(store.replay("a", "never").await.unwrap(), None);
     assert_eq!(store.replay("c", "same").await.unwrap(), None);
     assert_eq!(assert_sound(&store).await.len(), 2, "a losing proposal has no entry");
+}
+
+pub async fn of_equal_pending_proposals_of_one_agent_one_is_opened_t29(place: &Place) {
+    let (store, world) = (place.store().await, world(8));
+    let first = steps::pending(&world, "a", None, 1);
+    let twins = (0..20).map(|_| store.commit(steps::pending(&world, "a", None, 1), None));
+    let mut opened: Vec<Committed> = join_all(twins).await.into_iter().filter_map(Result::ok).collect();
+    let one = opened.pop().unwrap().record;
+    assert!(opened.is_empty(), "the others have one to join");
+    let joinable = async || store.joinable("a", &one.binding.intent).await.unwrap();
+    assert_eq!(joinable().await, Some(one.proposal.id));
+    let lost = store.commit(first, None).await;
+    assert!(matches!(lost, Err(Stop::Refused(Refusal::Conflict { .. }))));
+    store.commit(steps::pending(&world, "b", None, 1), None).await.unwrap();
+    store.commit(steps::pending(&world, "a", None, 2), None).await.unwrap();
+    store.commit(steps::cancel(&world, &one), None).await.unwrap();
+    assert_eq!(joinable().await, None, "what is over cannot be joined");
     store.commit(steps::pending(&world, "a", None, 1), None).await.unwrap();
-    store.commit(steps::pending(&world, "a", None, 1), None).await.unwrap();
+    assert_eq!(assert_sound(&store).await.len(), 5, "a losing proposal has no entry");
 }
 
 pub async fn many_steps_share_one_commit_p21(place: &Place) {
