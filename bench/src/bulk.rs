@@ -1,11 +1,12 @@
 //! Many rows quickly: real pending proposals of a stopped gate are copied under new ids, straight in its SQLite
 //! file. The tables' columns are asked for, not known, so a change of the schema needs no change here; only the
-//! maintained count is known by name.
+//! maintained count and the key of equal proposals are known by name.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
+use countersign_core::digest::{Digest, domain};
 use countersign_core::id::ProposalId;
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
@@ -25,6 +26,8 @@ struct Table {
     name: String,
     /// Index of the column that is an `INTEGER PRIMARY KEY`, if there is one.
     counter: Option<usize>,
+    /// Index of the column by which equal proposals find each other: no two have the same.
+    join_key: Option<usize>,
     columns: usize,
     /// By the id of the proposal.
     rows: BTreeMap<String, Vec<Vec<Value>>>,
@@ -63,12 +66,7 @@ pub(crate) fn fill(database: &Path, count: u64) -> Result<Vec<String>> {
                 let template = pick(&templates, n)?;
                 let fresh = id(now, n);
                 for row in table.rows.get(template).into_iter().flatten() {
-                    insert.execute(params_from_iter(copy(
-                        row,
-                        template,
-                        &fresh,
-                        (table.counter, *counter),
-                    )))?;
+                    insert.execute(params_from_iter(copy(table, row, (template, &fresh), *counter)))?;
                     *counter = counter.saturating_add(1);
                 }
             }
@@ -125,6 +123,7 @@ fn read(connection: &Connection, name: String) -> Result<Table> {
     let counter = counter(connection, &name)?.map(|(index, _)| index);
     let mut select = connection.prepare(&format!("SELECT * FROM \"{name}\""))?;
     let columns = select.column_count();
+    let join_key = select.column_names().iter().position(|name| *name == "join_key");
     let mut rows: BTreeMap<String, Vec<Vec<Value>>> = BTreeMap::new();
     let mut cursor = select.query([])?;
     while let Some(row) = cursor.next()? {
@@ -133,7 +132,7 @@ fn read(connection: &Connection, name: String) -> Result<Table> {
             rows.entry(id).or_default().push(values);
         }
     }
-    Ok(Table { name, counter, columns, rows })
+    Ok(Table { name, counter, join_key, columns, rows })
 }
 
 /// Index and name of the column that SQLite numbers by itself.
@@ -188,9 +187,13 @@ fn id(now: u64, n: u64) -> String {
     ProposalId::from_parts(now.saturating_sub(10_000_000).saturating_add(n), random).to_string()
 }
 
-fn copy(row: &[Value], from: &str, to: &str, (counter, number): (Option<usize>, i64)) -> Vec<Value> {
+fn copy(table: &Table, row: &[Value], (from, to): (&str, &str), number: i64) -> Vec<Value> {
     let value = |(index, value): (usize, &Value)| match value {
-        _ if counter == Some(index) => Value::Integer(number),
+        _ if table.counter == Some(index) => Value::Integer(number),
+        // As long and as scattered as a digest.
+        Value::Text(_) if table.join_key == Some(index) => {
+            Value::Text(Digest::of(domain::TOKEN, to.as_bytes()).to_string())
+        }
         Value::Text(text) => Value::Text(text.replace(from, to)),
         Value::Blob(bytes) => Value::Blob(match std::str::from_utf8(bytes) {
             Ok(text) => text.replace(from, to).into_bytes(),

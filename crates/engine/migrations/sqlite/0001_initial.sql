@@ -1,7 +1,10 @@
--- Where each proposal is. Small, because every move rewrites the row.
+-- Each proposal: where it is, and what was proposed and is bound. Newest is the greatest `seq`: the order in which
+-- they came, in eight bytes where an id would take thirty in each index.
+-- `body` never changes, `binding` hardly ever; both are erasable (T122).
 -- `due` is set exactly while a proposal is open, so `due IS NOT NULL` means pending or ready.
 CREATE TABLE proposal (
-    id           TEXT    NOT NULL PRIMARY KEY,
+    seq          INTEGER NOT NULL PRIMARY KEY,
+    id           TEXT    NOT NULL,
     version      INTEGER NOT NULL,
     state        TEXT    NOT NULL,
     agent        TEXT    NOT NULL,
@@ -12,25 +15,21 @@ CREATE TABLE proposal (
     attempt      TEXT,
     idem_key     TEXT,
     idem_request TEXT,
-    moving       TEXT    NOT NULL
+    moving       TEXT    NOT NULL,
+    body         TEXT    NOT NULL,
+    binding      TEXT    NOT NULL
 ) STRICT;
 
-CREATE INDEX proposal_by_state ON proposal (state, id);
-CREATE INDEX proposal_by_agent ON proposal (agent, state, id);
-CREATE INDEX proposal_by_person ON proposal (person, state, id) WHERE person IS NOT NULL;
-CREATE INDEX proposal_by_due ON proposal (due, id) WHERE due IS NOT NULL;
+CREATE UNIQUE INDEX proposal_id ON proposal (id);
+CREATE INDEX proposal_by_state ON proposal (state, seq);
+CREATE INDEX proposal_by_agent ON proposal (agent, state, seq);
+CREATE INDEX proposal_by_person ON proposal (person, state, seq) WHERE person IS NOT NULL;
+CREATE INDEX proposal_by_due ON proposal (due, seq) WHERE due IS NOT NULL;
 -- The intent while another proposal for the same effect by the same agent joins this one (T29).
 CREATE UNIQUE INDEX proposal_join ON proposal (agent, join_key) WHERE join_key IS NOT NULL;
 CREATE UNIQUE INDEX proposal_idem ON proposal (agent, idem_key) WHERE idem_key IS NOT NULL;
 -- An attempt belongs to one proposal, and a proposal never gets a second one (I4).
 CREATE UNIQUE INDEX proposal_attempt ON proposal (attempt) WHERE attempt IS NOT NULL;
-
--- What was proposed and what is bound: large, hardly ever rewritten, erasable (T122).
-CREATE TABLE payload (
-    proposal     TEXT    NOT NULL PRIMARY KEY REFERENCES proposal (id),
-    body         TEXT    NOT NULL,
-    binding      TEXT    NOT NULL
-) STRICT;
 
 -- The entries, in the order in which they were written. `version` is set when the entry moved its proposal.
 CREATE TABLE log_entry (

@@ -43,7 +43,6 @@ impl From<Error> for BatchError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Text {
     Open,
-    Payload,
     Move,
     Entry,
     Tally,
@@ -55,18 +54,17 @@ impl Text {
         match self {
             Self::Open => (
                 "INSERT INTO proposal (id, version, state, agent, person, due, intent, join_key, attempt, \
-                 idem_key, idem_request, moving) VALUES ",
-                12,
+                 idem_key, idem_request, moving, body, binding) VALUES ",
+                14,
                 " ON CONFLICT DO NOTHING RETURNING id",
             ),
-            Self::Payload => ("INSERT INTO payload (proposal, body, binding) VALUES ", 3, ""),
             // INVARIANT I4: a dispatch finds its row only when no attempt was ever recorded there.
             Self::Move => (
                 "UPDATE proposal SET version = v.column4, state = v.column5, due = v.column6, \
                  intent = v.column7, attempt = COALESCE(v.column8, proposal.attempt), moving = v.column9, \
-                 join_key = CASE WHEN v.column5 = 'pending' AND v.column7 = proposal.intent \
+                 binding = COALESCE(v.column10, proposal.binding), join_key = CASE WHEN v.column5 = 'pending' AND v.column7 = proposal.intent \
                  THEN proposal.join_key END FROM (VALUES ",
-                9,
+                10,
                 ") AS v WHERE proposal.id = v.column1 AND proposal.version = v.column2 \
                  AND proposal.state = v.column3 AND (v.column8 IS NULL OR proposal.attempt IS NULL) \
                  RETURNING id",
@@ -137,12 +135,6 @@ impl Batcher {
                 won.insert(row.text(0)?.to_owned());
             }
         }
-        openings.retain(|o| won.contains(&o.id));
-        for chunk in chunks(&openings) {
-            let values: Vec<Value<'_>> =
-                chunk.iter().flat_map(|o| [(&o.id).into(), (&o.body).into(), (&o.binding).into()]).collect();
-            tx.execute(self.text(Text::Payload, chunk.len()), &values).await?;
-        }
         Ok(())
     }
 
@@ -157,12 +149,6 @@ impl Batcher {
             let sql = self.text(Text::Move, chunk.len());
             for row in tx.fetch(sql, &values).await? {
                 won.insert(row.text(0)?.to_owned());
-            }
-        }
-        for moving in moves.iter().filter(|m| won.contains(&m.id)) {
-            if let Some(binding) = &moving.binding {
-                let sql = "UPDATE payload SET binding = $2 WHERE proposal = $1";
-                tx.execute(sql, &[(&moving.id).into(), binding.into()]).await?;
             }
         }
         Ok(())
@@ -259,7 +245,7 @@ fn fates(writes: &[&Write], moves: &[&MoveRow], won: &HashSet<String>) -> Vec<Fa
         .collect()
 }
 
-fn opening_values(row: &OpenRow) -> [Value<'_>; 12] {
+fn opening_values(row: &OpenRow) -> [Value<'_>; 14] {
     [
         (&row.id).into(),
         i64::from(row.change.version).into(),
@@ -273,10 +259,12 @@ fn opening_values(row: &OpenRow) -> [Value<'_>; 12] {
         row.idem_key.as_deref().into(),
         row.idem_request.as_deref().into(),
         (&row.moving).into(),
+        (&row.body).into(),
+        (&row.binding).into(),
     ]
 }
 
-fn moving_values(row: &MoveRow) -> [Value<'_>; 9] {
+fn moving_values(row: &MoveRow) -> [Value<'_>; 10] {
     [
         (&row.id).into(),
         row.from_version.into(),
@@ -287,6 +275,7 @@ fn moving_values(row: &MoveRow) -> [Value<'_>; 9] {
         (&row.intent).into(),
         row.attempt.as_deref().into(),
         (&row.moving).into(),
+        row.binding.as_deref().into(),
     ]
 }
 

@@ -15,31 +15,37 @@ use super::rows::{self, RECORD_COLUMNS};
 use super::{Filter, Replay, Store};
 use crate::fault::Fault;
 
-/// Sorts after every id, so that a page without a cursor is the same statement.
-const AFTER_ALL: &str = "~";
-
 impl Store {
     /// One proposal.
     pub async fn proposal(&self, id: ProposalId) -> Result<Option<Record>, Fault> {
-        let sql = format!(
-            "SELECT {RECORD_COLUMNS} FROM proposal AS p JOIN payload AS y ON y.proposal = p.id WHERE p.id = $1"
-        );
+        let sql = format!("SELECT {RECORD_COLUMNS} FROM proposal AS p WHERE p.id = $1");
         let found = self.readers.fetch(AssertSqlSafe(sql), &[(&id.to_string()).into()]).await;
         found.map_err(|e| Fault::new("read a proposal", e))?.first().map(rows::record).transpose()
     }
 
     /// A page of proposals, newest first.
     pub async fn list(&self, filter: &Filter) -> Result<Vec<Record>, Fault> {
-        let before = filter.before.map_or_else(|| AFTER_ALL.to_owned(), |id| id.to_string());
+        let before = match filter.before {
+            Some(id) => self.seq(id).await?.unwrap_or(0),
+            None => i64::MAX,
+        };
         let limit = filter.limit.min(PAGE_SIZE_MAX.saturating_add(1));
-        let mut values: Vec<Value<'_>> = vec![(&before).into(), i64::from(limit).into()];
+        let mut values: Vec<Value<'_>> = vec![before.into(), i64::from(limit).into()];
         let page = page(filter, &mut values);
         let sql = format!(
-            "SELECT {RECORD_COLUMNS} FROM ({page}) AS page JOIN proposal AS p ON p.id = page.id \
-             JOIN payload AS y ON y.proposal = p.id ORDER BY p.id DESC"
+            "SELECT {RECORD_COLUMNS} FROM ({page}) AS page JOIN proposal AS p ON p.seq = page.seq \
+             ORDER BY p.seq DESC"
         );
         let found = self.readers.fetch(AssertSqlSafe(sql), &values).await;
         found.map_err(|e| Fault::new("list proposals", e))?.iter().map(rows::record).collect()
+    }
+
+    /// Where a proposal stands in the order in which they came. None for one that is not there.
+    async fn seq(&self, id: ProposalId) -> Result<Option<i64>, Fault> {
+        let fault = |e: Error| Fault::new("look a proposal up", e);
+        let sql = "SELECT seq FROM proposal WHERE id = $1";
+        let found = self.readers.fetch(sql, &[(&id.to_string()).into()]).await.map_err(fault)?;
+        found.first().map(|row| row.integer(0)).transpose().map_err(fault)
     }
 
     /// How many proposals are in each state; maintained, not counted.
@@ -88,7 +94,7 @@ impl Store {
 
     /// Open proposals whose deadline has passed, the longest overdue first.
     pub async fn due(&self, now: Timestamp, limit: u32) -> Result<Vec<ProposalId>, Fault> {
-        let sql = "SELECT id FROM proposal WHERE due IS NOT NULL AND due <= $1 ORDER BY due, id LIMIT $2";
+        let sql = "SELECT id FROM proposal WHERE due IS NOT NULL AND due <= $1 ORDER BY due, seq LIMIT $2";
         self.ids(sql, &[now.as_micros().into(), i64::from(limit).into()]).await
     }
 
@@ -99,9 +105,12 @@ impl Store {
         after: Option<ProposalId>,
         limit: u32,
     ) -> Result<Vec<ProposalId>, Fault> {
-        let after = after.map(|id| id.to_string()).unwrap_or_default();
-        let sql = "SELECT id FROM proposal WHERE state = $1 AND id > $2 ORDER BY id LIMIT $3";
-        self.ids(sql, &[state.as_str().into(), (&after).into(), i64::from(limit).into()]).await
+        let after = match after {
+            Some(id) => self.seq(id).await?.unwrap_or(0),
+            None => 0,
+        };
+        let sql = "SELECT id FROM proposal WHERE state = $1 AND seq > $2 ORDER BY seq LIMIT $3";
+        self.ids(sql, &[state.as_str().into(), after.into(), i64::from(limit).into()]).await
     }
 
     async fn ids(&self, sql: &'static str, values: &[Value<'_>]) -> Result<Vec<ProposalId>, Fault> {
@@ -110,7 +119,7 @@ impl Store {
     }
 }
 
-/// The statement for the ids of one page; `$1` is the cursor and `$2` the limit.
+/// The statement for one page; `$1` is the cursor and `$2` the limit.
 ///
 /// One part for each state, each of which walks its own index and stops at the limit: a single condition
 /// over several states would sort all that match.
@@ -124,7 +133,7 @@ fn page<'a>(filter: &'a Filter, values: &mut Vec<Value<'a>>) -> String {
     }
     let condition = conditions.concat();
     if filter.states.is_empty() && condition.is_empty() {
-        return "SELECT id FROM proposal WHERE id < $1 ORDER BY id DESC LIMIT $2".to_owned();
+        return "SELECT seq FROM proposal WHERE seq < $1 ORDER BY seq DESC LIMIT $2".to_owned();
     }
     let states = if filter.states.is_empty() { StateName::ALL.as_slice() } else { &filter.states };
     let parts: Vec<String> = states
@@ -132,12 +141,12 @@ fn page<'a>(filter: &'a Filter, values: &mut Vec<Value<'a>>) -> String {
         .map(|state| {
             values.push(state.as_str().into());
             format!(
-                "SELECT id FROM (SELECT id FROM proposal WHERE id < $1 AND state = ${}{condition} \
-                 ORDER BY id DESC LIMIT $2) AS part",
+                "SELECT seq FROM (SELECT seq FROM proposal WHERE seq < $1 AND state = ${}{condition} \
+                 ORDER BY seq DESC LIMIT $2) AS part",
                 values.len()
             )
         })
         .collect();
     // UNION rather than UNION ALL: a state that is asked for twice is shown once.
-    format!("{} ORDER BY id DESC LIMIT $2", parts.join(" UNION "))
+    format!("{} ORDER BY seq DESC LIMIT $2", parts.join(" UNION "))
 }

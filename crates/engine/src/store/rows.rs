@@ -1,7 +1,7 @@
 //! What one step writes, as plain values. Made in the caller's time, so that the writer only writes.
 //!
-//! Nothing is stored twice: a proposal's own fields go into `payload` once and never again, what moves goes
-//! into `proposal`.
+//! Nothing is stored twice: a proposal's own fields go into `body` once and never again, what moves goes into
+//! `moving`.
 
 use countersign_core::approval::Approval;
 use countersign_core::audit::{Entry, EventCode};
@@ -220,8 +220,8 @@ fn json<T: Serialize>(value: &T) -> Result<String, Fault> {
     serde_json::to_string(value).map_err(|e| Fault::new("write a proposal as JSON", e))
 }
 
-/// The columns that [`record`] reads, of `proposal AS p` and `payload AS y`.
-pub(super) const RECORD_COLUMNS: &str = "p.version, p.state, p.intent, p.moving, y.body, y.binding";
+/// The columns that [`record`] reads, of `proposal AS p`.
+pub(super) const RECORD_COLUMNS: &str = "p.version, p.state, p.intent, p.moving, p.body, p.binding";
 
 /// Puts a record together again. What does not fit together is a fault and never a record: nothing may be
 /// decided on half a proposal.

@@ -123,7 +123,7 @@ pub async fn parts_that_do_not_belong_together_are_a_fault_and_no_record_t10(pla
     let two = store.commit(steps::pending(&world, "a", None, 2), None).await.unwrap().record;
     let mut raw = Raw::open(place).await;
     raw.run(&format!(
-        "UPDATE payload SET binding = (SELECT binding FROM payload WHERE proposal = '{}') WHERE proposal = '{}'",
+        "UPDATE proposal SET binding = (SELECT binding FROM proposal WHERE id = '{}') WHERE id = '{}'",
         two.proposal.id, one.proposal.id
     ))
     .await;
