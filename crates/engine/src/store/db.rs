@@ -27,6 +27,11 @@ pub(super) enum Target {
 }
 
 impl Target {
+    /// A file, which is written on the thread that asks.
+    pub(super) fn is_file(&self) -> bool {
+        matches!(self, Self::Sqlite(_))
+    }
+
     /// Places for the values of many rows, in order: `($1, $2), ($3, $4)`.
     ///
     /// For SQLite `(?, ?), (?, ?)`: it looks the name of a numbered place up by walking over all of them,

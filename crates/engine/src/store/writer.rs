@@ -1,16 +1,21 @@
-//! Group commit: one writer for the process.
+//! Group commit: one transaction at a time for the process.
 //!
 //! While one transaction is on its way to the disk, the steps that arrive wait; the next transaction takes
 //! all of them. Nobody is answered before the commit, and a commit that did not come back answers nobody
 //! with a yes.
+//!
+//! Who finds nobody writing writes at once, without a change of thread; what arrives meanwhile is the
+//! writer's own, on the desk's thread.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use countersign_core::id::ProposalId;
 use countersign_core::limits::{WRITER_BATCH_MAX, WRITER_QUEUE_MAX};
 use countersign_core::refusal::Refusal;
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::sync::{Mutex as Turn, Notify, broadcast, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::Change;
@@ -28,26 +33,41 @@ struct Work {
     reply: oneshot::Sender<Result<(), Stop>>,
 }
 
-#[derive(Debug)]
-enum Message {
-    Work(Work),
-    /// Finish what is queued and take no more.
-    Close,
-}
-
 /// The way to the writer.
 #[derive(Debug)]
 pub(super) struct Writer {
-    queue: mpsc::Sender<Message>,
+    queue: mpsc::Sender<Work>,
+    shared: Arc<Shared>,
     ended: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// What those who write have in common.
+#[derive(Debug)]
+struct Shared {
+    /// Whoever has the turn writes.
+    side: Turn<Side>,
+    /// Something waits that nobody writes.
+    waiting: Notify,
+    /// Finish what waits and end.
+    closing: AtomicBool,
+    /// Whether writing means to work on the thread that asks, rather than to wait for an answer.
+    at_once: bool,
 }
 
 impl Writer {
     /// Starts the writer. It ends when this handle is dropped or closed, after it has written what waits.
     pub(super) fn start(desk: &Arc<Desk>, shard: i64, changes: broadcast::Sender<Change>) -> Self {
         let (queue, arriving) = mpsc::channel(WRITER_QUEUE_MAX);
-        let side = Desktop { batcher: Batcher::new(Arc::clone(desk), shard), changes };
-        Self { queue, ended: Mutex::new(Some(desk.spawn(side.run(arriving)))) }
+        let batcher = Batcher::new(Arc::clone(desk), shard);
+        let side = Side { batcher, changes, arriving, kept: Vec::new() };
+        let shared = Arc::new(Shared {
+            side: Turn::new(side),
+            waiting: Notify::new(),
+            closing: AtomicBool::new(false),
+            at_once: desk.target().is_file(),
+        });
+        let ended = Mutex::new(Some(desk.spawn(write_what_waits(Arc::clone(&shared)))));
+        Self { queue, shared, ended }
     }
 
     /// Hands a write over and waits until it is durable. A full queue refuses at once with `busy`, unless
@@ -66,7 +86,8 @@ impl Writer {
             }
         };
         let (reply, answer) = oneshot::channel();
-        place.send(Message::Work(Work { write, reply }));
+        place.send(Work { write, reply });
+        self.shared.see_to_it();
         match answer.await {
             Ok(result) => result,
             Err(_) => Err(closed().into()),
@@ -75,8 +96,7 @@ impl Writer {
 
     /// Writes what waits and ends.
     pub(super) async fn close(&self) {
-        // An error means that it has ended already.
-        let _ = self.queue.send(Message::Close).await;
+        self.shared.close();
         let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(ended) = ended
             && let Err(error) = ended.await
@@ -86,35 +106,90 @@ impl Writer {
     }
 }
 
-/// The writer's own side.
-struct Desktop {
-    batcher: Batcher,
-    changes: broadcast::Sender<Change>,
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.shared.close();
+    }
 }
 
-impl Desktop {
-    async fn run(mut self, mut arriving: mpsc::Receiver<Message>) {
-        let mut kept: Vec<Work> = Vec::new();
-        let mut messages = Vec::new();
-        loop {
-            let room = WRITER_BATCH_MAX.saturating_sub(kept.len()).max(1);
-            if kept.is_empty() && arriving.recv_many(&mut messages, room).await == 0 {
-                return;
-            }
-            let mut works = std::mem::take(&mut kept);
-            for message in messages.drain(..) {
-                match message {
-                    Message::Work(work) => works.push(work),
-                    Message::Close => arriving.close(),
-                }
-            }
-            let (now, later) = split(works);
-            kept = later;
-            self.batch(now).await;
-        }
+impl Shared {
+    fn close(&self) {
+        self.closing.store(true, Ordering::Release);
+        self.waiting.notify_one();
     }
 
-    async fn batch(&mut self, works: Vec<Work>) {
+    /// Writes what waits, when nobody else does and this thread may block; else leaves it to who writes.
+    fn see_to_it(&self) {
+        let may_block =
+            || Handle::try_current().is_ok_and(|h| h.runtime_flavor() == RuntimeFlavor::MultiThread);
+        let turn = if self.at_once && may_block() { self.side.try_lock().ok() } else { None };
+        if let Some(mut side) = turn {
+            if side.collect() {
+                tokio::task::block_in_place(|| Handle::current().block_on(side.batch()));
+            }
+            // What came after this look found the turn taken, and has called the writer's thread itself.
+            if side.is_empty() {
+                return;
+            }
+        }
+        self.waiting.notify_one();
+    }
+}
+
+/// The writer's thread: one batch after another while there are any.
+async fn write_what_waits(shared: Arc<Shared>) {
+    loop {
+        shared.waiting.notified().await;
+        let mut side = shared.side.lock().await;
+        let closing = shared.closing.load(Ordering::Acquire);
+        if closing {
+            side.arriving.close();
+        }
+        while side.collect() || (closing && side.wait().await) {
+            side.batch().await;
+        }
+        if closing {
+            return;
+        }
+    }
+}
+
+/// What it takes to write.
+#[derive(Debug)]
+struct Side {
+    batcher: Batcher,
+    changes: broadcast::Sender<Change>,
+    arriving: mpsc::Receiver<Work>,
+    /// What is written next.
+    kept: Vec<Work>,
+}
+
+impl Side {
+    fn is_empty(&self) -> bool {
+        self.kept.is_empty() && self.arriving.is_empty()
+    }
+
+    /// Takes what waits. False when there is nothing.
+    fn collect(&mut self) -> bool {
+        while self.kept.len() < WRITER_BATCH_MAX
+            && let Ok(work) = self.arriving.try_recv()
+        {
+            self.kept.push(work);
+        }
+        !self.kept.is_empty()
+    }
+
+    /// Waits for who has a place in a closed queue but has not sent yet. False when nobody has.
+    async fn wait(&mut self) -> bool {
+        let Some(work) = self.arriving.recv().await else { return false };
+        self.kept.push(work);
+        true
+    }
+
+    /// Writes what was taken, in one transaction.
+    async fn batch(&mut self) {
+        let (works, later) = split(std::mem::take(&mut self.kept));
+        self.kept = later;
         let writes: Vec<&Write> = works.iter().map(|w| &w.write).collect();
         match self.batcher.write(&writes).await {
             Ok(fates) => {
