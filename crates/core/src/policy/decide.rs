@@ -1,10 +1,11 @@
-//! The decision: once for each link of the chain, as things stand, and again with every gate granted.
+//! The decision: once for each link of the chain, as things stand, and where only gates say no, whether some
+//! permit would say yes.
 //!
 //! Any error of any policy, in any evaluation, is a deny: Cedar skips a forbid that fails (T58).
 
 use std::collections::BTreeSet;
 
-use cedar_policy::{AuthorizationError, Decision as Answer, EntityUid, RestrictedExpression};
+use cedar_policy::{AuthorizationError, Decision as Answer, PolicySet, Request, RestrictedExpression};
 
 use super::Policies;
 use super::request::{Asked, Prepared};
@@ -13,7 +14,7 @@ use crate::decision::{Decision, DenyCode, Gate, PolicyRef, Verdict, decision_dig
 
 /// One link's answer.
 struct Said<'a> {
-    principal: &'a EntityUid,
+    request: &'a Request,
     allowed: bool,
     /// The ids of the policies that determined it.
     reasons: BTreeSet<String>,
@@ -49,21 +50,29 @@ impl Policies {
         approved: &BTreeSet<String>,
     ) -> Result<Decision, Stopped> {
         let nothing = RestrictedExpression::new_set([]);
-        let now = evaluate(self, prepared, slice, &prepared.principals, &nothing)?;
+        let requests = prepared.requests(&nothing).ok_or(Stopped::InvalidRequest)?;
+        let now = evaluate(self, prepared, &slice.set, &requests)?;
         let Some(fired) = standing(&now) else { return Ok(self.allow(&now, &[])) };
-        // A link that is allowed as things stand stays allowed: a granted gate only removes a forbid.
-        let denied: Vec<&EntityUid> = now.iter().filter(|s| !s.allowed).map(|s| s.principal).collect();
-        let best = evaluate(self, prepared, slice, &denied, &slice.all_gates)?;
-        if let Some(hard) = standing(&best) {
-            let code = if hard.is_empty() { DenyCode::NoPermit } else { DenyCode::Forbidden };
-            return Ok(self.deny(code, &hard));
+        // What would be left with every gate granted needs no evaluation of its own. Only the generated
+        // condition of a gate may read `context.approvals`, so of all answers a granted gate changes just its
+        // own: it no longer applies. The forbids that are no gates stand as they do now.
+        let hard: BTreeSet<String> = fired.iter().filter(|id| !self.is_gate(id)).cloned().collect();
+        if !hard.is_empty() {
+            return Ok(self.deny(DenyCode::Forbidden, &hard));
+        }
+        // The permits decide then, and of those Cedar says nothing where a forbid applies.
+        let denied = now.iter().filter(|s| !s.allowed).map(|s| s.request);
+        let best = evaluate(self, prepared, &slice.permits, denied)?;
+        if standing(&best).is_some() {
+            return Ok(self.deny(DenyCode::NoPermit, &BTreeSet::new()));
         }
         let gates: Vec<Gate> = fired.iter().filter_map(|id| self.gate(id)).collect();
         if fired.is_subset(approved) {
             // The last word is a plain evaluation with the gates that people have really opened.
             let opened = fired.iter().cloned().map(RestrictedExpression::new_string);
             let opened = RestrictedExpression::new_set(opened.collect::<Vec<_>>());
-            let last = evaluate(self, prepared, slice, &prepared.principals, &opened)?;
+            let requests = prepared.requests(&opened).ok_or(Stopped::InvalidRequest)?;
+            let last = evaluate(self, prepared, &slice.set, &requests)?;
             if standing(&last).is_none() {
                 return Ok(self.allow(&last, &gates));
             }
@@ -100,6 +109,11 @@ impl Policies {
         ids.iter().filter_map(|id| self.known.get(id)).map(|k| k.policy.clone()).collect()
     }
 
+    /// Of an id that is not known it says no, so that the policy counts as one that nobody can lift.
+    fn is_gate(&self, id: &str) -> bool {
+        self.known.get(id).is_some_and(|known| known.rules.is_some())
+    }
+
     fn gate(&self, id: &str) -> Option<Gate> {
         let known = self.known.get(id)?;
         Some(Gate { policy: known.policy.clone(), rules: known.rules.clone()? })
@@ -115,24 +129,21 @@ fn standing(said: &[Said<'_>]) -> Option<BTreeSet<String>> {
 
 fn evaluate<'a>(
     policies: &Policies,
-    prepared: &Prepared<'a>,
-    slice: &Slice,
-    principals: &[&'a EntityUid],
-    approvals: &RestrictedExpression,
+    prepared: &Prepared<'_>,
+    set: &PolicySet,
+    requests: impl IntoIterator<Item = &'a Request>,
 ) -> Result<Vec<Said<'a>>, Stopped> {
-    let context = prepared.context(approvals).ok_or(Stopped::InvalidRequest)?;
-    let mut said = Vec::with_capacity(principals.len());
+    let mut said = Vec::new();
     let mut failed = BTreeSet::new();
-    for principal in principals {
-        let request = prepared.request(principal, &context).ok_or(Stopped::InvalidRequest)?;
-        let response = policies.authorizer.is_authorized(&request, &slice.set, &prepared.entities);
+    for request in requests {
+        let response = policies.authorizer.is_authorized(request, set, &prepared.entities);
         let diagnostics = response.diagnostics();
         failed.extend(diagnostics.errors().map(|error| {
             let AuthorizationError::PolicyEvaluationError(error) = error;
             error.policy_id().to_string()
         }));
         said.push(Said {
-            principal,
+            request,
             allowed: response.decision() == Answer::Allow,
             reasons: diagnostics.reason().map(ToString::to_string).collect(),
         });

@@ -4,7 +4,9 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use cedar_policy::{Context, Entities, Entity, EntityUid, Request, RestrictedExpression, Schema};
+use cedar_policy::{
+    Context, Entities, Entity, EntityUid, Request, RestrictedExpression, Schema, validate_scope_variables,
+};
 use jiff::tz::Offset;
 use serde_json::Value;
 
@@ -56,9 +58,9 @@ pub(super) struct Prepared<'a> {
     pub(super) principals: Vec<&'a EntityUid>,
     pub(super) entities: Entities,
     schema: &'a Schema,
-    action: &'a EntityUid,
-    resource: EntityUid,
-    context: Vec<(String, RestrictedExpression)>,
+    pub(super) action: &'a EntityUid,
+    pub(super) resource: EntityUid,
+    pub(super) context: Vec<(String, RestrictedExpression)>,
 }
 
 impl<'a> Prepared<'a> {
@@ -81,16 +83,23 @@ impl<'a> Prepared<'a> {
         })
     }
 
-    /// The context that all links share, with these gates open.
-    pub(super) fn context(&self, approvals: &RestrictedExpression) -> Option<Context> {
+    /// The requests of all links, in the order of the chain, with these gates open. `None` when one of them
+    /// does not fit the schema.
+    ///
+    /// The schema is asked for each part once: for the context, which is the same for all links, and for what
+    /// differs. Nothing else makes a request, and the two checks are all that [`Request::new`] does with a
+    /// schema; there it would look at the same context again for every link.
+    pub(super) fn requests(&self, approvals: &RestrictedExpression) -> Option<Vec<Request>> {
         let approvals = [("approvals".to_owned(), approvals.clone())];
-        Context::from_pairs(self.context.iter().cloned().chain(approvals)).ok()
+        let context = Context::from_pairs(self.context.iter().cloned().chain(approvals)).ok()?;
+        context.validate(self.schema, self.action).ok()?;
+        self.principals.iter().map(|principal| self.request(principal, context.clone())).collect()
     }
 
-    /// The request of one link, checked against the schema.
-    pub(super) fn request(&self, principal: &EntityUid, context: &Context) -> Option<Request> {
-        let (action, resource) = (self.action.clone(), self.resource.clone());
-        Request::new(principal.clone(), action, resource, context.clone(), Some(self.schema)).ok()
+    /// The request of one link, in a context that is known to fit.
+    fn request(&self, principal: &EntityUid, context: Context) -> Option<Request> {
+        validate_scope_variables(principal, self.action, &self.resource, self.schema).ok()?;
+        Request::new(principal.clone(), self.action.clone(), self.resource.clone(), context, None).ok()
     }
 }
 

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use cedar_policy::{
     ActionConstraint, Effect, Entity, EntityTypeName, EntityUid, Policy, PolicySet, PrincipalConstraint,
-    ResourceConstraint, RestrictedExpression,
+    ResourceConstraint,
 };
 
 use super::identity::{Identity, Types, uid};
@@ -67,11 +67,12 @@ pub(super) struct Slice {
     pub(super) input: Fields,
     /// The policies that can apply, gates with their generated condition.
     pub(super) set: PolicySet,
-    /// `context.approvals` with every gate of the slice.
-    pub(super) all_gates: RestrictedExpression,
+    /// The permits among them.
+    pub(super) permits: PolicySet,
     /// The action, with its groups as ancestors, and its system.
     pub(super) entities: Vec<Entity>,
-    permits: Vec<PrincipalConstraint>,
+    /// Whom the permits name.
+    permitted: Vec<PrincipalConstraint>,
 }
 
 impl Slice {
@@ -79,18 +80,15 @@ impl Slice {
     pub(super) fn new(
         scope: ActionScope,
         input: Fields,
-        policies: &BTreeMap<String, (Policy, bool)>,
+        policies: &BTreeMap<String, Policy>,
         keep: fn(&ActionScope, &Policy) -> bool,
     ) -> Option<Self> {
-        let kept: Vec<(&String, &(Policy, bool))> =
-            policies.iter().filter(|(_, (policy, _))| keep(&scope, policy)).collect();
-        let gates = kept.iter().filter(|(_, (_, gate))| *gate);
-        let all_gates = gates.map(|(id, _)| RestrictedExpression::new_string((*id).clone()));
-        let permits = kept.iter().filter(|(_, (p, _))| p.effect() == Effect::Permit);
+        let kept = || policies.values().filter(|policy| keep(&scope, policy));
+        let permits = || kept().filter(|policy| policy.effect() == Effect::Permit);
         Some(Self {
-            all_gates: RestrictedExpression::new_set(all_gates.collect::<Vec<_>>()),
-            permits: permits.map(|(_, (p, _))| p.principal_constraint()).collect(),
-            set: PolicySet::from_policies(kept.iter().map(|(_, (p, _))| p.clone())).ok()?,
+            set: PolicySet::from_policies(kept().cloned()).ok()?,
+            permits: PolicySet::from_policies(permits().cloned()).ok()?,
+            permitted: permits().map(Policy::principal_constraint).collect(),
             entities: entities(&scope),
             scope,
             input,
@@ -100,7 +98,7 @@ impl Slice {
     /// Whether the scope of some permit could match this link, whatever its conditions say.
     pub(super) fn may_permit(&self, link: &Identity) -> bool {
         let within = |of: &EntityUid| *of == link.uid || link.teams.contains(of);
-        self.permits.iter().any(|constraint| match constraint {
+        self.permitted.iter().any(|constraint| match constraint {
             PrincipalConstraint::Any => true,
             PrincipalConstraint::Eq(one) => *one == link.uid,
             PrincipalConstraint::In(of) => within(of),

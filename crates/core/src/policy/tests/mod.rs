@@ -4,6 +4,7 @@ mod decide;
 mod input;
 mod lint;
 mod load;
+mod plain;
 mod properties;
 mod speed;
 
@@ -197,7 +198,11 @@ impl Question {
     }
 
     fn ask_of(&self, policies: &Policies) -> Decision {
-        let asked = Asked {
+        policies.answer(&self.asked(), &self.approved)
+    }
+
+    fn asked(&self) -> Asked<'_> {
+        Asked {
             action: self.action,
             input: &self.input,
             chain: &self.chain,
@@ -205,8 +210,7 @@ impl Question {
             fidelity: Fidelity::Declared,
             run: self.run,
             now: NOON,
-        };
-        policies.answer(&asked, &self.approved)
+        }
     }
 }
 
