@@ -72,10 +72,9 @@ impl<'a> Prepared<'a> {
         let resource = resource(&asked.facts.resource, slice)?;
         let reached = words.identities.reachable_from(&identities).cloned();
         let resource_uid = resource.uid();
-        let all = reached.chain(slice.entities.iter().cloned()).chain([resource]);
         Some(Self {
             principals: identities.iter().map(|i| &i.uid).collect(),
-            entities: Entities::from_entities(all, None).ok()?,
+            entities: slice.entities.clone().add_entities(reached.chain([resource]), None).ok()?,
             schema: &words.schema,
             action: &slice.scope.uid,
             resource: resource_uid,

@@ -7,8 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use cedar_policy::{
-    ActionConstraint, Effect, Entity, EntityTypeName, EntityUid, Policy, PolicySet, PrincipalConstraint,
-    ResourceConstraint,
+    ActionConstraint, Effect, Entities, Entity, EntityTypeName, EntityUid, Policy, PolicySet,
+    PrincipalConstraint, ResourceConstraint,
 };
 
 use super::identity::{Identity, Types, uid};
@@ -70,7 +70,7 @@ pub(super) struct Slice {
     /// The permits among them.
     pub(super) permits: PolicySet,
     /// The action, with its groups as ancestors, and its system.
-    pub(super) entities: Vec<Entity>,
+    pub(super) entities: Entities,
     /// Whom the permits name.
     permitted: Vec<PrincipalConstraint>,
 }
@@ -89,7 +89,7 @@ impl Slice {
             set: PolicySet::from_policies(kept().cloned()).ok()?,
             permits: PolicySet::from_policies(permits().cloned()).ok()?,
             permitted: permits().map(Policy::principal_constraint).collect(),
-            entities: entities(&scope),
+            entities: entities(&scope)?,
             scope,
             input,
         })
@@ -109,9 +109,10 @@ impl Slice {
 }
 
 /// The groups are parents of the action, all of them, so that none has to come along.
-fn entities(scope: &ActionScope) -> Vec<Entity> {
-    vec![
+fn entities(scope: &ActionScope) -> Option<Entities> {
+    let own = [
         Entity::new_no_attrs(scope.uid.clone(), scope.groups.iter().cloned().collect()),
         Entity::new_no_attrs(scope.system.clone(), HashSet::new()),
-    ]
+    ];
+    Entities::from_entities(own, None).ok()
 }

@@ -1,10 +1,12 @@
 //! The decision without any shortcut, to compare the real one with: all policies, every link's request checked
 //! against the schema as a whole, and one evaluation with nothing approved, one with every gate granted.
 
+use std::collections::{HashMap, HashSet};
+
 use cedar_policy::{
-    AuthorizationError, Authorizer, Context, Decision as Answer, Entities, EntityUid, Request,
+    AuthorizationError, Authorizer, Context, Decision as Answer, Entities, Entity, EntityUid, Request,
+    RestrictedExpression, Schema,
 };
-use cedar_policy::{RestrictedExpression, Schema};
 
 use super::super::request::Prepared;
 use super::*;
@@ -140,4 +142,34 @@ fn no_link_and_no_context_gets_past_the_schema() {
     changed.context.iter_mut().filter(|(name, _)| name == "env").for_each(|(_, v)| *v = nowhere.clone());
     assert!(changed.requests(&none).is_none(), "an environment that is not listed");
     assert!(prepared().requests(&RestrictedExpression::new_long(1)).is_none(), "approvals of another type");
+}
+
+/// The entities of an action are put together at load; a request only adds its own.
+#[test]
+fn prepared_entities_are_those_that_are_made_afresh() {
+    let world = world(REFUNDS);
+    let Policies { vocabulary, slices, .. } = &world.policies;
+    for links in [
+        vec![("person", "ann"), ("agent", "bot")],
+        vec![("agent", "sub")],
+        vec![("person", "fay"), ("agent", "bot"), ("agent", "sub")],
+    ] {
+        for base in [Question::refund(5), Question::contact()] {
+            let question = base.with(|q| q.chain = chain(&links));
+            let slice = &slices[question.action];
+            let prepared = Prepared::new(&question.asked(), slice, vocabulary).unwrap();
+            let links: Vec<_> =
+                question.chain.links().iter().map(|l| vocabulary.identities.get(l).unwrap()).collect();
+            let scope = &slice.scope;
+            let system = ("system".to_owned(), RestrictedExpression::new_entity_uid(scope.system.clone()));
+            let id = ("id".to_owned(), RestrictedExpression::new_string("x_1".to_owned()));
+            let parents = HashSet::from([scope.system.clone()]);
+            let all = vocabulary.identities.reachable_from(&links).cloned().chain([
+                Entity::new_no_attrs(scope.uid.clone(), scope.groups.iter().cloned().collect()),
+                Entity::new_no_attrs(scope.system.clone(), HashSet::new()),
+                Entity::new(prepared.resource.clone(), HashMap::from([system, id]), parents).unwrap(),
+            ]);
+            assert!(prepared.entities.deep_eq(&Entities::from_entities(all, None).unwrap()), "{links:?}");
+        }
+    }
 }
