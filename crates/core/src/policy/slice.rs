@@ -13,6 +13,7 @@ use cedar_policy::{
 
 use super::identity::{Identity, Types, uid};
 use super::schema::{ANY, group_parents};
+use super::sees::Sees;
 use super::shape::{ActionShape, Fields};
 
 /// The scope of one action: what a policy's head can name.
@@ -59,10 +60,27 @@ impl ActionScope {
     }
 }
 
+/// How a slice is cut; the property tests compare it with one that is not.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Cut {
+    /// Which policies can apply to an action.
+    pub(super) keep: fn(&ActionScope, &Policy) -> bool,
+    /// What they read of a context with this input.
+    pub(super) sees: fn(&[&Policy], &Fields) -> Sees,
+}
+
+impl Cut {
+    /// As small as it can be.
+    pub(super) const CLOSE: Self =
+        Self { keep: ActionScope::admits, sees: |policies, input| Sees::of(policies.iter().copied(), input) };
+}
+
 /// Everything prepared for one action.
 #[derive(Debug)]
 pub(super) struct Slice {
     pub(super) scope: ActionScope,
+    /// What its policies read of the context.
+    pub(super) sees: Sees,
     /// The visible fields of the input.
     pub(super) input: Fields,
     /// The policies that can apply, gates with their generated condition.
@@ -76,19 +94,20 @@ pub(super) struct Slice {
 }
 
 impl Slice {
-    /// Keeps the policies that `keep` says can apply.
+    /// Keeps the policies that can apply, says the cut.
     pub(super) fn new(
         scope: ActionScope,
         input: Fields,
         policies: &BTreeMap<String, Policy>,
-        keep: fn(&ActionScope, &Policy) -> bool,
+        cut: Cut,
     ) -> Option<Self> {
-        let kept = || policies.values().filter(|policy| keep(&scope, policy));
-        let permits = || kept().filter(|policy| policy.effect() == Effect::Permit);
+        let kept: Vec<&Policy> = policies.values().filter(|policy| (cut.keep)(&scope, policy)).collect();
+        let permits = || kept.iter().copied().filter(|policy| policy.effect() == Effect::Permit);
         Some(Self {
-            set: PolicySet::from_policies(kept().cloned()).ok()?,
+            sees: (cut.sees)(&kept, &input),
             permits: PolicySet::from_policies(permits().cloned()).ok()?,
             permitted: permits().map(Policy::principal_constraint).collect(),
+            set: PolicySet::from_policies(kept.into_iter().cloned()).ok()?,
             entities: entities(&scope)?,
             scope,
             input,

@@ -6,6 +6,7 @@ mod lint;
 mod load;
 mod plain;
 mod properties;
+mod sees;
 mod speed;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,8 +14,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::request::Asked;
+use super::sees::Sees;
 use super::shape::ActionShape;
-use super::slice::ActionScope;
+use super::slice::Cut;
 use super::{Policies, Surroundings};
 use crate::action::{Call, EffectClass, Facts, Group, Method, Precondition, Resource, Risk};
 use crate::decision::{Decision, Verdict};
@@ -70,6 +72,9 @@ forbid (principal, action == Action::"stripe.refund.create", resource)
 when { context.risk.amount > 1000 };
 "#;
 
+/// Nothing left out.
+const WHOLE: Cut = Cut { keep: |_, _| true, sees: |_, _| Sees::Everything };
+
 /// Loaded policies with what they were loaded from.
 struct World {
     policies: Policies,
@@ -124,19 +129,16 @@ fn file(text: &str) -> SourceFile {
     SourceFile { path: "policies/p.cedar".into(), text: text.into() }
 }
 
-fn load_with(
-    files: &[SourceFile],
-    keep: fn(&ActionScope, &cedar_policy::Policy) -> bool,
-) -> Result<World, Vec<Problem>> {
+fn load_with(files: &[SourceFile], cut: Cut) -> Result<World, Vec<Problem>> {
     let directory = directory();
     let (rules, environments) = (rules(), environments());
     let around = Surroundings { directory: &directory, rules: &rules, environments: &environments };
-    let (policies, warnings) = Policies::load_sliced(files, &[refund(), contact()], around, keep)?;
+    let (policies, warnings) = Policies::load_sliced(files, &[refund(), contact()], around, cut)?;
     Ok(World { policies, warnings, directory })
 }
 
 fn load(text: &str) -> Result<World, Vec<Problem>> {
-    load_with(&[file(text)], ActionScope::admits)
+    load_with(&[file(text)], Cut::CLOSE)
 }
 
 fn world(text: &str) -> World {
