@@ -1,11 +1,12 @@
-//! The decision: once for each link of the chain, as things stand, and where only gates say no, whether some
-//! permit would say yes.
+//! The decision, for each link of the chain: which gates apply as things stand, and what the other policies say.
 //!
 //! Any error of any policy, in any evaluation, is a deny: Cedar skips a forbid that fails (T58).
 
 use std::collections::BTreeSet;
 
-use cedar_policy::{AuthorizationError, Decision as Answer, PolicySet, Request, RestrictedExpression};
+use cedar_policy::{
+    AuthorizationError, Decision as Answer, PolicyId, PolicySet, Request, RestrictedExpression,
+};
 
 use super::Policies;
 use super::request::{Asked, Prepared};
@@ -13,8 +14,7 @@ use super::slice::Slice;
 use crate::decision::{Decision, DenyCode, Gate, PolicyRef, Verdict, decision_digest};
 
 /// One link's answer.
-struct Said<'a> {
-    request: &'a Request,
+struct Said {
     allowed: bool,
     /// The ids of the policies that determined it.
     reasons: BTreeSet<String>,
@@ -51,20 +51,27 @@ impl Policies {
     ) -> Result<Decision, Stopped> {
         let nothing = RestrictedExpression::new_set([]);
         let requests = prepared.requests(&nothing).ok_or(Stopped::InvalidRequest)?;
-        let now = evaluate(self, prepared, &slice.set, &requests)?;
-        let Some(fired) = standing(&now) else { return Ok(self.allow(&now, &[])) };
-        // What would be left with every gate granted needs no evaluation of its own. Only the generated
-        // condition of a gate may read `context.approvals`, so of all answers a granted gate changes just its
-        // own: it no longer applies. The forbids that are no gates stand as they do now.
-        let hard: BTreeSet<String> = fired.iter().filter(|id| !self.is_gate(id)).cloned().collect();
-        if !hard.is_empty() {
-            return Ok(self.deny(DenyCode::Forbidden, &hard));
+        // Every policy is evaluated once for each link, in two parts that together are the plain answer: a forbid
+        // applies whatever the other policies say. Only the generated condition of a gate may read
+        // `context.approvals`, so the part without gates is also what would be left with every gate granted.
+        let (best, mut failed) = evaluate(self, prepared, &slice.ungated, &requests);
+        let fired = match &slice.gates {
+            Some(gates) => {
+                let (said, also_failed) = evaluate(self, prepared, gates, &requests);
+                failed.extend(also_failed);
+                said.into_iter().flat_map(|s| s.reasons).collect()
+            }
+            None => BTreeSet::new(),
+        };
+        if !failed.is_empty() {
+            return Err(Stopped::PolicyError(failed));
         }
-        // The permits decide then, and of those Cedar says nothing where a forbid applies.
-        let denied = now.iter().filter(|s| !s.allowed).map(|s| s.request);
-        let best = evaluate(self, prepared, &slice.permits, denied)?;
-        if standing(&best).is_some() {
-            return Ok(self.deny(DenyCode::NoPermit, &BTreeSet::new()));
+        if let Some(hard) = standing(&best) {
+            let code = if hard.is_empty() { DenyCode::NoPermit } else { DenyCode::Forbidden };
+            return Ok(self.deny(code, &hard));
+        }
+        if fired.is_empty() {
+            return Ok(self.allow(&best, &[]));
         }
         let gates: Vec<Gate> = fired.iter().filter_map(|id| self.gate(id)).collect();
         if fired.is_subset(approved) {
@@ -72,7 +79,10 @@ impl Policies {
             let opened = fired.iter().cloned().map(RestrictedExpression::new_string);
             let opened = RestrictedExpression::new_set(opened.collect::<Vec<_>>());
             let requests = prepared.requests(&opened).ok_or(Stopped::InvalidRequest)?;
-            let last = evaluate(self, prepared, &slice.set, &requests)?;
+            let (last, failed) = evaluate(self, prepared, &slice.set, &requests);
+            if !failed.is_empty() {
+                return Err(Stopped::PolicyError(failed));
+            }
             if standing(&last).is_none() {
                 return Ok(self.allow(&last, &gates));
             }
@@ -82,7 +92,7 @@ impl Policies {
         Ok(self.decision(Verdict::NeedsApproval { gates }, policies, digest))
     }
 
-    fn allow(&self, said: &[Said<'_>], lifted: &[Gate]) -> Decision {
+    fn allow(&self, said: &[Said], lifted: &[Gate]) -> Decision {
         let ids = said.iter().flat_map(|s| s.reasons.iter().cloned()).collect();
         self.decision(Verdict::Allow, self.references(&ids), self.digest_of(lifted))
     }
@@ -109,11 +119,6 @@ impl Policies {
         ids.iter().filter_map(|id| self.known.get(id)).map(|k| k.policy.clone()).collect()
     }
 
-    /// Of an id that is not known it says no, so that the policy counts as one that nobody can lift.
-    fn is_gate(&self, id: &str) -> bool {
-        self.known.get(id).is_some_and(|known| known.rules.is_some())
-    }
-
     fn gate(&self, id: &str) -> Option<Gate> {
         let known = self.known.get(id)?;
         Some(Gate { policy: known.policy.clone(), rules: known.rules.clone()? })
@@ -121,32 +126,38 @@ impl Policies {
 }
 
 /// `None` when every link is allowed; else the forbids that fired for those that are not.
-fn standing(said: &[Said<'_>]) -> Option<BTreeSet<String>> {
+fn standing(said: &[Said]) -> Option<BTreeSet<String>> {
     let mut denied = said.iter().filter(|s| !s.allowed).peekable();
     denied.peek()?;
     Some(denied.flat_map(|s| s.reasons.iter().cloned()).collect())
 }
 
-fn evaluate<'a>(
+/// The answer for each link, and the policies that failed for some link.
+fn evaluate(
     policies: &Policies,
     prepared: &Prepared<'_>,
     set: &PolicySet,
-    requests: impl IntoIterator<Item = &'a Request>,
-) -> Result<Vec<Said<'a>>, Stopped> {
-    let mut said = Vec::new();
+    requests: &[Request],
+) -> (Vec<Said>, BTreeSet<String>) {
+    let mut said = Vec::with_capacity(requests.len());
     let mut failed = BTreeSet::new();
     for request in requests {
         let response = policies.authorizer.is_authorized(request, set, &prepared.entities);
         let diagnostics = response.diagnostics();
         failed.extend(diagnostics.errors().map(|error| {
             let AuthorizationError::PolicyEvaluationError(error) = error;
-            error.policy_id().to_string()
+            text(error.policy_id())
         }));
         said.push(Said {
-            request,
             allowed: response.decision() == Answer::Allow,
-            reasons: diagnostics.reason().map(ToString::to_string).collect(),
+            reasons: diagnostics.reason().map(text).collect(),
         });
     }
-    if failed.is_empty() { Ok(said) } else { Err(Stopped::PolicyError(failed)) }
+    (said, failed)
+}
+
+/// The id as it was written.
+fn text(id: &PolicyId) -> String {
+    let text: &str = id.as_ref();
+    text.to_owned()
 }

@@ -237,11 +237,12 @@ fn describe(written: load::Written) -> Known {
     Known { policy: PolicyRef { id: written.id, digest, reason: written.reason }, rules: written.rules }
 }
 
-/// The policies as they are evaluated, by id: gates with their generated condition.
+/// The policies as they are evaluated: gates with their generated condition, by id, each with whether it is
+/// a gate.
 fn lift_all(
     written: &[load::Written],
     schema: &cedar_policy::Schema,
-) -> Result<BTreeMap<String, Policy>, Vec<Problem>> {
+) -> Result<BTreeMap<String, (Policy, bool)>, Vec<Problem>> {
     let mut effective = BTreeMap::new();
     for policy in written {
         let lifted = match policy.rules {
@@ -252,9 +253,9 @@ fn lift_all(
             let message = format!("the gate `{}` cannot be given its condition", policy.id);
             vec![policy.place.error("@approval", message, "Write its conditions more simply.")]
         })?;
-        effective.insert(policy.id.clone(), lifted);
+        effective.insert(policy.id.clone(), (lifted, policy.rules.is_some()));
     }
-    let set = PolicySet::from_policies(effective.values().cloned());
+    let set = PolicySet::from_policies(effective.values().map(|(policy, _)| policy.clone()));
     let problems = match set {
         Ok(set) => validate::validate_lifted(&set, schema),
         Err(e) => vec![Problem::error("policies", 0, e.to_string(), "Give every policy an id of its own.")],

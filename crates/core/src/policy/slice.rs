@@ -85,12 +85,13 @@ pub(super) struct Slice {
     pub(super) input: Fields,
     /// The policies that can apply, gates with their generated condition.
     pub(super) set: PolicySet,
-    /// The permits among them.
-    pub(super) permits: PolicySet,
+    /// Those of them that nobody can lift.
+    pub(super) ungated: PolicySet,
+    /// The gates among them, if there are any.
+    pub(super) gates: Option<PolicySet>,
     /// The action, with its groups as ancestors, and its system.
     pub(super) entities: Entities,
-    /// Whom the permits name.
-    permitted: Vec<PrincipalConstraint>,
+    permits: Vec<PrincipalConstraint>,
 }
 
 impl Slice {
@@ -98,16 +99,21 @@ impl Slice {
     pub(super) fn new(
         scope: ActionScope,
         input: Fields,
-        policies: &BTreeMap<String, Policy>,
+        policies: &BTreeMap<String, (Policy, bool)>,
         cut: Cut,
     ) -> Option<Self> {
-        let kept: Vec<&Policy> = policies.values().filter(|policy| (cut.keep)(&scope, policy)).collect();
-        let permits = || kept.iter().copied().filter(|policy| policy.effect() == Effect::Permit);
+        let kept = || policies.values().filter(|(policy, _)| (cut.keep)(&scope, policy));
+        let gates: Vec<&Policy> = kept().filter(|(_, gate)| *gate).map(|(policy, _)| policy).collect();
+        let ungated: Vec<&Policy> = kept().filter(|(_, gate)| !gate).map(|(policy, _)| policy).collect();
+        let kept: Vec<&Policy> = kept().map(|(policy, _)| policy).collect();
+        let set = |some: &[&Policy]| PolicySet::from_policies(some.iter().copied().cloned()).ok();
+        let permits = ungated.iter().filter(|policy| policy.effect() == Effect::Permit);
         Some(Self {
             sees: (cut.sees)(&kept, &input),
-            permits: PolicySet::from_policies(permits().cloned()).ok()?,
-            permitted: permits().map(Policy::principal_constraint).collect(),
-            set: PolicySet::from_policies(kept.into_iter().cloned()).ok()?,
+            permits: permits.map(|policy| policy.principal_constraint()).collect(),
+            set: set(&kept)?,
+            ungated: set(&ungated)?,
+            gates: if gates.is_empty() { None } else { Some(set(&gates)?) },
             entities: entities(&scope)?,
             scope,
             input,
@@ -117,7 +123,7 @@ impl Slice {
     /// Whether the scope of some permit could match this link, whatever its conditions say.
     pub(super) fn may_permit(&self, link: &Identity) -> bool {
         let within = |of: &EntityUid| *of == link.uid || link.teams.contains(of);
-        self.permitted.iter().any(|constraint| match constraint {
+        self.permits.iter().any(|constraint| match constraint {
             PrincipalConstraint::Any => true,
             PrincipalConstraint::Eq(one) => *one == link.uid,
             PrincipalConstraint::In(of) => within(of),
