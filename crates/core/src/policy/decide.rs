@@ -1,10 +1,12 @@
-//! The decision: once for each link of the chain, as things stand, and again with every gate granted.
+//! The decision, for each link of the chain: which gates apply as things stand, and what the other policies say.
 //!
 //! Any error of any policy, in any evaluation, is a deny: Cedar skips a forbid that fails (T58).
 
 use std::collections::BTreeSet;
 
-use cedar_policy::{AuthorizationError, Decision as Answer, EntityUid, RestrictedExpression};
+use cedar_policy::{
+    AuthorizationError, Decision as Answer, PolicyId, PolicySet, Request, RestrictedExpression,
+};
 
 use super::Policies;
 use super::request::{Asked, Prepared};
@@ -12,8 +14,7 @@ use super::slice::Slice;
 use crate::decision::{Decision, DenyCode, Gate, PolicyRef, Verdict, decision_digest};
 
 /// One link's answer.
-struct Said<'a> {
-    principal: &'a EntityUid,
+struct Said {
     allowed: bool,
     /// The ids of the policies that determined it.
     reasons: BTreeSet<String>,
@@ -49,21 +50,39 @@ impl Policies {
         approved: &BTreeSet<String>,
     ) -> Result<Decision, Stopped> {
         let nothing = RestrictedExpression::new_set([]);
-        let now = evaluate(self, prepared, slice, &prepared.principals, &nothing)?;
-        let Some(fired) = standing(&now) else { return Ok(self.allow(&now, &[])) };
-        // A link that is allowed as things stand stays allowed: a granted gate only removes a forbid.
-        let denied: Vec<&EntityUid> = now.iter().filter(|s| !s.allowed).map(|s| s.principal).collect();
-        let best = evaluate(self, prepared, slice, &denied, &slice.all_gates)?;
+        let requests = prepared.requests(&nothing).ok_or(Stopped::InvalidRequest)?;
+        // Every policy is evaluated once for each link, in two parts that together are the plain answer: a forbid
+        // applies whatever the other policies say. Only the generated condition of a gate may read
+        // `context.approvals`, so the part without gates is also what would be left with every gate granted.
+        let (best, mut failed) = evaluate(self, prepared, &slice.ungated, &requests);
+        let fired = match &slice.gates {
+            Some(gates) => {
+                let (said, also_failed) = evaluate(self, prepared, gates, &requests);
+                failed.extend(also_failed);
+                said.into_iter().flat_map(|s| s.reasons).collect()
+            }
+            None => BTreeSet::new(),
+        };
+        if !failed.is_empty() {
+            return Err(Stopped::PolicyError(failed));
+        }
         if let Some(hard) = standing(&best) {
             let code = if hard.is_empty() { DenyCode::NoPermit } else { DenyCode::Forbidden };
             return Ok(self.deny(code, &hard));
+        }
+        if fired.is_empty() {
+            return Ok(self.allow(&best, &[]));
         }
         let gates: Vec<Gate> = fired.iter().filter_map(|id| self.gate(id)).collect();
         if fired.is_subset(approved) {
             // The last word is a plain evaluation with the gates that people have really opened.
             let opened = fired.iter().cloned().map(RestrictedExpression::new_string);
             let opened = RestrictedExpression::new_set(opened.collect::<Vec<_>>());
-            let last = evaluate(self, prepared, slice, &prepared.principals, &opened)?;
+            let requests = prepared.requests(&opened).ok_or(Stopped::InvalidRequest)?;
+            let (last, failed) = evaluate(self, prepared, &slice.set, &requests);
+            if !failed.is_empty() {
+                return Err(Stopped::PolicyError(failed));
+            }
             if standing(&last).is_none() {
                 return Ok(self.allow(&last, &gates));
             }
@@ -73,7 +92,7 @@ impl Policies {
         Ok(self.decision(Verdict::NeedsApproval { gates }, policies, digest))
     }
 
-    fn allow(&self, said: &[Said<'_>], lifted: &[Gate]) -> Decision {
+    fn allow(&self, said: &[Said], lifted: &[Gate]) -> Decision {
         let ids = said.iter().flat_map(|s| s.reasons.iter().cloned()).collect();
         self.decision(Verdict::Allow, self.references(&ids), self.digest_of(lifted))
     }
@@ -107,35 +126,38 @@ impl Policies {
 }
 
 /// `None` when every link is allowed; else the forbids that fired for those that are not.
-fn standing(said: &[Said<'_>]) -> Option<BTreeSet<String>> {
+fn standing(said: &[Said]) -> Option<BTreeSet<String>> {
     let mut denied = said.iter().filter(|s| !s.allowed).peekable();
     denied.peek()?;
     Some(denied.flat_map(|s| s.reasons.iter().cloned()).collect())
 }
 
-fn evaluate<'a>(
+/// The answer for each link, and the policies that failed for some link.
+fn evaluate(
     policies: &Policies,
-    prepared: &Prepared<'a>,
-    slice: &Slice,
-    principals: &[&'a EntityUid],
-    approvals: &RestrictedExpression,
-) -> Result<Vec<Said<'a>>, Stopped> {
-    let context = prepared.context(approvals).ok_or(Stopped::InvalidRequest)?;
-    let mut said = Vec::with_capacity(principals.len());
+    prepared: &Prepared<'_>,
+    set: &PolicySet,
+    requests: &[Request],
+) -> (Vec<Said>, BTreeSet<String>) {
+    let mut said = Vec::with_capacity(requests.len());
     let mut failed = BTreeSet::new();
-    for principal in principals {
-        let request = prepared.request(principal, &context).ok_or(Stopped::InvalidRequest)?;
-        let response = policies.authorizer.is_authorized(&request, &slice.set, &prepared.entities);
+    for request in requests {
+        let response = policies.authorizer.is_authorized(request, set, &prepared.entities);
         let diagnostics = response.diagnostics();
         failed.extend(diagnostics.errors().map(|error| {
             let AuthorizationError::PolicyEvaluationError(error) = error;
-            error.policy_id().to_string()
+            text(error.policy_id())
         }));
         said.push(Said {
-            principal,
             allowed: response.decision() == Answer::Allow,
-            reasons: diagnostics.reason().map(ToString::to_string).collect(),
+            reasons: diagnostics.reason().map(text).collect(),
         });
     }
-    if failed.is_empty() { Ok(said) } else { Err(Stopped::PolicyError(failed)) }
+    (said, failed)
+}
+
+/// The id as it was written.
+fn text(id: &PolicyId) -> String {
+    let text: &str = id.as_ref();
+    text.to_owned()
 }

@@ -6,7 +6,7 @@
 use serde_json::{Value, json};
 
 /// The context field that only the generated condition may read.
-const APPROVALS: &str = "approvals";
+pub(super) const APPROVALS: &str = "approvals";
 
 /// One node of a condition.
 #[derive(Debug)]
@@ -137,6 +137,40 @@ fn misuse(expr: &Value) -> Option<ContextMisuse> {
         return (field == Some(APPROVALS)).then_some(ContextMisuse::Approvals);
     }
     node.children().into_iter().find_map(misuse)
+}
+
+/// Every path below `context` that a policy reads or asks the presence of; `None` unless all are certain.
+pub(super) fn context_reads(est: &Value) -> Option<Vec<Vec<&str>>> {
+    let mut found = Vec::new();
+    // This also refuses a form whose conditions cannot be told.
+    if matches!(context_misuse(est), Some(ContextMisuse::Alias | ContextMisuse::Unreadable)) {
+        return None;
+    }
+    for (_, body) in conditions(est) {
+        reads(body, &mut found)?;
+    }
+    Some(found)
+}
+
+fn reads<'a>(expr: &'a Value, found: &mut Vec<Vec<&'a str>>) -> Option<()> {
+    let node = Node::read(expr)?;
+    let path = match &node {
+        Node::Has { left, attrs } => context_path(left).map(|mut path| {
+            path.extend(attrs);
+            path
+        }),
+        Node::Var(_) | Node::Literal(_) | Node::Attr { .. } | Node::If { .. } | Node::Op { .. } => {
+            context_path(expr)
+        }
+    };
+    match path {
+        Some(path) if path.is_empty() => None,
+        Some(path) => {
+            found.push(path);
+            Some(())
+        }
+        None => node.children().into_iter().try_for_each(|child| reads(child, found)),
+    }
 }
 
 /// The policy with `unless { context.approvals.contains("<id>") }` as its last condition.

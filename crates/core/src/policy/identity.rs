@@ -101,9 +101,19 @@ impl Identities {
     /// One link, if the directory knows it.
     pub(super) fn get(&self, link: &Link) -> Option<&Identity> {
         match link {
-            Link::Person { id } => self.people.get(id),
-            Link::Agent { id } => self.agents.get(id),
+            Link::Person { id } => self.person(id),
+            Link::Agent { id } => self.agent(id),
         }
+    }
+
+    /// One person, if the directory knows them.
+    pub(super) fn person(&self, id: &str) -> Option<&Identity> {
+        self.people.get(id)
+    }
+
+    /// One agent, if the directory knows it.
+    pub(super) fn agent(&self, id: &str) -> Option<&Identity> {
+        self.agents.get(id)
     }
 
     /// The entities that policies can reach from these links: themselves and their owners, each once.

@@ -11,6 +11,7 @@ mod lint;
 mod load;
 mod request;
 mod schema;
+mod sees;
 mod shape;
 mod slice;
 mod validate;
@@ -36,7 +37,7 @@ use crate::time::Timestamp;
 use identity::{Identities, Identity, Types};
 use request::{Asked, Vocabulary};
 use shape::{ActionShape, Fields};
-use slice::{ActionScope, Slice};
+use slice::{ActionScope, Cut, Slice};
 
 /// Everything one decision depends on.
 #[derive(Debug, Clone, Copy)]
@@ -175,19 +176,18 @@ impl Policies {
         shapes: &[ActionShape],
         around: Surroundings<'_>,
     ) -> Result<(Self, Vec<Problem>), Vec<Problem>> {
-        Self::load_sliced(files, shapes, around, ActionScope::admits)
+        Self::load_sliced(files, shapes, around, Cut::CLOSE)
     }
 
-    /// `keep` says which policies can apply to an action; the property tests compare it with "all".
     fn load_sliced(
         files: &[SourceFile],
         shapes: &[ActionShape],
         around: Surroundings<'_>,
-        keep: fn(&ActionScope, &Policy) -> bool,
+        cut: Cut,
     ) -> Result<(Self, Vec<Problem>), Vec<Problem>> {
         let types = Types::new()?;
         let inputs: Vec<Fields> = shapes.iter().map(|s| shape::input_fields(&s.schema)).collect();
-        let schema = schema::generate(shapes, &inputs, around.environments)?;
+        let schema = schema::generate(shapes, &inputs, around.environments, &BTreeMap::new())?;
         let scopes: Vec<ActionScope> = shapes.iter().filter_map(|s| ActionScope::new(s, &types)).collect();
 
         let (written, mut problems) = load::read_all(files, around.rules);
@@ -208,17 +208,20 @@ impl Policies {
         }
         let effective = lift_all(&written, &schema)?;
         let mut slices = BTreeMap::new();
-        for (scope, (shape, input)) in scopes.into_iter().zip(shapes.iter().zip(inputs)) {
-            let slice = Slice::new(scope, input, &effective, keep).ok_or_else(|| {
+        for (scope, (shape, input)) in scopes.into_iter().zip(shapes.iter().zip(&inputs)) {
+            let slice = Slice::new(scope, input.clone(), &effective, cut).ok_or_else(|| {
                 let message = format!("the policies for `{}` do not make a set", shape.name);
                 vec![Problem::error("policies", 0, message, "Give every policy an id of its own.")]
             })?;
             slices.insert(shape.name.clone(), slice);
         }
         let identities = Identities::new(around.directory, &types, &schema)?;
+        // Policies were checked against all there is to read; a request has only what they do read.
+        let sees = slices.iter().map(|(name, slice)| (name.as_str(), &slice.sees)).collect();
+        let narrow = schema::generate(shapes, &inputs, around.environments, &sees)?;
         let policies = Self {
             authorizer: Authorizer::new(),
-            vocabulary: Vocabulary::new(&types, schema, identities, around.environments),
+            vocabulary: Vocabulary::new(&types, narrow, identities, around.environments),
             slices,
             known: written.into_iter().map(|w| (w.id.clone(), describe(w))).collect(),
             rule_digests: around.rules.clone(),

@@ -4,15 +4,19 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use cedar_policy::{Context, Entities, Entity, EntityUid, Request, RestrictedExpression, Schema};
-use jiff::tz::Offset;
+use cedar_policy::{
+    Context, Entities, Entity, EntityUid, Request, RestrictedExpression, Schema, validate_scope_variables,
+};
+use jiff::civil;
 use serde_json::Value;
 
+use super::est::APPROVALS;
 use super::identity::{Identities, Identity, Types, uid};
+use super::sees::{INPUT, Sees};
 use super::slice::Slice;
 use super::{schema, value};
 use crate::action::{Facts, Risk};
-use crate::directory::{Chain, Link};
+use crate::directory::Chain;
 use crate::preview::Fidelity;
 use crate::time::Timestamp;
 
@@ -56,9 +60,10 @@ pub(super) struct Prepared<'a> {
     pub(super) principals: Vec<&'a EntityUid>,
     pub(super) entities: Entities,
     schema: &'a Schema,
-    action: &'a EntityUid,
-    resource: EntityUid,
-    context: Vec<(String, RestrictedExpression)>,
+    sees: &'a Sees,
+    pub(super) action: &'a EntityUid,
+    pub(super) resource: EntityUid,
+    pub(super) context: Vec<(String, RestrictedExpression)>,
 }
 
 impl<'a> Prepared<'a> {
@@ -70,27 +75,34 @@ impl<'a> Prepared<'a> {
         let resource = resource(&asked.facts.resource, slice)?;
         let reached = words.identities.reachable_from(&identities).cloned();
         let resource_uid = resource.uid();
-        let all = reached.chain(slice.entities.iter().cloned()).chain([resource]);
         Some(Self {
             principals: identities.iter().map(|i| &i.uid).collect(),
-            entities: Entities::from_entities(all, None).ok()?,
+            entities: slice.entities.clone().add_entities(reached.chain([resource]), None).ok()?,
             schema: &words.schema,
+            sees: &slice.sees,
             action: &slice.scope.uid,
             resource: resource_uid,
             context: context(asked, slice, words)?,
         })
     }
 
-    /// The context that all links share, with these gates open.
-    pub(super) fn context(&self, approvals: &RestrictedExpression) -> Option<Context> {
-        let approvals = [("approvals".to_owned(), approvals.clone())];
-        Context::from_pairs(self.context.iter().cloned().chain(approvals)).ok()
+    /// The requests of all links, in the order of the chain, with these gates open. `None` when one of them
+    /// does not fit the schema.
+    ///
+    /// The schema is asked for each part once: for the context, which is the same for all links, and for what
+    /// differs. Nothing else makes a request, and the two checks are all that [`Request::new`] does with a
+    /// schema; there it would look at the same context again for every link.
+    pub(super) fn requests(&self, approvals: &RestrictedExpression) -> Option<Vec<Request>> {
+        let approvals = self.sees.field(APPROVALS).then(|| (APPROVALS.to_owned(), approvals.clone()));
+        let context = Context::from_pairs(self.context.iter().cloned().chain(approvals)).ok()?;
+        context.validate(self.schema, self.action).ok()?;
+        self.principals.iter().map(|principal| self.request(principal, context.clone())).collect()
     }
 
-    /// The request of one link, checked against the schema.
-    pub(super) fn request(&self, principal: &EntityUid, context: &Context) -> Option<Request> {
-        let (action, resource) = (self.action.clone(), self.resource.clone());
-        Request::new(principal.clone(), action, resource, context.clone(), Some(self.schema)).ok()
+    /// The request of one link, in a context that is known to fit.
+    fn request(&self, principal: &EntityUid, context: Context) -> Option<Request> {
+        validate_scope_variables(principal, self.action, &self.resource, self.schema).ok()?;
+        Request::new(principal.clone(), self.action.clone(), self.resource.clone(), context, None).ok()
     }
 }
 
@@ -106,6 +118,7 @@ fn resource(named: &crate::action::Resource, slice: &Slice) -> Option<Entity> {
     Entity::new(own, attributes, HashSet::from([scope.system.clone()])).ok()
 }
 
+/// Checks everything, and gives what the policies read.
 fn context(
     asked: &Asked<'_>,
     slice: &Slice,
@@ -113,73 +126,97 @@ fn context(
 ) -> Option<Vec<(String, RestrictedExpression)>> {
     let environment = words.environments.get(&asked.facts.environment)?;
     let (_, preview) = words.fidelities.iter().find(|(f, _)| *f == asked.fidelity)?;
-    let now = jiff::Timestamp::from_microsecond(asked.now.as_micros()).ok()?;
-    let mut pairs = vec![
-        ("input".to_owned(), value::record(&slice.input, asked.input)?),
-        ("env".to_owned(), RestrictedExpression::new_entity_uid(environment.clone())),
-        ("risk".to_owned(), risk(&asked.facts.risk)?),
-        ("chain".to_owned(), chain(asked.chain, words)?),
-        ("now".to_owned(), value::date_time(now)?),
-        ("clock".to_owned(), clock(now)?),
-        ("preview".to_owned(), RestrictedExpression::new_entity_uid(preview.clone())),
-    ];
+    let now = value::utc(jiff::Timestamp::from_microsecond(asked.now.as_micros()).ok()?)?;
+    let sees = &slice.sees;
+    let mut pairs = Vec::new();
+    let mut push = |name: &str, value| {
+        if sees.field(name) {
+            pairs.push((name.to_owned(), value));
+        }
+    };
+    push(INPUT, value::input(&slice.input, asked.input, |name| sees.below(INPUT, name))?);
+    push("env", RestrictedExpression::new_entity_uid(environment.clone()));
+    push("risk", risk(&asked.facts.risk, sees)?);
+    push("chain", chain(asked.chain, words, sees)?);
+    push("preview", RestrictedExpression::new_entity_uid(preview.clone()));
+    push("clock", clock(now, sees)?);
+    if sees.field("now") {
+        push("now", value::in_utc(now));
+    }
     if let Some(run) = asked.run {
-        pairs.push(("run".to_owned(), RestrictedExpression::new_string(run.to_owned())));
+        push("run", RestrictedExpression::new_string(run.to_owned()));
     }
     Some(pairs)
 }
 
 /// Negative amounts slip under every limit, and nothing touches fewer than one thing.
-fn risk(risk: &Risk) -> Option<RestrictedExpression> {
-    if risk.amount < 0 || risk.count < 1 || value::is_negative(&risk.exact) {
+fn risk(risk: &Risk, sees: &Sees) -> Option<RestrictedExpression> {
+    if risk.amount < 0 || risk.count < 1 || value::units(&risk.exact)? < 0 {
         return None;
     }
-    record([
-        ("mutating", RestrictedExpression::new_bool(risk.mutating)),
-        ("reversible", RestrictedExpression::new_bool(risk.reversible)),
-        ("external", RestrictedExpression::new_bool(risk.external)),
-        ("financial", RestrictedExpression::new_bool(risk.financial)),
-        ("amount", RestrictedExpression::new_long(risk.amount)),
-        ("exact", value::decimal(&risk.exact)?),
-        ("currency", RestrictedExpression::new_string(risk.currency.clone())),
-        ("count", RestrictedExpression::new_long(risk.count)),
-    ])
-}
-
-fn chain(chain: &Chain, words: &Vocabulary) -> Option<RestrictedExpression> {
-    let entity = |link: &Link| Some(words.identities.get(link)?.uid.clone());
-    let agent = entity(&Link::Agent { id: chain.agent().to_owned() })?;
-    let depth = i64::try_from(chain.links().len()).ok()?;
-    let mut pairs = vec![
-        ("agent", RestrictedExpression::new_entity_uid(agent)),
-        ("depth", RestrictedExpression::new_long(depth)),
-    ];
-    if let Some(person) = chain.person() {
-        let person = entity(&Link::Person { id: person.to_owned() })?;
-        pairs.push(("person", RestrictedExpression::new_entity_uid(person)));
+    let mut record = Record::new("risk", sees);
+    record.push("mutating", || RestrictedExpression::new_bool(risk.mutating));
+    record.push("reversible", || RestrictedExpression::new_bool(risk.reversible));
+    record.push("external", || RestrictedExpression::new_bool(risk.external));
+    record.push("financial", || RestrictedExpression::new_bool(risk.financial));
+    record.push("amount", || RestrictedExpression::new_long(risk.amount));
+    if sees.below("risk", "exact") {
+        let exact = value::decimal(&risk.exact)?;
+        record.push("exact", || exact);
     }
-    record(pairs)
+    record.push("currency", || RestrictedExpression::new_string(risk.currency.clone()));
+    record.push("count", || RestrictedExpression::new_long(risk.count));
+    record.finish()
 }
 
-fn clock(now: jiff::Timestamp) -> Option<RestrictedExpression> {
-    let civil = Offset::UTC.to_datetime(now);
-    let weekday = match civil.weekday() {
-        jiff::civil::Weekday::Monday => "monday",
-        jiff::civil::Weekday::Tuesday => "tuesday",
-        jiff::civil::Weekday::Wednesday => "wednesday",
-        jiff::civil::Weekday::Thursday => "thursday",
-        jiff::civil::Weekday::Friday => "friday",
-        jiff::civil::Weekday::Saturday => "saturday",
-        jiff::civil::Weekday::Sunday => "sunday",
+fn chain(chain: &Chain, words: &Vocabulary, sees: &Sees) -> Option<RestrictedExpression> {
+    let agent = &words.identities.agent(chain.agent())?.uid;
+    let depth = i64::try_from(chain.links().len()).ok()?;
+    let mut record = Record::new("chain", sees);
+    record.push("agent", || RestrictedExpression::new_entity_uid(agent.clone()));
+    record.push("depth", || RestrictedExpression::new_long(depth));
+    if let Some(person) = chain.person() {
+        let person = &words.identities.person(person)?.uid;
+        record.push("person", || RestrictedExpression::new_entity_uid(person.clone()));
+    }
+    record.finish()
+}
+
+fn clock(now: civil::DateTime, sees: &Sees) -> Option<RestrictedExpression> {
+    let weekday = match now.weekday() {
+        civil::Weekday::Monday => "monday",
+        civil::Weekday::Tuesday => "tuesday",
+        civil::Weekday::Wednesday => "wednesday",
+        civil::Weekday::Thursday => "thursday",
+        civil::Weekday::Friday => "friday",
+        civil::Weekday::Saturday => "saturday",
+        civil::Weekday::Sunday => "sunday",
     };
-    record([
-        ("weekday", RestrictedExpression::new_string(weekday.to_owned())),
-        ("hour", RestrictedExpression::new_long(i64::from(civil.hour()))),
-    ])
+    let mut record = Record::new("clock", sees);
+    record.push("weekday", || RestrictedExpression::new_string(weekday.to_owned()));
+    record.push("hour", || RestrictedExpression::new_long(i64::from(now.hour())));
+    record.finish()
 }
 
-fn record<'a>(
-    pairs: impl IntoIterator<Item = (&'a str, RestrictedExpression)>,
-) -> Option<RestrictedExpression> {
-    RestrictedExpression::new_record(pairs.into_iter().map(|(n, v)| (n.to_owned(), v))).ok()
+/// The part of one record of the context that policies read.
+struct Record<'a> {
+    field: &'static str,
+    sees: &'a Sees,
+    pairs: Vec<(String, RestrictedExpression)>,
+}
+
+impl<'a> Record<'a> {
+    const fn new(field: &'static str, sees: &'a Sees) -> Self {
+        Self { field, sees, pairs: Vec::new() }
+    }
+
+    fn push(&mut self, name: &str, value: impl FnOnce() -> RestrictedExpression) {
+        if self.sees.below(self.field, name) {
+            self.pairs.push((name.to_owned(), value()));
+        }
+    }
+
+    fn finish(self) -> Option<RestrictedExpression> {
+        RestrictedExpression::new_record(self.pairs).ok()
+    }
 }

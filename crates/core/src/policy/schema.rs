@@ -2,12 +2,13 @@
 //!
 //! Built as a JSON value, so that no name from a manifest is ever spliced into schema text.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 
 use cedar_policy::{EntityTypeName, Schema};
 use serde_json::{Map, Value, json};
 
+use super::sees::Sees;
 use super::shape::{ActionShape, Fields, Kind};
 use crate::action::Group;
 use crate::preview::Fidelity;
@@ -51,10 +52,13 @@ pub(super) const fn group_parents(group: Group) -> &'static str {
 }
 
 /// Generates the schema, or says which registered names cannot be part of one.
+///
+/// The context of an action that is in `sees` has only the fields that are named there.
 pub(super) fn generate(
     shapes: &[ActionShape],
     inputs: &[Fields],
     environments: &[String],
+    sees: &BTreeMap<&str, &Sees>,
 ) -> Result<Schema, Vec<Problem>> {
     let problems = check_names(shapes);
     if !problems.is_empty() {
@@ -63,6 +67,7 @@ pub(super) fn generate(
     let mut actions = groups();
     for (shape, input) in shapes.iter().zip(inputs) {
         let parents = shape.groups.iter().map(|g| g.name()).chain([ANY]);
+        let sees = sees.get(shape.name.as_str()).copied().unwrap_or(&Sees::Everything);
         actions.insert(
             shape.name.clone(),
             json!({
@@ -70,7 +75,7 @@ pub(super) fn generate(
                 "appliesTo": {
                     "principalTypes": ["Person", "Agent"],
                     "resourceTypes": [shape.resource_type],
-                    "context": context(input),
+                    "context": narrowed(context(input), sees),
                 },
             }),
         );
@@ -174,6 +179,18 @@ fn context(input: &Fields) -> Value {
         ("preview", entity("PreviewLevel")),
         ("approvals", json!({ "type": "Set", "element": plain("String") })),
     ])
+}
+
+/// Without the fields that are not seen, on the first two levels.
+fn narrowed(mut context: Value, sees: &Sees) -> Value {
+    let Some(fields) = context.get_mut("attributes").and_then(Value::as_object_mut) else { return context };
+    fields.retain(|field, _| sees.field(field));
+    for (field, of) in fields {
+        if let Some(attributes) = of.get_mut("attributes").and_then(Value::as_object_mut) {
+            attributes.retain(|below, _| sees.below(field, below));
+        }
+    }
+    context
 }
 
 fn record(fields: &Fields) -> Value {

@@ -74,6 +74,20 @@ pub(super) enum Kind {
     Record(Fields),
 }
 
+impl Kind {
+    /// Whether [`value::fits`] says all there is to say about a value, so that Cedar would not refuse it.
+    ///
+    /// Not so where Cedar reads a text of its own.
+    pub(super) fn is_checked_here(&self) -> bool {
+        match self {
+            Self::Bool | Self::Long | Self::Text(_) | Self::Decimal | Self::DecimalText => true,
+            Self::DateTime | Self::Date | Self::Ip | Self::Duration => false,
+            Self::Set(item) => item.is_checked_here(),
+            Self::Record(fields) => fields.values().all(|field| field.kind.is_checked_here()),
+        }
+    }
+}
+
 /// The visible properties of an object.
 pub(super) type Fields = BTreeMap<String, Field>;
 

@@ -7,12 +7,13 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use cedar_policy::{
-    ActionConstraint, Effect, Entity, EntityTypeName, EntityUid, Policy, PolicySet, PrincipalConstraint,
-    ResourceConstraint, RestrictedExpression,
+    ActionConstraint, Effect, Entities, Entity, EntityTypeName, EntityUid, Policy, PolicySet,
+    PrincipalConstraint, ResourceConstraint,
 };
 
 use super::identity::{Identity, Types, uid};
 use super::schema::{ANY, group_parents};
+use super::sees::Sees;
 use super::shape::{ActionShape, Fields};
 
 /// The scope of one action: what a policy's head can name.
@@ -59,39 +60,61 @@ impl ActionScope {
     }
 }
 
+/// How a slice is cut; the property tests compare it with one that is not.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Cut {
+    /// Which policies can apply to an action.
+    pub(super) keep: fn(&ActionScope, &Policy) -> bool,
+    /// What they read of a context with this input.
+    pub(super) sees: fn(&[&Policy], &Fields) -> Sees,
+}
+
+impl Cut {
+    /// As small as it can be.
+    pub(super) const CLOSE: Self =
+        Self { keep: ActionScope::admits, sees: |policies, input| Sees::of(policies.iter().copied(), input) };
+}
+
 /// Everything prepared for one action.
 #[derive(Debug)]
 pub(super) struct Slice {
     pub(super) scope: ActionScope,
+    /// What its policies read of the context.
+    pub(super) sees: Sees,
     /// The visible fields of the input.
     pub(super) input: Fields,
     /// The policies that can apply, gates with their generated condition.
     pub(super) set: PolicySet,
-    /// `context.approvals` with every gate of the slice.
-    pub(super) all_gates: RestrictedExpression,
+    /// Those of them that nobody can lift.
+    pub(super) ungated: PolicySet,
+    /// The gates among them, if there are any.
+    pub(super) gates: Option<PolicySet>,
     /// The action, with its groups as ancestors, and its system.
-    pub(super) entities: Vec<Entity>,
+    pub(super) entities: Entities,
     permits: Vec<PrincipalConstraint>,
 }
 
 impl Slice {
-    /// Keeps the policies that `keep` says can apply.
+    /// Keeps the policies that can apply, says the cut.
     pub(super) fn new(
         scope: ActionScope,
         input: Fields,
         policies: &BTreeMap<String, (Policy, bool)>,
-        keep: fn(&ActionScope, &Policy) -> bool,
+        cut: Cut,
     ) -> Option<Self> {
-        let kept: Vec<(&String, &(Policy, bool))> =
-            policies.iter().filter(|(_, (policy, _))| keep(&scope, policy)).collect();
-        let gates = kept.iter().filter(|(_, (_, gate))| *gate);
-        let all_gates = gates.map(|(id, _)| RestrictedExpression::new_string((*id).clone()));
-        let permits = kept.iter().filter(|(_, (p, _))| p.effect() == Effect::Permit);
+        let kept = || policies.values().filter(|(policy, _)| (cut.keep)(&scope, policy));
+        let gates: Vec<&Policy> = kept().filter(|(_, gate)| *gate).map(|(policy, _)| policy).collect();
+        let ungated: Vec<&Policy> = kept().filter(|(_, gate)| !gate).map(|(policy, _)| policy).collect();
+        let kept: Vec<&Policy> = kept().map(|(policy, _)| policy).collect();
+        let set = |some: &[&Policy]| PolicySet::from_policies(some.iter().copied().cloned()).ok();
+        let permits = ungated.iter().filter(|policy| policy.effect() == Effect::Permit);
         Some(Self {
-            all_gates: RestrictedExpression::new_set(all_gates.collect::<Vec<_>>()),
-            permits: permits.map(|(_, (p, _))| p.principal_constraint()).collect(),
-            set: PolicySet::from_policies(kept.iter().map(|(_, (p, _))| p.clone())).ok()?,
-            entities: entities(&scope),
+            sees: (cut.sees)(&kept, &input),
+            permits: permits.map(|policy| policy.principal_constraint()).collect(),
+            set: set(&kept)?,
+            ungated: set(&ungated)?,
+            gates: if gates.is_empty() { None } else { Some(set(&gates)?) },
+            entities: entities(&scope)?,
             scope,
             input,
         })
@@ -111,9 +134,10 @@ impl Slice {
 }
 
 /// The groups are parents of the action, all of them, so that none has to come along.
-fn entities(scope: &ActionScope) -> Vec<Entity> {
-    vec![
+fn entities(scope: &ActionScope) -> Option<Entities> {
+    let own = [
         Entity::new_no_attrs(scope.uid.clone(), scope.groups.iter().cloned().collect()),
         Entity::new_no_attrs(scope.system.clone(), HashSet::new()),
-    ]
+    ];
+    Entities::from_entities(own, None).ok()
 }

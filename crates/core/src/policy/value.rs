@@ -6,9 +6,10 @@
 use std::net::IpAddr;
 
 use cedar_policy::RestrictedExpression;
-use serde_json::Value;
+use jiff::civil;
+use serde_json::{Map, Value};
 
-use super::shape::{Fields, Kind};
+use super::shape::{Field, Fields, Kind};
 use crate::limits;
 
 /// Ten-thousandths in one: Cedar's decimal has four decimals.
@@ -29,7 +30,7 @@ pub(super) fn to_cedar(kind: &Kind, value: &Value) -> Option<RestrictedExpressio
             date_time(moment)
         }
         Kind::Date => {
-            let date: jiff::civil::Date = value.as_str()?.parse().ok()?;
+            let date: civil::Date = value.as_str()?.parse().ok()?;
             (date.year() >= 0).then(|| RestrictedExpression::new_datetime(date.to_string()))
         }
         Kind::Ip => ip(value.as_str()?),
@@ -42,43 +43,88 @@ pub(super) fn to_cedar(kind: &Kind, value: &Value) -> Option<RestrictedExpressio
     }
 }
 
-/// An object of declared properties. What is not declared is not visible; what is absent and has a default
-/// stands for the default.
-pub(super) fn record(fields: &Fields, value: &Value) -> Option<RestrictedExpression> {
+/// Whether [`to_cedar`] has a value for it, for the kinds that are checked here.
+pub(super) fn fits(kind: &Kind, value: &Value) -> bool {
+    match kind {
+        Kind::Bool => value.is_boolean(),
+        Kind::Long => integer(value).is_some(),
+        Kind::Text(_) => value.is_string(),
+        Kind::Decimal => value.as_number().is_some_and(|n| units(&n.to_string()).is_some()),
+        Kind::DecimalText => value.as_str().is_some_and(|t| units(t).is_some()),
+        Kind::Set(item) => value.as_array().is_some_and(|items| items.iter().all(|v| fits(item, v))),
+        Kind::Record(fields) => value.as_object().is_some_and(|object| {
+            fields.iter().all(|(name, field)| match given(object, name, field) {
+                Some(found) => fits(&field.kind, found),
+                None => !field.required,
+            })
+        }),
+        Kind::DateTime | Kind::Date | Kind::Ip | Kind::Duration => to_cedar(kind, value).is_some(),
+    }
+}
+
+/// What an object says about a property, or what its absence stands for.
+fn given<'a>(object: &'a Map<String, Value>, name: &str, field: &'a Field) -> Option<&'a Value> {
+    object.get(name).or(field.default.as_ref())
+}
+
+/// The visible input, with only those properties that `shown` names. All are checked: none of a kind that is
+/// not [`Kind::is_checked_here`] may be left out, or Cedar would not get to see it.
+pub(super) fn input(
+    fields: &Fields,
+    value: &Value,
+    shown: impl Fn(&str) -> bool,
+) -> Option<RestrictedExpression> {
     let object = value.as_object()?;
-    let mut pairs = Vec::with_capacity(fields.len());
+    let mut pairs = Vec::new();
     for (name, field) in fields {
-        match object.get(name).or(field.default.as_ref()) {
-            Some(found) => pairs.push((name.clone(), to_cedar(&field.kind, found)?)),
+        match given(object, name, field) {
+            Some(found) if shown(name) => {
+                pairs.push((name.clone(), to_cedar(&field.kind, found)?));
+            }
+            Some(found) if !fits(&field.kind, found) => return None,
             None if field.required => return None,
-            None => {}
+            Some(_) | None => {}
         }
     }
     RestrictedExpression::new_record(pairs).ok()
 }
 
+/// An object of declared properties. What is not declared is not visible; what is absent and has a default
+/// stands for the default.
+pub(super) fn record(fields: &Fields, value: &Value) -> Option<RestrictedExpression> {
+    input(fields, value, |_| true)
+}
+
 /// A decimal from the text of a JSON number, exact or not at all.
 pub(super) fn decimal(text: &str) -> Option<RestrictedExpression> {
-    let scaled = i64::try_from(scaled(text)?).ok()?;
+    let scaled = units(text)?;
     let sign = if scaled < 0 { "-" } else { "" };
     let size = i128::from(scaled).checked_abs()?;
     let (whole, part) = (size.checked_div(SCALE)?, size.checked_rem(SCALE)?);
     Some(RestrictedExpression::new_decimal(format!("{sign}{whole}.{part:04}")))
 }
 
-/// Whether the text of a decimal is below zero.
-pub(super) fn is_negative(text: &str) -> bool {
-    scaled(text).is_none_or(|n| n < 0)
+/// Ten-thousandths of a decimal that Cedar can hold.
+pub(super) fn units(text: &str) -> Option<i64> {
+    i64::try_from(scaled(text)?).ok()
 }
 
 /// A moment in UTC, to the millisecond below.
 pub(super) fn date_time(moment: jiff::Timestamp) -> Option<RestrictedExpression> {
-    let civil = jiff::tz::Offset::UTC.to_datetime(moment);
-    // Cedar writes years with four digits.
-    (civil.year() >= 0).then(|| RestrictedExpression::new_datetime(format!("{}Z", format_civil(civil))))
+    utc(moment).map(in_utc)
 }
 
-fn format_civil(at: jiff::civil::DateTime) -> String {
+/// A moment in UTC, if Cedar can hold it: it writes years with four digits.
+pub(super) fn utc(moment: jiff::Timestamp) -> Option<civil::DateTime> {
+    Some(jiff::tz::Offset::UTC.to_datetime(moment)).filter(|at| at.year() >= 0)
+}
+
+/// A moment that [`utc`] gave.
+pub(super) fn in_utc(at: civil::DateTime) -> RestrictedExpression {
+    RestrictedExpression::new_datetime(format!("{}Z", format_civil(at)))
+}
+
+fn format_civil(at: civil::DateTime) -> String {
     format!(
         "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}",
         at.year(),

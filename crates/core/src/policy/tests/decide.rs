@@ -74,7 +74,7 @@ fn an_empty_policy_set_denies() {
     for text in ["", "// nothing yet\n"] {
         assert_eq!(word(&Question::refund(1).ask(&world(text))), "deny:no_permit");
     }
-    let none = load_with(&[], ActionScope::admits).unwrap();
+    let none = load_with(&[], Cut::CLOSE).unwrap();
     assert_eq!(word(&Question::refund(1).ask(&none)), "deny:no_permit");
 }
 

@@ -2,7 +2,9 @@
 
 use proptest::prelude::*;
 
-use super::super::shape::{Kind, input_fields};
+use cedar_policy::{Context, RestrictedExpression};
+
+use super::super::shape::{Field, Kind, input_fields};
 use super::super::value;
 use super::*;
 
@@ -157,7 +159,8 @@ fn decimals_are_exact_or_nothing() {
     ] {
         assert_eq!(text(bad), None, "{bad}");
     }
-    assert!(value::is_negative("-0.0001") && value::is_negative("nonsense") && !value::is_negative("-0.0"));
+    let signs = ["-0.0001", "nonsense", "-0.0"].map(|t| value::units(t).map(i64::is_negative));
+    assert_eq!(signs, [Some(true), None, Some(false)]);
 }
 
 #[test]
@@ -221,7 +224,106 @@ fn json_value() -> impl Strategy<Value = Value> {
     })
 }
 
+/// Every kind that is checked without Cedar, alone and inside others.
+fn checked_kind() -> impl Strategy<Value = Kind> {
+    let field = |kind| (kind, any::<bool>(), any::<bool>());
+    let leaf = prop::sample::select(vec![
+        Kind::Bool,
+        Kind::Long,
+        Kind::Text(None),
+        Kind::Decimal,
+        Kind::DecimalText,
+    ]);
+    leaf.prop_recursive(2, 8, 2, move |inner| {
+        prop_oneof![
+            inner.clone().prop_map(|kind| Kind::Set(Box::new(kind))),
+            prop::collection::btree_map("[a-z]{1,3}", field(inner), 0..3).prop_map(|fields| {
+                let field = |(kind, required, null): (Kind, bool, bool)| {
+                    let default = (!required && !null && kind == Kind::Long).then(|| json!(5));
+                    Field { kind, required, default }
+                };
+                Kind::Record(fields.into_iter().map(|(name, of)| (name, field(of))).collect())
+            }),
+        ]
+    })
+}
+
+/// Values of which some fit such a kind.
+fn fitting(kind: &Kind) -> BoxedStrategy<Value> {
+    let right = match kind {
+        Kind::Bool => any::<bool>().prop_map(Value::from).boxed(),
+        Kind::Long => any::<i64>().prop_map(|n| json!(n >> 9)).boxed(),
+        Kind::Decimal => any::<i32>().prop_map(|n| json!(f64::from(n) / 100.0)).boxed(),
+        Kind::DecimalText => any::<i64>().prop_map(|n| json!(format!("{n}e-4"))).boxed(),
+        Kind::Set(item) => prop::collection::vec(fitting(item), 0..3).prop_map(Value::from).boxed(),
+        Kind::Record(fields) => {
+            let each: Vec<_> =
+                fields.iter().map(|(name, f)| (Just(name.clone()), fitting(&f.kind))).collect();
+            each.prop_map(Value::from_iter).boxed()
+        }
+        Kind::Text(_) | Kind::DateTime | Kind::Date | Kind::Ip | Kind::Duration => {
+            ".{0,8}".prop_map(Value::from).boxed()
+        }
+    };
+    prop_oneof![12 => right, 1 => json_value()].boxed()
+}
+
+fn accepted(value: RestrictedExpression) -> bool {
+    Context::from_pairs([("x".to_owned(), value)]).is_ok()
+}
+
+/// A kind that Cedar reads itself is never left to us alone, wherever it is.
+#[test]
+fn what_only_cedar_can_check_is_always_shown_to_it() {
+    let text = |format: &str| json!({ "type": "string", "format": format });
+    let span = json!({ "type": "string", "x-cedar": "duration" });
+    let deep = json!({ "type": "object", "properties": { "y": { "type": "array", "items": text("ipv4") } } });
+    for (schema, good, bad) in [
+        (text("ipv6"), json!("::1"), json!("::ffff:1.2.3.4")),
+        (span.clone(), json!("1d"), json!("99999999999999999999d")),
+        (text("date"), json!("2026-11-23"), json!("-000001-01-01")),
+        (text("date-time"), json!("2026-11-23T00:00:00Z"), json!("yesterday")),
+        (deep, json!({ "y": ["1.2.3.4"] }), json!({ "y": ["1.2.3.4", "::ffff:1.2.3.4"] })),
+    ] {
+        assert_eq!(holds(&schema, &good, "true"), "allow", "{schema}");
+        assert_eq!(holds(&schema, &bad, "true"), "deny:invalid_request", "{schema}");
+    }
+}
+
+/// `context.now` is left out where nobody reads it: there is no moment that Cedar would refuse.
+#[test]
+fn cedar_can_hold_every_moment_that_is_a_moment_here() {
+    for text in [
+        "0000-01-01T00:00:00Z",
+        "0000-02-29T23:59:59.9Z",
+        "1969-12-31T23:59:59.999999Z",
+        "9999-12-30T22:00:00.999Z",
+    ] {
+        let moment: jiff::Timestamp = text.parse().unwrap();
+        assert!(accepted(value::in_utc(value::utc(moment).unwrap())), "{text}");
+    }
+    assert!(accepted(value::in_utc(value::utc(jiff::Timestamp::MAX).unwrap())));
+    assert!(value::utc(jiff::Timestamp::MIN).is_none());
+}
+
 proptest! {
+    #[test]
+    fn what_fits_is_what_becomes_a_value_that_cedar_accepts(
+        (kind, value) in checked_kind().prop_flat_map(|kind| (Just(kind.clone()), fitting(&kind))),
+    ) {
+        prop_assert!(kind.is_checked_here());
+        let made = value::to_cedar(&kind, &value);
+        prop_assert_eq!(value::fits(&kind, &value), made.is_some());
+        prop_assert!(made.is_none_or(accepted));
+    }
+
+    #[test]
+    fn cedar_accepts_every_decimal_that_is_one_here(n in prop_oneof![any::<i64>(), Just(i64::MIN), Just(i64::MAX)]) {
+        let text = format!("{n}e-4");
+        prop_assert_eq!(value::units(&text), Some(n));
+        prop_assert!(value::decimal(&text).is_some_and(accepted));
+    }
+
     #[test]
     fn no_input_changes_a_decision_that_does_not_read_it_t57(extra in json_value(), charge in ".{0,20}") {
         let world = world(REFUNDS);

@@ -58,7 +58,7 @@ fn every_mistake_of_every_file_is_listed() {
         text: "\npermit (principal, action, resource);\n@id(\"c\") permit (principal, action, resource)\nwhen { context.nothing };"
             .into(),
     };
-    let problems = load_with(&[one, two], ActionScope::admits).err().unwrap();
+    let problems = load_with(&[one, two], Cut::CLOSE).err().unwrap();
     let places: Vec<(&str, usize)> = problems.iter().map(|p| (p.file.as_str(), p.line)).collect();
     assert_eq!(places[0], ("policies/p.cedar", 2));
     let mut rest: Vec<_> = places.into_iter().filter(|(file, _)| *file == "policies/q.cedar").collect();
@@ -174,7 +174,7 @@ fn the_generated_condition_fits_every_form_of_gate() {
 
 #[test]
 fn the_digest_of_the_set_covers_every_path_and_text() {
-    let digest = |files: &[SourceFile]| load_with(files, ActionScope::admits).unwrap().policies.digest();
+    let digest = |files: &[SourceFile]| load_with(files, Cut::CLOSE).unwrap().policies.digest();
     let (one, two) = (file(REFUNDS), SourceFile { path: "policies/z.cedar".into(), text: "// \n".into() });
     let base = digest(&[one.clone(), two.clone()]);
     assert_eq!(base, digest(&[two.clone(), one.clone()]));

@@ -4,7 +4,9 @@ mod decide;
 mod input;
 mod lint;
 mod load;
+mod plain;
 mod properties;
+mod sees;
 mod speed;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,8 +14,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::request::Asked;
+use super::sees::Sees;
 use super::shape::ActionShape;
-use super::slice::ActionScope;
+use super::slice::Cut;
 use super::{Policies, Surroundings};
 use crate::action::{Call, EffectClass, Facts, Group, Method, Precondition, Resource, Risk};
 use crate::decision::{Decision, Verdict};
@@ -69,6 +72,9 @@ forbid (principal, action == Action::"stripe.refund.create", resource)
 when { context.risk.amount > 1000 };
 "#;
 
+/// Nothing left out.
+const WHOLE: Cut = Cut { keep: |_, _| true, sees: |_, _| Sees::Everything };
+
 /// Loaded policies with what they were loaded from.
 struct World {
     policies: Policies,
@@ -123,19 +129,16 @@ fn file(text: &str) -> SourceFile {
     SourceFile { path: "policies/p.cedar".into(), text: text.into() }
 }
 
-fn load_with(
-    files: &[SourceFile],
-    keep: fn(&ActionScope, &cedar_policy::Policy) -> bool,
-) -> Result<World, Vec<Problem>> {
+fn load_with(files: &[SourceFile], cut: Cut) -> Result<World, Vec<Problem>> {
     let directory = directory();
     let (rules, environments) = (rules(), environments());
     let around = Surroundings { directory: &directory, rules: &rules, environments: &environments };
-    let (policies, warnings) = Policies::load_sliced(files, &[refund(), contact()], around, keep)?;
+    let (policies, warnings) = Policies::load_sliced(files, &[refund(), contact()], around, cut)?;
     Ok(World { policies, warnings, directory })
 }
 
 fn load(text: &str) -> Result<World, Vec<Problem>> {
-    load_with(&[file(text)], ActionScope::admits)
+    load_with(&[file(text)], Cut::CLOSE)
 }
 
 fn world(text: &str) -> World {
@@ -197,7 +200,11 @@ impl Question {
     }
 
     fn ask_of(&self, policies: &Policies) -> Decision {
-        let asked = Asked {
+        policies.answer(&self.asked(), &self.approved)
+    }
+
+    fn asked(&self) -> Asked<'_> {
+        Asked {
             action: self.action,
             input: &self.input,
             chain: &self.chain,
@@ -205,8 +212,7 @@ impl Question {
             fidelity: Fidelity::Declared,
             run: self.run,
             now: NOON,
-        };
-        policies.answer(&asked, &self.approved)
+        }
     }
 }
 
