@@ -1,8 +1,10 @@
 //! Y4: what the disk allows: one durable write at a time, into a file that grows and into one that does not.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
+use std::process::Command;
 
 use anyhow::{Context as _, Result};
 
@@ -52,9 +54,39 @@ fn times(file: &mut File, page: &[u8], syncs: usize, pages: usize) -> Result<Sum
     Ok(samples.summary())
 }
 
+/// Linux counts what a block device writes in sectors of this size, whatever the device's own are.
+const SECTOR_BYTES: u64 = 512;
+
+/// Bytes that the device under a folder has written since it was started, once nothing waits to be written.
+/// None where the folder is on no block device of its own.
+///
+/// It counts what anybody writes there, so it can only be too much. A process's own `write_bytes` is no measure:
+/// it counts a whole folio, which may be a megabyte, for the first byte that is changed in it.
+pub(crate) fn written(dir: &Path) -> Result<Option<u64>> {
+    let status = Command::new("sync").status().context("failed to start `sync`")?;
+    anyhow::ensure!(status.success(), "`sync` failed");
+    let device = fs::metadata(dir)?.dev();
+    let major = ((device >> 8) & 0xfff) | ((device >> 32) & !0xfff);
+    let minor = (device & 0xff) | ((device >> 12) & !0xff);
+    let Ok(line) = fs::read_to_string(format!("/sys/dev/block/{major}:{minor}/stat")) else {
+        return Ok(None);
+    };
+    // The seventh field: Documentation/block/stat.rst.
+    let sectors: u64 = line.split_whitespace().nth(6).context("the device counts no sectors")?.parse()?;
+    Ok(Some(sectors.saturating_mul(SECTOR_BYTES)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_made_durable_is_counted_by_the_device() {
+        let dir = tempfile::tempdir().unwrap();
+        let Some(before) = written(dir.path()).unwrap() else { return };
+        fs::write(dir.path().join("x"), vec![1; 1 << 20]).unwrap();
+        assert!(written(dir.path()).unwrap().unwrap() >= before + (1 << 20));
+    }
 
     #[test]
     fn both_kinds_of_durable_write_are_timed() {
