@@ -4,63 +4,22 @@
 //! insertion depends on features that any crate of the build may switch on.
 
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
+
+use super::serializer::Canonical;
 
 /// Canonical bytes of a value: keys sorted by code point, no white space, numbers as `serde_json` prints them.
 pub fn canonical(value: &Value) -> Vec<u8> {
-    let mut out = Vec::with_capacity(128);
-    write(value, &mut out);
-    out
+    canonical_of(value)
 }
 
 /// Canonical bytes of anything that serialises to JSON. What cannot be serialised gives no bytes at all.
 pub fn canonical_of<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
-    serde_json::to_value(value).map(|v| canonical(&v)).unwrap_or_default()
-}
-
-fn write(value: &Value, out: &mut Vec<u8>) {
-    match value {
-        Value::Null | Value::Bool(_) | Value::Number(_) => scalar(value, out),
-        Value::String(text) => scalar(text, out),
-        Value::Array(items) => {
-            out.push(b'[');
-            for (at, item) in items.iter().enumerate() {
-                if at > 0 {
-                    out.push(b',');
-                }
-                write(item, out);
-            }
-            out.push(b']');
-        }
-        Value::Object(map) => write_object(map, out),
-    }
-}
-
-fn write_object(map: &Map<String, Value>, out: &mut Vec<u8>) {
-    // UTF-8 sorts like code points, so comparing `String`s is comparing code points.
-    let mut members: Vec<(&String, &Value)> = map.iter().collect();
-    if !members.is_sorted_by_key(|(key, _)| *key) {
-        members.sort_unstable_by_key(|(key, _)| *key);
-    }
-    out.push(b'{');
-    for (at, (key, value)) in members.into_iter().enumerate() {
-        if at > 0 {
-            out.push(b',');
-        }
-        scalar(key, out);
-        out.push(b':');
-        write(value, out);
-    }
-    out.push(b'}');
-}
-
-/// Writes a string, number, boolean or null as `serde_json` prints it.
-fn scalar<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) {
-    // INVARIANT: a scalar always serialises and a `Vec` always takes it. Should that ever change, what was
-    // written is cut off, so the bytes are no JSON and nothing compares equal to them.
-    let start = out.len();
-    if serde_json::to_writer(&mut *out, value).is_err() {
-        out.truncate(start);
+    let mut out = Vec::with_capacity(256);
+    match value.serialize(Canonical(&mut out)) {
+        Ok(()) => out,
+        // No bytes are no JSON, so nothing compares equal to them.
+        Err(_) => Vec::new(),
     }
 }
 
@@ -77,6 +36,52 @@ mod tests {
             String::from_utf8(canonical(&value)).unwrap(),
             r#"{"":4,"Z":3,"a":1,"b":{"a":[{"x":2,"y":1}],"z":1},"ä":2}"#
         );
+    }
+
+    #[derive(Serialize)]
+    struct Shape<'a> {
+        zeta: Option<u8>,
+        kind: Kind<'a>,
+        kinds: Vec<Kind<'a>>,
+        alpha: (u8, &'a str, ()),
+        #[serde(flatten)]
+        rest: std::collections::HashMap<String, f64>,
+    }
+
+    #[derive(Serialize)]
+    enum Kind<'a> {
+        Unit,
+        New(&'a str),
+        Tuple(u8, i64),
+        Struct { b: bool, a: char },
+    }
+
+    #[test]
+    fn whatever_is_serialised_has_the_bytes_of_its_value() {
+        let kinds = || vec![Kind::Unit, Kind::New("ü"), Kind::Tuple(1, -2), Kind::Struct { b: true, a: '"' }];
+        for kind in kinds() {
+            let rest = [("beta".to_owned(), 0.5), ("é".to_owned(), 1e300)].into();
+            let shape = Shape { zeta: None, kind, kinds: kinds(), alpha: (7, "x", ()), rest };
+            let value = serde_json::to_value(&shape).unwrap();
+            let bytes = canonical_of(&shape);
+            assert_eq!(bytes, canonical(&value));
+            assert_eq!(serde_json::from_slice::<Value>(&bytes).unwrap(), value);
+            assert!(bytes.starts_with(br#"{"alpha":[7,"x",null],"beta":0.5,"kind":"#));
+        }
+    }
+
+    #[derive(Serialize)]
+    struct Twice {
+        a: u8,
+        #[serde(flatten)]
+        b: std::collections::BTreeMap<String, u8>,
+    }
+
+    #[test]
+    fn what_is_no_json_has_no_bytes() {
+        let pairs = std::collections::BTreeMap::from([((1, 2), 3)]);
+        assert_eq!(canonical_of(&pairs), b"");
+        assert_eq!(canonical_of(&Twice { a: 1, b: [("a".to_owned(), 2)].into() }), b"");
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 mod canonical;
 mod reader;
+mod serializer;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;

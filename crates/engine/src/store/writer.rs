@@ -10,6 +10,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use countersign_core::id::ProposalId;
 use countersign_core::limits::{WRITER_BATCH_MAX, WRITER_QUEUE_MAX};
@@ -24,6 +25,11 @@ use super::desk::Desk;
 use super::rows::Write;
 use crate::fault::{Fault, Stop};
 
+/// From so many steps in one transaction on, the next one waits a moment for company: each costs the disk, and
+/// some twenty pages, whatever it holds. A caller who is nearly alone never waits.
+const COMPANY_MIN: usize = 6;
+/// That moment.
+const COMPANY_WAIT: Duration = Duration::from_millis(1);
 /// Seconds after which a caller who found the queue full should come back.
 const RETRY_AFTER_S: u32 = 1;
 
@@ -146,7 +152,11 @@ async fn write_what_waits(shared: Arc<Shared>) {
             side.arriving.close();
         }
         while side.collect() || (closing && side.wait().await) {
+            let company = side.kept.len() >= COMPANY_MIN;
             side.batch().await;
+            if company {
+                tokio::time::sleep(COMPANY_WAIT).await;
+            }
         }
         if closing {
             return;
