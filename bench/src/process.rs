@@ -97,7 +97,8 @@ fn helper(name: &str) -> Result<Guarded> {
 pub(crate) struct Usage {
     /// Bytes handed to `write` and its relatives, sockets included.
     pub(crate) handed: u64,
-    /// Bytes that were sent to a disk: pages dirtied, counted in whole pages.
+    /// Whether it still writes to a disk: it grows with every page dirtied, by a whole folio, so it measures
+    /// nothing (see [`crate::disk::written`]).
     pub(crate) written: u64,
     /// Resident memory in KiB.
     pub(crate) resident_kib: u64,

@@ -125,7 +125,9 @@ impl Gate {
                 if let Some(twin) = self.replay(&ask).await? {
                     return Ok(self.repeated(twin));
                 }
-                let record = self.joinable(&agent, &intent).await?.ok_or(lost)?;
+                // The twin was decided in this very moment: there is nothing to join, and asking again opens one.
+                let gone = if ask.key.is_some() { lost } else { Refusal::Busy { retry_after_s: 1 } };
+                let record = self.joinable(&agent, &intent).await?.ok_or(gone)?;
                 return Ok(Proposed { record, existing: true, nearest });
             }
             Err(other) => return Err(other),

@@ -62,8 +62,9 @@ impl Text {
             Self::Move => (
                 "UPDATE proposal SET version = v.column4, state = v.column5, due = v.column6, \
                  intent = v.column7, attempt = COALESCE(v.column8, proposal.attempt), moving = v.column9, \
-                 binding = COALESCE(v.column10, proposal.binding), join_key = CASE WHEN v.column5 = 'pending' AND v.column7 = proposal.intent \
-                 THEN proposal.join_key END FROM (VALUES ",
+                 binding = COALESCE(v.column10, proposal.binding), join_key = CASE WHEN \
+                 v.column5 = 'pending' AND v.column7 = proposal.intent THEN proposal.join_key END \
+                 FROM (VALUES ",
                 10,
                 ") AS v WHERE proposal.id = v.column1 AND proposal.version = v.column2 \
                  AND proposal.state = v.column3 AND (v.column8 IS NULL OR proposal.attempt IS NULL) \

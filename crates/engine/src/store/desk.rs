@@ -3,7 +3,8 @@
 //! Whoever holds the desk writes; everybody else waits their turn. A transaction that is not committed in
 //! good order takes its connection with it, so nothing half done is ever continued by the next one.
 //!
-//! The thread is the desk's own, because SQLite writes, and waits for the disk, on the thread that asks.
+//! The thread is the desk's own, because SQLite writes, and waits for the disk, on the thread that asks. Only the
+//! writer may use another one, and tells the runtime first.
 
 use std::fs::File;
 use std::future::Future;
@@ -115,7 +116,8 @@ impl Desk {
         self.spawn(work).await.map_err(|_| Error::Closed)?
     }
 
-    /// Waits for the desk and begins a transaction. Only for what runs on the desk's thread.
+    /// Waits for the desk and begins a transaction. Only for what runs on the desk's thread, or has told the
+    /// runtime that its own will block.
     pub(super) async fn begin(&self) -> Result<Tx<'_>> {
         let mut slot = self.slot.lock().await;
         if self.broken.load(Ordering::Acquire) {

@@ -1,8 +1,9 @@
 //! SQLite, spoken to on the thread that asks: a statement takes microseconds there, and handing each to
 //! another thread took longer than all of them together.
 //!
-//! So nothing here may run where a request is served. Writes have the writer's own thread, reads the runtime's
-//! threads for blocking work.
+//! So nothing here may run where a request is served without the runtime being told. Writes run on the desk's
+//! thread, or as blocking work of the request that found nobody writing; reads on the runtime's threads for
+//! blocking work.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
