@@ -16,6 +16,8 @@ pub enum DenyCode {
     PolicyError,
     /// The request does not fit the Cedar schema.
     InvalidRequest,
+    /// People would have to decide, and nobody is left who may.
+    NobodyMayDecide,
 }
 
 /// A policy that took part in a decision.

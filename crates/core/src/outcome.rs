@@ -29,6 +29,8 @@ pub enum Cause {
     NotConnected,
     /// What would have been sent is not what was approved; nothing was sent.
     IntentMismatch,
+    /// Too much time passed between the recorded dispatch and the call; nothing was sent.
+    NotSent,
     /// The upstream refused with a status that means "not applied".
     UpstreamRefused,
     /// The upstream answered with a redirect, which is never followed.
@@ -53,6 +55,7 @@ impl Cause {
             Self::AddressRefused => "the upstream's address is not allowed, so nothing was sent",
             Self::NotConnected => "no connection to the upstream, so nothing was sent",
             Self::IntentMismatch => "the call differed from what was approved, so nothing was sent",
+            Self::NotSent => "too much time passed before the call could begin, so nothing was sent",
             Self::UpstreamRefused => "the upstream refused",
             Self::Redirected => "the upstream answered with a redirect, which is not followed",
             Self::TimedOut => "the upstream did not answer in time",

@@ -157,7 +157,8 @@ impl Record {
     }
 }
 
-/// One move: the record as it becomes, and the log entry that goes with it in the same transaction.
+/// One commit: the record as it becomes, and the log entries of the moves that lead there, in order. Usually
+/// one move; what policy allows is opened and dispatched at once.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Step {
     /// The record after the move.
@@ -166,6 +167,22 @@ pub struct Step {
     pub from_version: u32,
     /// State before the move; none when the proposal is new.
     pub from: Option<StateName>,
-    /// What the log says about it.
-    pub entry: Entry,
+    /// What the log says about it: one entry for each version that it makes.
+    pub entries: Vec<Entry>,
+}
+
+impl Step {
+    /// This step and the next one as one. None when the next one does not begin where this one ends.
+    pub fn then(self, next: Self) -> Option<Self> {
+        let fits = next.from_version == self.record.version
+            && next.from == Some(self.record.state.name())
+            && next.record.proposal.id == self.record.proposal.id;
+        let entries = self.entries.into_iter().chain(next.entries).collect();
+        fits.then_some(Self {
+            record: next.record,
+            from_version: self.from_version,
+            from: self.from,
+            entries,
+        })
+    }
 }

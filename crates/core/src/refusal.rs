@@ -88,6 +88,35 @@ pub enum Refusal {
         /// What the upstream said, without its body.
         detail: String,
     },
+    /// The upstream has no such record.
+    #[error("there is no {resource}")]
+    NoSuchResource {
+        /// The resource's type and id, e.g. `Invoice inv_1`.
+        resource: String,
+    },
+    /// What is stored under this id is not what the gate wrote.
+    #[error("the stored proposal `{id}` is not what the gate wrote; it is set aside and never runs as it is")]
+    Quarantined {
+        /// Which one.
+        id: ProposalId,
+    },
+    /// The commit did not come back, so nobody knows yet whether it was recorded. This process never sends it.
+    #[error(
+        "it is not known yet whether `{id}` was recorded; ask for this id, or repeat the request with the \
+         same Idempotency-Key"
+    )]
+    InDoubt {
+        /// The id that it has if it was recorded.
+        id: ProposalId,
+    },
+    /// The gate cannot let anything through right now; nothing was recorded.
+    #[error("{detail}; nothing was recorded")]
+    Unavailable {
+        /// Why, e.g. "the log is not being written".
+        detail: String,
+        /// When to try again, in seconds.
+        retry_after_s: u32,
+    },
     /// Nothing of this id exists, or it is not the caller's to see.
     #[error("no proposal `{id}`")]
     ProposalNotFound {
@@ -187,6 +216,19 @@ pub const CODES: &[CodeDoc] = &[
         code: "preview_failed",
         meaning: "The current record could not be read, so nobody could see what would change.",
     },
+    CodeDoc { code: "no_such_resource", meaning: "The upstream has no such record." },
+    CodeDoc {
+        code: "quarantined",
+        meaning: "What is stored is not what the gate wrote. It never runs as it is; an operator must look.",
+    },
+    CodeDoc {
+        code: "in_doubt",
+        meaning: "The commit did not come back. Ask for the id, or repeat with the same `Idempotency-Key`.",
+    },
+    CodeDoc {
+        code: "unavailable",
+        meaning: "The gate cannot let anything through right now; nothing was recorded. Try again later.",
+    },
     CodeDoc {
         code: "proposal_not_found",
         meaning: "There is no such proposal, or it is not the caller's to see.",
@@ -226,6 +268,10 @@ impl Refusal {
             Self::InvalidInput { .. } => "invalid_input",
             Self::NotRenderable { .. } => "not_renderable",
             Self::PreviewFailed { .. } => "preview_failed",
+            Self::NoSuchResource { .. } => "no_such_resource",
+            Self::Quarantined { .. } => "quarantined",
+            Self::InDoubt { .. } => "in_doubt",
+            Self::Unavailable { .. } => "unavailable",
             Self::ProposalNotFound { .. } => "proposal_not_found",
             Self::IdempotencyKeyReused => "idempotency_key_reused",
             Self::IdempotencyKeyInProgress => "idempotency_key_in_progress",

@@ -68,6 +68,30 @@ pub enum EventCode {
     /// A result that came after its attempt had been given up, kept as evidence.
     #[serde(rename = "proposal.late_result")]
     LateResult,
+    /// Another request for the same effect joined it: people are asked once.
+    #[serde(rename = "proposal.joined")]
+    Joined,
+    /// The person whom the agent named said that it acts for them.
+    #[serde(rename = "proposal.confirmed")]
+    Confirmed,
+    /// What is stored is not what the gate wrote: it is set aside until an operator has looked.
+    #[serde(rename = "proposal.quarantined")]
+    Quarantined,
+    /// An operator had it checked again, and it was sound.
+    #[serde(rename = "proposal.repaired")]
+    Repaired,
+    /// A gate directory could not be loaded; the one in force stays.
+    #[serde(rename = "gate.reload_refused")]
+    ReloadRefused,
+    /// A one-time sign-in link was made.
+    #[serde(rename = "person.link_made")]
+    LinkMade,
+    /// A sign-in link was refused: unknown, used or too old.
+    #[serde(rename = "person.sign_in_refused")]
+    SignInRefused,
+    /// A person ended their session.
+    #[serde(rename = "person.signed_out")]
+    SignedOut,
     /// A person signed in.
     #[serde(rename = "person.signed_in")]
     SignedIn,
@@ -97,6 +121,17 @@ pub const EVENT_CODES: &[(EventCode, &str)] = &[
     (EventCode::Failed, "Certainly no effect, or the upstream says it failed."),
     (EventCode::Unknown, "Nobody knows what became of it."),
     (EventCode::LateResult, "A result that came after its attempt had been given up, kept as evidence."),
+    (EventCode::Joined, "Another request for the same effect joined it: people are asked once."),
+    (EventCode::Confirmed, "The person whom the agent named said that it acts for them."),
+    (
+        EventCode::Quarantined,
+        "What is stored is not what the gate wrote: it is set aside until an operator has looked.",
+    ),
+    (EventCode::Repaired, "An operator had it checked again, and it was sound."),
+    (EventCode::ReloadRefused, "A gate directory could not be loaded; the one in force stays."),
+    (EventCode::LinkMade, "A one-time sign-in link was made."),
+    (EventCode::SignInRefused, "A sign-in link was refused: unknown, used or too old."),
+    (EventCode::SignedOut, "A person ended their session."),
     (EventCode::SignedIn, "A person signed in."),
     (EventCode::LogExported, "A person exported the log."),
 ];

@@ -29,7 +29,7 @@ pub fn open(
         Entry::new(proposal.created_at, event, agent(&proposal), opened(&proposal, &binding, &decision))
             .about(proposal.id, 1);
     let record = Record { proposal, binding, decision, approvals: Vec::new(), state, version: 1 };
-    Step { record, from_version: 0, from: None, entry }
+    Step { record, from_version: 0, from: None, entries: vec![entry] }
 }
 
 /// Moves a proposal, or says why not. Nothing else changes a state.
@@ -332,5 +332,10 @@ fn step(record: &Record, state: State, event: EventCode, actor: Actor, data: Val
     let version = record.version.saturating_add(1);
     let entry = Entry::new(now, event, actor, data).about(record.proposal.id, version);
     let moved = Record { state, version, ..record.clone() };
-    Step { record: moved, from_version: record.version, from: Some(record.state.name()), entry }
+    Step {
+        record: moved,
+        from_version: record.version,
+        from: Some(record.state.name()),
+        entries: vec![entry],
+    }
 }

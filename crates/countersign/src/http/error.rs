@@ -75,7 +75,10 @@ impl From<Refusal> for Problem {
             Refusal::Stale { intent, decision } => {
                 plain.with("now", json!({ "intent": intent, "decision": decision }))
             }
-            Refusal::Busy { retry_after_s } => plain.header(RETRY_AFTER, retry_after_s.to_string()),
+            Refusal::InDoubt { id } => plain.with("id", json!(id)).header(RETRY_AFTER, "1".to_owned()),
+            Refusal::Busy { retry_after_s } | Refusal::Unavailable { retry_after_s, .. } => {
+                plain.header(RETRY_AFTER, retry_after_s.to_string())
+            }
             Refusal::IdempotencyKeyInProgress => plain.header(RETRY_AFTER, "1".to_owned()),
             Refusal::NotPermitted { .. }
             | Refusal::DelegationNotAllowed { .. }
@@ -86,6 +89,8 @@ impl From<Refusal> for Problem {
             | Refusal::NotRenderable { .. }
             | Refusal::PreviewFailed { .. }
             | Refusal::ProposalNotFound { .. }
+            | Refusal::NoSuchResource { .. }
+            | Refusal::Quarantined { .. }
             | Refusal::IdempotencyKeyReused
             | Refusal::NotEligible { .. }
             | Refusal::AlreadyDecided
@@ -108,15 +113,19 @@ pub(super) const fn status(refusal: &Refusal) -> u16 {
         Refusal::BodyTooLarge { .. } => 413,
         Refusal::UnsupportedMediaType { .. } => 415,
         Refusal::UnknownAction { .. } | Refusal::ProposalNotFound { .. } => 404,
-        Refusal::InvalidInput { .. } | Refusal::NotRenderable { .. } | Refusal::IdempotencyKeyReused => 422,
+        Refusal::InvalidInput { .. }
+        | Refusal::NotRenderable { .. }
+        | Refusal::NoSuchResource { .. }
+        | Refusal::IdempotencyKeyReused => 422,
         Refusal::PreviewFailed { .. } => 502,
         Refusal::Stale { .. }
         | Refusal::AlreadyDecided
         | Refusal::WrongState { .. }
         | Refusal::Conflict { .. }
+        | Refusal::Quarantined { .. }
         | Refusal::IdempotencyKeyInProgress => 409,
         Refusal::TooManyPending { .. } => 429,
-        Refusal::Busy { .. } => 503,
+        Refusal::Busy { .. } | Refusal::InDoubt { .. } | Refusal::Unavailable { .. } => 503,
     }
 }
 

@@ -157,10 +157,10 @@ impl Batcher {
 
     /// The entries, in the order in which the steps came.
     async fn log(&mut self, tx: &mut Tx<'_>, written: &[&Write]) -> error::Result<()> {
-        for chunk in chunks(written) {
+        let entries: Vec<_> = written.iter().flat_map(|w| w.entries()).collect();
+        for chunk in chunks(&entries) {
             let mut values = Vec::with_capacity(chunk.len().saturating_mul(4));
-            for write in chunk {
-                let entry = write.entry();
+            for entry in chunk {
                 values.extend([
                     Value::from(entry.at),
                     entry.proposal.as_deref().into(),

@@ -52,7 +52,7 @@ pub(super) struct OpenRow {
     pub(super) moving: String,
     pub(super) body: String,
     pub(super) binding: String,
-    pub(super) entry: EntryRow,
+    pub(super) entries: Vec<EntryRow>,
 }
 
 /// The new values of a proposal that moves.
@@ -69,7 +69,7 @@ pub(super) struct MoveRow {
     pub(super) moving: String,
     /// What is bound, when that may have changed.
     pub(super) binding: Option<String>,
-    pub(super) entry: EntryRow,
+    pub(super) entries: Vec<EntryRow>,
 }
 
 /// The part of a record that moves.
@@ -89,14 +89,14 @@ struct MovingIn {
 }
 
 impl Write {
-    /// The rows of one step. Refuses a step that contradicts itself: its entry must be about exactly this
-    /// version of exactly this proposal (I9).
+    /// The rows of one step. Refuses a step that contradicts itself: it must have one entry for each version
+    /// that it makes, all about this proposal (I9).
     pub(super) fn of(step: &Step, key: Option<IdempotencyKey>) -> Result<Self, Fault> {
         let record = &step.record;
-        let entry = &step.entry;
-        let whole = record.version == step.from_version.saturating_add(1)
-            && entry.version == record.version
-            && entry.proposal == Some(record.proposal.id);
+        let versions = step.from_version.saturating_add(1)..=record.version;
+        let whole = step.entries.iter().map(|e| e.version).eq(versions)
+            && !step.entries.is_empty()
+            && step.entries.iter().all(|e| e.proposal == Some(record.proposal.id));
         if !whole {
             return Err(bad("its entry is not about the version that it makes"));
         }
@@ -113,12 +113,12 @@ impl Write {
         Self::Note(EntryRow { version: None, ..EntryRow::of(entry) })
     }
 
-    /// The entry that goes with it.
-    pub(super) fn entry(&self) -> &EntryRow {
+    /// The entries that go with it, in order.
+    pub(super) fn entries(&self) -> &[EntryRow] {
         match self {
-            Self::Open(opening) => &opening.entry,
-            Self::Move(moving) => &moving.entry,
-            Self::Note(entry) => entry,
+            Self::Open(opening) => &opening.entries,
+            Self::Move(moving) => &moving.entries,
+            Self::Note(entry) => std::slice::from_ref(entry),
         }
     }
 
@@ -165,7 +165,7 @@ impl OpenRow {
             moving: moving(record)?,
             body: json(&record.proposal)?,
             binding: json(&record.binding)?,
-            entry: EntryRow::of(&step.entry),
+            entries: step.entries.iter().map(EntryRow::of).collect(),
         })
     }
 }
@@ -174,7 +174,8 @@ impl MoveRow {
     fn of(step: &Step, from: StateName) -> Result<Self, Fault> {
         let record = &step.record;
         // `core::proposal::apply` binds anew only when it decides again, and says so by these two.
-        let rebound = matches!(step.entry.event, EventCode::Revised | EventCode::Refused);
+        let rebound = |e: &Entry| matches!(e.event, EventCode::Revised | EventCode::Refused);
+        let rebound = step.entries.iter().any(rebound);
         Ok(Self {
             change: change(record),
             id: record.proposal.id.to_string(),
@@ -185,7 +186,7 @@ impl MoveRow {
             attempt: attempt(record),
             moving: moving(record)?,
             binding: if rebound { Some(json(&record.binding)?) } else { None },
-            entry: EntryRow::of(&step.entry),
+            entries: step.entries.iter().map(EntryRow::of).collect(),
         })
     }
 }

@@ -24,7 +24,7 @@ pub async fn every_move_has_exactly_one_leaf_in_order_t120(place: &Place) {
                 let mut late = steps::cancel(world, &record);
                 late.from_version -= 1;
                 late.record.version -= 1;
-                late.entry.version -= 1;
+                late.entries[0].version -= 1;
                 assert!(store.commit(late, None).await.is_err());
                 if amount % 2 == 0 {
                     store.integrate(&key()).await.unwrap();

@@ -37,7 +37,7 @@ pub async fn what_is_written_is_what_is_read(place: &Place) {
     assert_eq!(stored(&store, &record).await, record);
     store.note(steps::sign_in(&world, "ann")).await.unwrap();
     let entries = assert_sound(&store).await;
-    assert_eq!(entries, [step.entry, steps::sign_in(&world, "ann")]);
+    assert_eq!(entries, [step.entries[0].clone(), steps::sign_in(&world, "ann")]);
 }
 
 pub async fn a_proposal_lives_from_pending_to_succeeded(place: &Place) {
@@ -63,9 +63,9 @@ pub async fn a_step_that_contradicts_itself_is_refused(place: &Place) {
     let (store, world) = (place.store().await, world(4));
     let good = steps::pending(&world, "a", None, 7);
     let mut another = good.clone();
-    another.entry.proposal = Some(world.id());
+    another.entries[0].proposal = Some(world.id());
     let mut later = good.clone();
-    later.entry.version = 2;
+    later.entries[0].version = 2;
     let mut jump = good.clone();
     jump.record.version = 3;
     let mut nowhere = good.clone();
@@ -123,8 +123,10 @@ pub async fn of_equal_pending_proposals_of_one_agent_one_is_opened_t29(place: &P
 pub async fn many_steps_share_one_commit_p21(place: &Place) {
     let (store, world) = (place.store().await, world(6));
     let steps: Vec<_> = (0..64).map(|n| steps::pending(&world, "a", None, n)).collect();
-    let payload: usize =
-        steps.iter().map(|s| serde_json::to_vec(&s.record).unwrap().len() + s.entry.to_bytes().len()).sum();
+    let payload: usize = steps
+        .iter()
+        .map(|s| serde_json::to_vec(&s.record).unwrap().len() + s.entries[0].to_bytes().len())
+        .sum();
     // While one transaction is on its way, everybody arrives.
     let mut holder = Raw::open(place).await;
     holder.stop_writers().await;

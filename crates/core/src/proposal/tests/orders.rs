@@ -55,8 +55,8 @@ fn check(before: &Place, event: &Event, step: &Step) {
     assert!(!from.is_settled(), "nothing leaves a final state: {what}");
     assert_eq!((step.from, step.from_version), (Some(from), old.version), "{what}");
     assert_eq!(new.version.checked_sub(old.version), Some(1), "{what}");
-    assert_eq!((step.entry.version, step.entry.at), (new.version, before.now), "{what}");
-    assert_eq!(step.entry.proposal, Some(old.proposal.id), "{what}");
+    assert_eq!((step.entries[0].version, step.entries[0].at), (new.version, before.now), "{what}");
+    assert_eq!(step.entries[0].proposal, Some(old.proposal.id), "{what}");
     assert_eq!(new.proposal, old.proposal, "a proposal never changes: {what}");
     assert!(new.approvals.starts_with(&old.approvals), "approvals only grow: {what}");
     if !matches!(event, Event::Revise { .. }) {
