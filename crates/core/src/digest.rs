@@ -29,6 +29,8 @@ pub mod domain {
     pub const PAYLOAD: &str = "countersign/payload/v1";
     /// An API key, session or link token at rest.
     pub const TOKEN: &str = "countersign/token/v1";
+    /// The key that seals stored records: its first bytes are the key's id.
+    pub const SEAL_KEY: &str = "countersign/seal-key/v1";
     /// The body of an idempotent request.
     pub const REQUEST: &str = "countersign/request/v1";
 }

@@ -64,11 +64,17 @@ impl Default for ListenTable {
 #[serde(deny_unknown_fields, default)]
 struct StoreTable {
     url: String,
+    key_file: PathBuf,
+    old_key_files: Vec<PathBuf>,
 }
 
 impl Default for StoreTable {
     fn default() -> Self {
-        Self { url: "sqlite:state/countersign.db".to_owned() }
+        Self {
+            url: "sqlite:state/countersign.db".to_owned(),
+            key_file: PathBuf::from("state/record.key"),
+            old_key_files: Vec::new(),
+        }
     }
 }
 
@@ -133,6 +139,10 @@ pub(crate) struct Config {
     pub(crate) hosts: Vec<String>,
     /// The database.
     pub(crate) store_url: String,
+    /// The key that seals what is stored.
+    pub(crate) record_key_file: PathBuf,
+    /// Former keys of that kind: they only verify.
+    pub(crate) old_record_key_files: Vec<PathBuf>,
     /// The log's private key.
     pub(crate) key_file: PathBuf,
     /// Which addresses may be called.
@@ -255,6 +265,8 @@ pub(crate) fn load_config(dir: &Path) -> Result<Config, Vec<Problem>> {
         people_url: parsed.listen.people_url.map(|u| u.trim_end_matches('/').to_owned()),
         hosts: parsed.listen.hosts,
         store_url: store_url(dir, &parsed.store.url),
+        record_key_file: dir.join(parsed.store.key_file),
+        old_record_key_files: parsed.store.old_key_files.iter().map(|file| dir.join(file)).collect(),
         key_file: dir.join(parsed.log.key_file),
         networks: NetworkPolicy { allow, own: vec![parsed.listen.agents, parsed.listen.people] },
         credentials,

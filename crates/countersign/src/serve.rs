@@ -10,9 +10,11 @@ use countersign_engine::connector::HttpConnector;
 use countersign_engine::credential::Credentials;
 use countersign_engine::fault::Stop;
 use countersign_engine::gate::{Gate, Parts, Supervisor};
+use countersign_engine::seal::SealKeys;
 use countersign_engine::store::Store;
 use countersign_engine::world::World;
 use tokio::net::TcpListener;
+use zeroize::Zeroizing;
 
 use crate::config::{self, Config};
 use crate::http::{self, App, Hosts};
@@ -38,7 +40,7 @@ impl Bound {
         let mut networks = config.networks.clone();
         networks.own = vec![agents.local_addr()?, people.local_addr()?];
         let world = World::system();
-        let store = Store::open(&config.store_url, &world).await?;
+        let store = Store::open(&config.store_url, &world, seal_keys(&config)?).await?;
         let parts = Parts {
             log_key: read_key(&config.origin, &config.key_file)?,
             credentials: Credentials::new(config.credentials.clone(), networks.clone()),
@@ -138,18 +140,39 @@ async fn reload_on_hangup(gate: Gate, dir: std::path::PathBuf) -> anyhow::Result
     std::future::pending().await
 }
 
-/// The log's private key: 64 hexadecimal digits in a file that only its owner may read.
+/// The log's private key.
 pub(crate) fn read_key(origin: &str, path: &Path) -> anyhow::Result<LogKey> {
+    Ok(LogKey::from_seed(origin, &*secret_key("the log's key", path)?)?)
+}
+
+/// The keys that seal what is stored.
+pub(crate) fn seal_keys(config: &Config) -> anyhow::Result<SealKeys> {
+    let read = |path: &std::path::PathBuf| secret_key("the record key", path);
+    let old = config.old_record_key_files.iter().map(read).collect::<anyhow::Result<Vec<_>>>()?;
+    Ok(SealKeys::new(&config.origin, read(&config.record_key_file)?, old))
+}
+
+/// A private key: 64 hexadecimal digits in a file that only its owner may read.
+fn secret_key(what: &str, path: &Path) -> anyhow::Result<Zeroizing<[u8; 32]>> {
     use std::os::unix::fs::PermissionsExt as _;
     let mode = std::fs::metadata(path)
-        .with_context(|| format!("failed to read the log's key {}; run `countersign init`", path.display()))?
+        .with_context(|| format!("failed to read {what} {}; run `countersign init`", path.display()))?
         .permissions()
         .mode();
     if mode & 0o077 != 0 {
-        bail!("the log's key {} may be read by others; run `chmod 600` on it", path.display());
+        bail!("{what} {} may be read by others; run `chmod 600` on it", path.display());
     }
-    let text = std::fs::read_to_string(path)?;
-    let digest: countersign_core::digest::Digest =
-        format!("sha256:{}", text.trim()).parse().context("the log's key is not 64 hexadecimal digits")?;
-    Ok(LogKey::from_seed(origin, digest.as_bytes())?)
+    let text = Zeroizing::new(std::fs::read_to_string(path)?);
+    let digits = text.trim().as_bytes();
+    let (pairs, rest) = digits.as_chunks::<2>();
+    let mut key = Zeroizing::new([0_u8; 32]);
+    let wrong = || anyhow::anyhow!("{what} {} is not 64 hexadecimal digits", path.display());
+    if pairs.len() != key.len() || !rest.is_empty() {
+        return Err(wrong());
+    }
+    for (byte, pair) in key.iter_mut().zip(pairs) {
+        let text = std::str::from_utf8(pair).map_err(|_| wrong())?;
+        *byte = u8::from_str_radix(text, 16).map_err(|_| wrong())?;
+    }
+    Ok(key)
 }

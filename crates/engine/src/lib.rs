@@ -10,5 +10,6 @@ pub mod fault;
 pub mod gate;
 pub mod grant;
 pub mod net;
+pub mod seal;
 pub mod store;
 pub mod world;

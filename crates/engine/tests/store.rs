@@ -68,12 +68,14 @@ impl Place {
 
     /// The store that is there.
     pub async fn open(&self) -> Store {
-        Store::open(&self.url, &steps::world(1)).await.unwrap_or_else(|e| panic!("{}", chain_text(&e)))
+        Store::open(&self.url, &steps::world(1), steps::keys())
+            .await
+            .unwrap_or_else(|e| panic!("{}", chain_text(&e)))
     }
 
     /// Another process at the same database.
     pub async fn beside(&self, seed: u64) -> Store {
-        Store::open_beside(&self.url, &steps::world(seed)).await.unwrap()
+        Store::open_beside(&self.url, &steps::world(seed), steps::keys()).await.unwrap()
     }
 }
 

@@ -108,7 +108,7 @@ async fn link(person: &str, dir: &std::path::Path, output: &mut Output) -> anyho
         bail!("no active person `{person}` in directory.toml");
     }
     let world = World::system();
-    let store = Store::open_beside(&config.store_url, &world).await?;
+    let store = Store::open_beside(&config.store_url, &world, crate::serve::seal_keys(&config)?).await?;
     let token = auth::new_token(&world, auth::LINK);
     store.add_link(&auth::token_digest(&token), person, world.now().plus(auth::LINK_LIFE)).await?;
     store.close().await?;

@@ -62,12 +62,11 @@ pub(crate) async fn create_state(dir: &Path) -> Result<config::Config, Vec<Strin
     let config =
         config::load_config(dir).map_err(|ps| ps.iter().map(ToString::to_string).collect::<Vec<_>>())?;
     let words = |e: anyhow::Error| vec![format!("{e:#}")];
-    if let Some(parent) = config.key_file.parent() {
-        std::fs::create_dir_all(parent).map_err(|e| vec![e.to_string()])?;
-    }
-    if !config.key_file.exists() {
-        let seed = World::system().random_hex::<32>();
-        write_private(&config.key_file, &format!("{seed}\n")).map_err(words)?;
+    for key in [&config.key_file, &config.record_key_file] {
+        if !key.exists() {
+            let seed = World::system().random_hex::<32>();
+            write_private(key, &format!("{seed}\n")).map_err(words)?;
+        }
     }
     Store::create(&config.store_url).await.map_err(|e| vec![countersign_engine::fault::chain_text(&e)])?;
     Ok(config)

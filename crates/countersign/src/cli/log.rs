@@ -71,7 +71,7 @@ async fn from_directory(dir: &Path, out: &Path) -> anyhow::Result<()> {
         anyhow::anyhow!(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
     })?;
     let key = serve::read_key(&config.origin, &config.key_file)?;
-    let store = Store::open_beside(&config.store_url, &World::system()).await?;
+    let store = Store::open_beside(&config.store_url, &World::system(), serve::seal_keys(&config)?).await?;
     // Also what a gate that was killed did not sign any more.
     store.integrate(&key).await?;
     let mut file =

@@ -32,6 +32,7 @@ use self::rows::Write;
 use self::writer::Writer;
 use crate::fault::{Fault, Stop};
 use crate::grant::Grant;
+use crate::seal::SealKeys;
 use crate::world::World;
 
 pub use self::desk::WriteCounters;
@@ -125,6 +126,7 @@ pub struct Store {
     readers: Readers,
     writer: Arc<Writer>,
     changes: broadcast::Sender<Change>,
+    keys: SealKeys,
 }
 
 impl Store {
@@ -138,22 +140,27 @@ impl Store {
 
     /// Opens an existing database and starts the writer. Refuses a missing, older or newer one (T139), and a
     /// SQLite file that another process has open (T101).
-    pub async fn open(url: &str, world: &World) -> Result<Self, Fault> {
+    pub async fn open(url: &str, world: &World, keys: SealKeys) -> Result<Self, Fault> {
         let target = connect::target(url)?;
         migrate::require_current(&target).await?;
         let lock = connect::file(&target).map(connect::lock).transpose()?;
-        Self::over(target, lock, world).await
+        Self::over(target, lock, world, keys).await
     }
 
     /// Opens an existing database beside a gate that is running, for one short administrative write such as
     /// a sign-in link. It takes no lock; SQLite itself lets the two take turns.
-    pub async fn open_beside(url: &str, world: &World) -> Result<Self, Fault> {
+    pub async fn open_beside(url: &str, world: &World, keys: SealKeys) -> Result<Self, Fault> {
         let target = connect::target(url)?;
         migrate::require_current(&target).await?;
-        Self::over(target, None, world).await
+        Self::over(target, None, world, keys).await
     }
 
-    async fn over(target: db::Target, lock: Option<std::fs::File>, world: &World) -> Result<Self, Fault> {
+    async fn over(
+        target: db::Target,
+        lock: Option<std::fs::File>,
+        world: &World,
+        keys: SealKeys,
+    ) -> Result<Self, Fault> {
         let [dice] = world.random::<1>();
         let shard = match target {
             db::Target::Sqlite(_) => 0,
@@ -163,7 +170,7 @@ impl Store {
         let desk = Desk::open(target, lock).await.map_err(|e| Fault::new("open the database", e))?;
         let (changes, _) = broadcast::channel(CHANGES_KEPT);
         let writer = Arc::new(Writer::start(&desk, shard, changes.clone()));
-        Ok(Self { desk, readers, writer, changes })
+        Ok(Self { desk, readers, writer, changes, keys })
     }
 
     /// The one write path: moves the proposal and appends its entry in one transaction.

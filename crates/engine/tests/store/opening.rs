@@ -9,7 +9,7 @@ use crate::writing::stored;
 use crate::{Place, assert_sound};
 
 async fn refusal(place: &Place) -> String {
-    chain_text(&Store::open(&place.url, &world(1)).await.expect_err("this must not open"))
+    chain_text(&Store::open(&place.url, &world(1), steps::keys()).await.expect_err("this must not open"))
 }
 
 pub async fn what_was_committed_is_there_after_a_restart(place: &Place) {
@@ -49,7 +49,8 @@ pub async fn a_missing_database_is_refused(place: &Place) {
     if let Some(path) = place.url.strip_prefix("sqlite:") {
         assert!(!std::path::Path::new(path).exists(), "looking creates nothing");
         std::fs::write(path, []).unwrap();
-        let refusal = chain_text(&Store::open(&place.url, &world(1)).await.expect_err("there are no tables"));
+        let refusal =
+            chain_text(&Store::open(&place.url, &world(1), steps::keys()).await.expect_err("there are no tables"));
         assert!(refusal.contains("no tables"), "{refusal}");
     }
 }
@@ -99,7 +100,7 @@ pub async fn an_administrator_writes_beside_a_running_gate(place: &Place) {
     assert_eq!(person.as_deref(), Some("ann"));
     store.commit(steps::pending(&world, "a", None, 1), None).await.unwrap();
     store.close().await.unwrap();
-    assert!(Store::open(&place.url, &world).await.is_ok(), "the lock ends with the store");
+    assert!(Store::open(&place.url, &world, steps::keys()).await.is_ok(), "the lock ends with the store");
 }
 
 #[cfg(unix)]

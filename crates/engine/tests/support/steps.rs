@@ -12,6 +12,7 @@ use countersign_core::outcome::{Outcome, Response};
 use countersign_core::preview::{Fidelity, Preview};
 use countersign_core::proposal::{Binding, Event, Proposal, Record, Step, apply, open};
 use countersign_core::time::Timestamp;
+use countersign_engine::seal::SealKeys;
 use countersign_engine::world::World;
 use serde_json::json;
 
@@ -25,6 +26,11 @@ pub const USE_IN: Duration = Duration::from_mins(10);
 /// A world whose clock stands still.
 pub fn world(seed: u64) -> World {
     World::manual(seed, START)
+}
+
+/// The keys that seal what these tests store.
+pub fn keys() -> SealKeys {
+    SealKeys::new("gate.example/log", zeroize::Zeroizing::new([9; 32]), Vec::new())
 }
 
 /// A digest of a text.
