@@ -34,3 +34,4 @@ mod reload;
 mod secrets;
 mod tidy;
 mod upstream;
+mod watch;

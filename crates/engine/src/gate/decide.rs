@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use countersign_core::action::{Action, Before, Facts};
+use countersign_core::action::{Action, Before, Facts, RenderError};
 use countersign_core::approval::{Approval, Standing, standing};
 use countersign_core::decision::Decision;
 use countersign_core::directory::Chain;
@@ -25,10 +25,26 @@ impl Gate {
     /// Reads the record, if the action says how, and computes everything that will be bound.
     pub(super) async fn see(&self, action: &Action, proposal: &Proposal) -> Result<Binding, Refusal> {
         let before = self.look(action, &proposal.input).await?;
-        let facts = action
-            .facts(&proposal.input, before.as_ref(), &proposal.id.to_string())
-            .map_err(|e| Refusal::NotRenderable { detail: e.to_string() })?;
-        let preview = Preview::new(action, &facts, before.as_ref(), self.0.world.now());
+        let facts = action.facts(&proposal.input, before.as_ref(), &proposal.id.to_string());
+        self.bind(action, proposal, before.as_ref(), facts)
+    }
+
+    /// The same for a proposal that is open already: a watched field that the record lost is a change.
+    pub(super) async fn see_again(&self, action: &Action, proposal: &Proposal) -> Result<Binding, Refusal> {
+        let before = self.look(action, &proposal.input).await?;
+        let facts = action.facts_again(&proposal.input, before.as_ref(), &proposal.id.to_string());
+        self.bind(action, proposal, before.as_ref(), facts)
+    }
+
+    fn bind(
+        &self,
+        action: &Action,
+        proposal: &Proposal,
+        before: Option<&Before>,
+        facts: Result<Facts, RenderError>,
+    ) -> Result<Binding, Refusal> {
+        let facts = facts.map_err(|e| Refusal::NotRenderable { detail: e.to_string() })?;
+        let preview = Preview::new(action, &facts, before, self.0.world.now());
         Ok(Binding::new(proposal, facts, preview))
     }
 
