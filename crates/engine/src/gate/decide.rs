@@ -125,9 +125,11 @@ pub(super) fn registered<'a>(rules: &'a Ruleset, name: &str) -> Result<&'a std::
     rules.registry.get(name).ok_or_else(|| Refusal::UnknownAction { action: name.to_owned() }.into())
 }
 
-/// Whether facts may be taken as they are, or the record must be read again first.
+/// Whether facts may be taken as they are, or the record must be read again first. A read from the future, seen
+/// from a clock that stepped back, is of no known age and so is not fresh.
 pub(super) fn is_fresh(binding: &Binding, now: Timestamp) -> bool {
-    binding.preview.source.is_none() || now.since(binding.preview.at) <= limits::PREVIEW_AGE_MAX
+    let age = binding.preview.at.age_at(now);
+    binding.preview.source.is_none() || age.is_some_and(|age| age <= limits::PREVIEW_AGE_MAX)
 }
 
 /// Facts recomputed for an action without a preview read.
