@@ -163,6 +163,7 @@ suite! {
     people::a_link_too_old_opens_nothing_t47,
     people::a_session_ends_when_it_is_over_or_ended_t47,
     people::a_token_at_rest_opens_nothing_t47,
+    people::a_session_from_the_future_is_over_a6,
     opening::what_was_committed_is_there_after_a_restart,
     opening::a_closed_store_writes_nothing,
     opening::a_missing_database_is_refused,

@@ -35,3 +35,4 @@ mod secrets;
 mod tidy;
 mod truth;
 mod upstream;
+mod watch;

@@ -47,7 +47,7 @@ impl Gate {
     async fn bind_again(&self, action: &Action, record: &Record) -> Result<Binding, Refusal> {
         let stored = &record.binding;
         if !is_fresh(stored, self.0.world.now()) {
-            return self.see(action, &record.proposal).await;
+            return self.see_again(action, &record.proposal).await;
         }
         let facts = match &stored.preview.source {
             None => render_again(action, &record.proposal)?,
@@ -59,6 +59,11 @@ impl Gate {
     fn decide_again(&self, rules: &Ruleset, action: &Action, record: &Record, binding: Binding) -> Recheck {
         let now = self.0.world.now();
         let asked = self.decide(rules, action, &record.proposal, &binding);
+        // People may still want it without what was watched. Where policy asks nobody, nobody could notice.
+        if let (Verdict::Allow, Some(gone)) = (&asked.verdict, binding.facts.precondition.gone()) {
+            let detail = format!("the record no longer has {gone}, which the action watches");
+            return Recheck::Changed(Box::new(Event::Refuse { code: RefusedCode::PreviewFailed, detail }));
+        }
         let answering: Vec<_> =
             record.approvals.iter().filter(|a| a.answers_to(&binding.intent, &asked.digest)).collect();
         let standing = progress(rules, &asked, &answering, &record.proposal.chain);

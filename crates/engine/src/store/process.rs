@@ -81,7 +81,8 @@ impl Store {
             }
             tx.execute("DELETE FROM process", &[]).await?;
             // Nobody prepares these calls any more.
-            let sql = "UPDATE proposal SET lease_until = NULL WHERE state = 'ready' AND lease_until IS NOT NULL";
+            let sql =
+                "UPDATE proposal SET lease_until = NULL WHERE state = 'ready' AND lease_until IS NOT NULL";
             tx.execute(sql, &[]).await?;
             let until = if alone { i64::MAX } else { now.plus(PROCESS_LIFE).as_micros() };
             let sql = "INSERT INTO process (owner, alive_until) VALUES ($1, $2)";
