@@ -33,4 +33,5 @@ mod postgres;
 mod reload;
 mod secrets;
 mod tidy;
+mod unread;
 mod upstream;

@@ -106,7 +106,7 @@ impl Gate {
     async fn bind_again(&self, action: &Action, record: &Record) -> Result<Binding, Refusal> {
         let stored = &record.binding;
         if !is_fresh(stored, self.0.world.now()) {
-            return self.see(action, &record.proposal).await;
+            return self.see(action, &record.proposal).await.map_err(|unseen| unseen.refusal);
         }
         let facts = match &stored.preview.source {
             None => render_again(action, &record.proposal)?,

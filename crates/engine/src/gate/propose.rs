@@ -1,16 +1,15 @@
-//! `propose`: an agent asks for one action with one input. Top to bottom: who, what, look, decide, record,
+//! `propose`: an agent asks for one action with one input. Top to bottom: who, what, decide, look, record,
 //! and run at once when policy allows it.
 
 use std::sync::Arc;
 
 use countersign_core::action::{Action, Undo};
 use countersign_core::audit::{Actor, Entry, EventCode};
-use countersign_core::decision::Verdict;
 use countersign_core::digest::Digest;
 use countersign_core::directory::Chain;
 use countersign_core::json::CanonicalInput;
 use countersign_core::limits;
-use countersign_core::proposal::{Binding, Evidence, Proposal as CoreProposal, Record, State, Step, open};
+use countersign_core::proposal::{Evidence, Proposal as CoreProposal, Record, State, Step, open};
 use countersign_core::refusal::Refusal;
 use countersign_core::ruleset::Ruleset;
 use serde_json::{Value, json};
@@ -49,8 +48,6 @@ pub struct Proposed {
     pub record: Record,
     /// True when an earlier, equal request made it.
     pub existing: bool,
-    /// For a denied one: what this chain may propose instead on the same system, by name.
-    pub nearest: Vec<String>,
 }
 
 /// The answer to a dry run.
@@ -58,8 +55,6 @@ pub struct Proposed {
 pub struct Previewed {
     /// What the record would have been. It has an id, but nothing is stored under it.
     pub record: Record,
-    /// As in [`Proposed`].
-    pub nearest: Vec<String>,
 }
 
 /// A validated request, before anything was read or decided.
@@ -96,19 +91,17 @@ impl Gate {
                 }),
             );
             gate.note(entry).await?;
-            let nearest = nearest(&asked.rules, &record);
-            Ok(Previewed { record, nearest })
+            Ok(Previewed { record })
         })
         .await
     }
 
     async fn propose_inner(&self, ask: Proposal) -> Result<Proposed, Stop> {
         if let Some(record) = self.replay(&ask).await? {
-            return Ok(self.repeated(record));
+            return Ok(Proposed { record, existing: true });
         }
         let asked = self.validate_or_note(&ask).await?;
         let step = self.decide_new(&asked).await?;
-        let nearest = nearest(&asked.rules, &step.record);
         let (agent, intent) = (ask.agent.clone(), step.record.binding.intent);
         if let State::Pending { .. } = step.record.state
             && !self.has_room(&agent).await?
@@ -116,19 +109,19 @@ impl Gate {
             // Joining takes no room.
             let full = Refusal::TooManyPending { agent: agent.clone(), limit: limits::OPEN_PER_AGENT_MAX };
             let record = self.joinable(&agent, &intent).await?.ok_or(full)?;
-            return Ok(Proposed { record, existing: true, nearest });
+            return Ok(Proposed { record, existing: true });
         }
         let record = match self.0.store.commit(step, ask.key.clone()).await {
             Ok(committed) => committed.record,
             // A twin was faster, with the same key or for the same effect: its record is the answer.
             Err(Stop::Refused(lost @ (Refusal::IdempotencyKeyInProgress | Refusal::Conflict { .. }))) => {
                 if let Some(twin) = self.replay(&ask).await? {
-                    return Ok(self.repeated(twin));
+                    return Ok(Proposed { record: twin, existing: true });
                 }
                 // The twin was decided in this very moment: there is nothing to join, and asking again opens one.
                 let gone = if ask.key.is_some() { lost } else { Refusal::Busy { retry_after_s: 1 } };
                 let record = self.joinable(&agent, &intent).await?.ok_or(gone)?;
-                return Ok(Proposed { record, existing: true, nearest });
+                return Ok(Proposed { record, existing: true });
             }
             Err(other) => return Err(other),
         };
@@ -137,13 +130,7 @@ impl Gate {
         } else {
             record
         };
-        Ok(Proposed { record, existing: false, nearest })
-    }
-
-    /// The answer to a repeated request: what the first one made, with the hints that hold now.
-    fn repeated(&self, record: Record) -> Proposed {
-        let nearest = nearest(&self.ruleset(), &record);
-        Proposed { record, existing: true, nearest }
+        Ok(Proposed { record, existing: false })
     }
 
     /// The record that an earlier request with this idempotency key made.
@@ -201,11 +188,12 @@ impl Gate {
         Ok(Asked { rules: Arc::clone(rules), action, proposal })
     }
 
-    /// Looks and decides. What cannot be looked at is noted and refused: nobody could see what would change.
+    /// Decides, and looks at the record when policy could permit it. What cannot be looked at is noted and
+    /// refused: nobody could see what would change.
     async fn decide_new(&self, asked: &Asked) -> Result<Step, Stop> {
         let Asked { rules, action, proposal } = asked;
-        let binding: Binding = match self.see(action, proposal).await {
-            Ok(binding) => binding,
+        let (binding, decision) = match self.bind_new(rules, action, proposal).await {
+            Ok(decided) => decided,
             Err(refusal) => {
                 let data = json!({ "action": proposal.action, "input": proposal.commitment(), "code": refusal.code() });
                 let actor = Actor::Agent { chain: proposal.chain.clone() };
@@ -213,7 +201,6 @@ impl Gate {
                 return Err(refusal.into());
             }
         };
-        let decision = self.decide(rules, action, proposal, &binding);
         let standing = progress(rules, &decision, &[], &proposal.chain);
         let times = deadlines(rules, &decision, proposal.created_at);
         Ok(open(proposal.clone(), binding, decision, standing, times))
@@ -240,22 +227,4 @@ impl Gate {
         let actor = chain.map_or(Actor::Gate, |chain| Actor::Agent { chain });
         self.note(Entry::new(self.0.world.now(), EventCode::Invalid, actor, data)).await
     }
-}
-
-/// What this chain may propose instead of a denied action: the other actions of the same system that some
-/// permit could reach. A hint, not a promise; the decision is made when it is proposed.
-fn nearest(rules: &Ruleset, record: &Record) -> Vec<String> {
-    if !matches!(record.decision.verdict, Verdict::Deny { .. }) {
-        return Vec::new();
-    }
-    let proposal = &record.proposal;
-    let system = &record.binding.facts.resource.system;
-    let of_system = |name: &str| rules.registry.get(name).is_some_and(|a| a.system.name == *system);
-    rules
-        .policies
-        .reachable(&proposal.chain, &rules.directory, &rules.registry)
-        .into_iter()
-        .filter(|name| *name != proposal.action && of_system(name.as_str()))
-        .map(|name| name.to_string())
-        .collect()
 }

@@ -12,7 +12,7 @@ use super::system::is_name;
 use super::{lets, preview, request};
 use crate::action::expr::Vocabulary;
 use crate::action::registry::{Action, System};
-use crate::action::render::{Base, Guard, Plan};
+use crate::action::render::{Base, Guard, Plan, RecordParts};
 use crate::action::schema::{self, InputSchema};
 use crate::action::types::{ActionName, EffectClass, Group};
 use crate::digest::{Digest, Hasher, domain};
@@ -50,6 +50,7 @@ pub(super) fn action(
     let plan = plan(&raw, &table, &schema, (owner, &effect), report);
     let undo = effect::undo(&raw, report);
     let hidden = preview::hidden(&raw, report);
+    let shared = raw.preview.as_ref().is_some_and(|p| preview::shared(p, report));
     warn(&raw, owner, effect.class, report);
     if report.errors() > 0 {
         return None;
@@ -70,6 +71,7 @@ pub(super) fn action(
         input,
         plan: plan?,
         hidden,
+        shared,
     })
 }
 
@@ -186,7 +188,12 @@ fn plan(
             "Remove it; the gate sets it.",
         );
     }
-    Some(Plan { resource_id: resource_id?, lets, read, guard, after, effects, money, count, request })
+    let from_record = RecordParts::default();
+    let resource_id = resource_id?;
+    Some(
+        Plan { resource_id, lets, read, guard, after, effects, money, count, request, from_record }
+            .analysed(),
+    )
 }
 
 /// What is only careless.

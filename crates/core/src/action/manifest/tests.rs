@@ -93,6 +93,7 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     ("\"/disputed\"]", "\"disputed\"]", "`disputed` is not a JSON pointer"),
     ("watch   = [", "bind = \"etag\"\nwatch = [", "`bind` and `watch`"),
     ("watch   = [", "bind = \"hash\"\nwatch = [", "`hash` is not known"),
+    ("watch   = [", "agent = \"record\"\nwatch = [", "`record` is not known"),
     ("let     = {", "optional = true\nlet = {", "`preview.optional` is not supported yet"),
     ("let     = { ", "let = { Bad = 1, ", "`Bad` cannot be the name"),
     ("let     = { ", "let = { a = \"${b}\", b = \"${a}\", ", "in a circle"),
