@@ -82,6 +82,7 @@ fn binding(amount: i64) -> Binding {
         before: None,
         after: None,
         patch: vec![],
+        disclosure: crate::preview::Disclosure::default(),
     };
     Binding::new(&proposal(), facts, preview)
 }

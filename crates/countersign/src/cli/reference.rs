@@ -65,7 +65,7 @@ fn errors() -> String {
     let about = "What the gate refuses, on either listener.";
     table("Refusals", about, &http::of_refusals(), &mut text);
     let about = "What `POST /v1/proposals` answers when the proposal exists and was not done.\n\
-                 The problem has the members `proposal`, `policies` and `nearest`.";
+                 The problem has the members `proposal` and `policies`.";
     table("Outcomes", about, &http::of_outcomes(), &mut text);
     let about = "What has nothing to do with what was asked.";
     table("Surface", about, http::of_surface(), &mut text);

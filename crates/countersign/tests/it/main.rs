@@ -34,5 +34,6 @@ mod reload;
 mod secrets;
 mod tidy;
 mod truth;
+mod unread;
 mod upstream;
 mod watch;

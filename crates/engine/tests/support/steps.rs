@@ -149,6 +149,7 @@ fn binding(proposal: &Proposal, amount: u64) -> Binding {
         before: None,
         after: None,
         patch: Vec::new(),
+        disclosure: countersign_core::preview::Disclosure::default(),
     };
     Binding::new(proposal, facts(proposal, amount), preview)
 }
