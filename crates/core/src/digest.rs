@@ -19,6 +19,8 @@ pub mod domain {
     pub const ACTION: &str = "countersign/action/v1";
     /// The whole set of policies.
     pub const POLICY_SET: &str = "countersign/policy-set/v1";
+    /// A whole gate directory.
+    pub const RULESET: &str = "countersign/ruleset/v1";
     /// One policy's text.
     pub const POLICY: &str = "countersign/policy/v1";
     /// One approval rule.
