@@ -159,6 +159,8 @@ suite! {
     people::a_link_too_old_opens_nothing_t47,
     people::a_session_ends_when_it_is_over_or_ended_t47,
     people::a_token_at_rest_opens_nothing_t47,
+    people::a_session_or_a_link_that_the_gate_did_not_write_opens_nothing_a8,
+    people::a_session_outlives_a_change_of_the_key_while_the_old_one_is_kept_a8,
     opening::what_was_committed_is_there_after_a_restart,
     opening::a_closed_store_writes_nothing,
     opening::a_missing_database_is_refused,

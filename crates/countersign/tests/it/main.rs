@@ -32,5 +32,6 @@ mod log;
 mod postgres;
 mod reload;
 mod secrets;
+mod sign_in;
 mod tidy;
 mod upstream;

@@ -76,12 +76,14 @@ CREATE TABLE tally (
     PRIMARY KEY (shard, state)
 ) STRICT;
 
--- One-time sign-in links and sessions, by the digest of their token. No token is stored (T47).
+-- One-time sign-in links and sessions, by the digest of their token. No token is stored (T47). `mac` is a message
+-- authentication code over the other columns but `used_at`: a row without the right one opens nothing.
 CREATE TABLE link (
     token        TEXT    NOT NULL PRIMARY KEY,
     person       TEXT    NOT NULL,
     expires      INTEGER NOT NULL,
-    used_at      INTEGER
+    used_at      INTEGER,
+    mac          BLOB    NOT NULL
 ) STRICT;
 
 CREATE INDEX link_by_expiry ON link (expires);
@@ -91,7 +93,8 @@ CREATE TABLE session (
     person       TEXT    NOT NULL,
     created      INTEGER NOT NULL,
     seen         INTEGER NOT NULL,
-    expires      INTEGER NOT NULL
+    expires      INTEGER NOT NULL,
+    mac          BLOB    NOT NULL
 ) STRICT;
 
 CREATE INDEX session_by_expiry ON session (expires);

@@ -12,6 +12,7 @@ mod propose;
 mod quota;
 mod read;
 mod reload;
+mod sign_in;
 mod supervisor;
 
 use std::sync::{Arc, PoisonError, RwLock};
@@ -64,6 +65,7 @@ struct Inner {
     /// Names this process in dispatches.
     owner: String,
     quota: quota::Quota,
+    refused_sign_ins: sign_in::RefusedSignIns,
     work: supervisor::Work,
 }
 

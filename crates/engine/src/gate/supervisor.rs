@@ -48,6 +48,7 @@ impl Gate {
             connector,
             log_key,
             quota: super::quota::Quota::default(),
+            refused_sign_ins: super::sign_in::RefusedSignIns::default(),
             work: Work { room: Arc::new(Semaphore::new(VERBS_MAX)) },
         };
         let gate = Self(Arc::new(inner));

@@ -8,6 +8,7 @@ mod batch;
 mod connect;
 mod db;
 mod desk;
+mod entry;
 mod error;
 mod log;
 mod migrate;
@@ -127,6 +128,7 @@ pub struct Store {
     writer: Arc<Writer>,
     changes: broadcast::Sender<Change>,
     keys: SealKeys,
+    altered: Arc<people::AlteredRows>,
 }
 
 impl Store {
@@ -170,7 +172,8 @@ impl Store {
         let desk = Desk::open(target, lock).await.map_err(|e| Fault::new("open the database", e))?;
         let (changes, _) = broadcast::channel(CHANGES_KEPT);
         let writer = Arc::new(Writer::start(&desk, shard, changes.clone()));
-        Ok(Self { desk, readers, writer, changes, keys })
+        let altered = Arc::default();
+        Ok(Self { desk, readers, writer, changes, keys, altered })
     }
 
     /// The one write path: moves the proposal and appends its entry in one transaction.

@@ -38,7 +38,7 @@ pub async fn a_closed_store_writes_nothing(place: &Place) {
     committed.unwrap();
     let late = clone.commit(steps::pending(&world, "a", None, 2), None).await;
     assert!(matches!(late, Err(Stop::Fault(_))));
-    assert!(clone.end_session(&digest("session")).await.is_err());
+    assert!(clone.end_session(&digest("session"), START).await.is_err());
     let store = place.open().await;
     assert_eq!(assert_sound(&store).await.len(), 1);
 }
@@ -49,8 +49,9 @@ pub async fn a_missing_database_is_refused(place: &Place) {
     if let Some(path) = place.url.strip_prefix("sqlite:") {
         assert!(!std::path::Path::new(path).exists(), "looking creates nothing");
         std::fs::write(path, []).unwrap();
-        let refusal =
-            chain_text(&Store::open(&place.url, &world(1), steps::keys()).await.expect_err("there are no tables"));
+        let refusal = chain_text(
+            &Store::open(&place.url, &world(1), steps::keys()).await.expect_err("there are no tables"),
+        );
         assert!(refusal.contains("no tables"), "{refusal}");
     }
 }
@@ -93,7 +94,7 @@ pub async fn an_administrator_writes_beside_a_running_gate(place: &Place) {
     let beside = place.beside(104).await;
     assert_eq!(store.is_exclusive(), place.is_sqlite(), "a server may have other gates");
     assert!(!beside.is_exclusive());
-    beside.add_link(&digest("link"), "ann", START.plus(steps::DECIDE_IN)).await.unwrap();
+    beside.add_link(&digest("link"), "ann", (START, START.plus(steps::DECIDE_IN))).await.unwrap();
     beside.close().await.unwrap();
     let expires = START.plus(steps::DECIDE_IN);
     let person = store.redeem_link(&digest("link"), &digest("session"), START, expires).await.unwrap();
