@@ -176,27 +176,30 @@ async fn run_gate(dir: &std::path::Path, output: &mut Output) -> anyhow::Result<
         }
     };
     warnings.iter().for_each(|w| output.error(&w.to_string()));
+    let stop = stop_signal();
     let bound = serve::Bound::open(config, ruleset).await?;
     output.line(&format!("agents {}", bound.agents_url()?));
     output.line(&format!("people {}", bound.people_url()));
     output.line(&format!("log {}", bound.gate().log_key().public().to_vkey()));
-    Box::pin(bound.serve(stop_signal())).await?;
+    Box::pin(bound.serve(stop)).await?;
     output.line("stopped");
     Ok(DONE)
 }
 
-/// Resolves at Ctrl-C or SIGTERM.
-pub(crate) async fn stop_signal() {
+/// Resolves at Ctrl-C or SIGTERM. Both are caught from this call on, not only while somebody waits.
+pub(crate) fn stop_signal() -> impl Future<Output = ()> {
     use tokio::signal::unix::{SignalKind, signal};
-    match signal(SignalKind::terminate()) {
-        Ok(mut terminate) => {
-            tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
-                _ = terminate.recv() => {}
+    let (terminate, interrupt) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
+    async move {
+        match (terminate, interrupt) {
+            (Ok(mut terminate), Ok(mut interrupt)) => {
+                tokio::select! {
+                    _ = terminate.recv() => {}
+                    _ = interrupt.recv() => {}
+                }
             }
-        }
-        Err(_) => {
-            let _ = tokio::signal::ctrl_c().await;
+            // Without handlers the signals end the process by themselves.
+            (Err(_), _) | (_, Err(_)) => std::future::pending().await,
         }
     }
 }

@@ -31,6 +31,7 @@ mod lifecycle;
 mod log;
 mod postgres;
 mod reload;
+mod reload_refused;
 mod secrets;
 mod sign_in;
 mod tidy;

@@ -165,7 +165,7 @@ impl Gate {
     /// The call itself. Only a `Grant` gets here, and a `Grant` only comes from a committed dispatch.
     #[instrument(name = "connector.call", skip_all, fields(proposal = %grant.proposal()))]
     async fn call(&self, grant: &Grant) -> Outcome {
-        match self.0.credentials.for_grant(grant).await {
+        match self.credentials().for_grant(grant).await {
             Ok(secret) => self.0.connector.call(grant, secret.as_ref()).await,
             Err(error) => {
                 tracing::warn!(proposal = %grant.proposal(), %error, "no credential, so nothing was sent");

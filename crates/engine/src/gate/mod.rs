@@ -54,12 +54,18 @@ pub struct Parts {
 #[derive(Debug, Clone)]
 pub struct Gate(Arc<Inner>);
 
+/// What is in force: rules and credentials change together or not at all.
+#[derive(Debug, Clone)]
+struct Active {
+    ruleset: Arc<Ruleset>,
+    credentials: Credentials,
+}
+
 #[derive(Debug)]
 struct Inner {
     world: World,
     store: Store,
-    ruleset: RwLock<Arc<Ruleset>>,
-    credentials: Credentials,
+    active: RwLock<Active>,
     connector: HttpConnector,
     log_key: LogKey,
     /// Names this process in dispatches.
@@ -87,7 +93,12 @@ impl Gate {
 
     /// What decides right now.
     pub fn ruleset(&self) -> Arc<Ruleset> {
-        Arc::clone(&self.0.ruleset.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.0.active.read().unwrap_or_else(PoisonError::into_inner).ruleset)
+    }
+
+    /// The credentials right now.
+    fn credentials(&self) -> Credentials {
+        self.0.active.read().unwrap_or_else(PoisonError::into_inner).credentials.clone()
     }
 
     /// Appends an entry that moves no proposal.

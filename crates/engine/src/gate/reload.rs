@@ -9,24 +9,44 @@ use countersign_core::refusal::Refusal;
 use countersign_core::ruleset::Ruleset;
 use serde_json::json;
 
-use super::Gate;
 use super::decide::{deadlines, progress};
-use crate::fault::Stop;
+use super::{Active, Gate};
+use crate::credential::Credentials;
+use crate::fault::{Stop, chain_text};
 
 impl Gate {
-    /// Puts a loaded gate directory in force. Dispatches from now on ask it; what is open is decided again.
-    pub async fn reload(&self, ruleset: Ruleset) -> Result<(), Stop> {
-        let before = self.ruleset().policies.digest();
-        let after = ruleset.policies.digest();
-        *self.0.ruleset.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(ruleset);
-        let data = json!({ "policy_set": after, "previous": before });
+    /// Puts a loaded gate directory in force, with its credentials. Dispatches from now on ask it; what is open is
+    /// decided again.
+    ///
+    /// The entry comes first: what cannot be recorded does not come into force, and the former set stays. After
+    /// that nothing fails the reload, because every dispatch decides again in any case.
+    pub async fn reload(&self, ruleset: Ruleset, credentials: Credentials) -> Result<(), Stop> {
+        let data = json!({
+            "rule_set": ruleset.digest(),
+            "previous": self.ruleset().digest(),
+            "policy_set": ruleset.policies.digest(),
+        });
         self.note(Entry::new(self.0.world.now(), EventCode::GateReloaded, Actor::Gate, data)).await?;
+        let active = Active { ruleset: Arc::new(ruleset), credentials };
+        *self.0.active.write().unwrap_or_else(PoisonError::into_inner) = active;
+        if let Err(stop) = self.decide_all_open_again().await {
+            let error = chain_text(&stop);
+            tracing::error!(%error, "not all that is open was decided again; its dispatch will");
+        }
+        Ok(())
+    }
+
+    /// One that cannot be decided again is left as it is, so that the others are.
+    async fn decide_all_open_again(&self) -> Result<(), Stop> {
         let mut after = None;
         loop {
             let page = self.0.store.in_state(StateName::Pending, after, 100).await?;
             let Some(last) = page.last().copied() else { return Ok(()) };
             for id in page {
-                self.decide_open_again(id).await?;
+                if let Err(stop) = self.decide_open_again(id).await {
+                    let error = chain_text(&stop);
+                    tracing::error!(proposal = %id, %error, "it was not decided again; its dispatch will");
+                }
             }
             after = Some(last);
         }

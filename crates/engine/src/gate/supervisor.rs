@@ -43,8 +43,7 @@ impl Gate {
             owner: format!("gate-{}", world.random_hex::<4>()),
             world,
             store,
-            ruleset: std::sync::RwLock::new(Arc::new(ruleset)),
-            credentials,
+            active: std::sync::RwLock::new(super::Active { ruleset: Arc::new(ruleset), credentials }),
             connector,
             log_key,
             quota: super::quota::Quota::default(),
@@ -98,6 +97,7 @@ impl Gate {
         use countersign_core::audit::{Actor, Entry, EventCode};
         let data = serde_json::json!({
             "owner": self.0.owner,
+            "rule_set": self.ruleset().digest(),
             "policy_set": self.ruleset().policies.digest(),
             "version": env!("CARGO_PKG_VERSION"),
             "origin": self.0.log_key.origin(),

@@ -208,7 +208,8 @@ impl GateDir {
         std::fs::write(path, text).unwrap();
     }
 
-    fn secret(&self, path: &str, text: &str) {
+    /// Writes a file that only its owner may read.
+    pub(crate) fn secret(&self, path: &str, text: &str) {
         use std::os::unix::fs::PermissionsExt as _;
         self.write(path, text);
         std::fs::set_permissions(self.path().join(path), std::fs::Permissions::from_mode(0o600)).unwrap();
