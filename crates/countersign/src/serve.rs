@@ -11,7 +11,7 @@ use countersign_engine::credential::Credentials;
 use countersign_engine::fault::Stop;
 use countersign_engine::gate::{Gate, Parts, Supervisor};
 use countersign_engine::seal::SealKeys;
-use countersign_engine::store::Store;
+use countersign_engine::store::{Store, Witness};
 use countersign_engine::world::World;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -53,6 +53,7 @@ impl Bound {
             log_key: read_key(&config.origin, &config.key_file)?,
             credentials,
             connector: HttpConnector::new(networks.clone()),
+            witness: Witness::open(&config.witness_file(), &config.origin)?,
             world,
             store,
             ruleset,

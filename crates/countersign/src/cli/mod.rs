@@ -8,6 +8,7 @@ mod log;
 mod output;
 mod people;
 mod reference;
+mod restore;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -88,6 +89,8 @@ enum Command {
     /// Sign people in.
     #[command(subcommand)]
     Person(admin::Person),
+    /// Take an older or another database into service, after `serve` refused it.
+    Restore(restore::Restore),
     /// The demo's company, in a process of its own.
     #[command(hide = true)]
     DemoAcme(demo::acme::AcmeArgs),
@@ -140,6 +143,7 @@ async fn dispatch(command: Command, output: &mut Output) -> anyhow::Result<u8> {
         Command::Cancel(args) => people::cancel(&args, output).await,
         Command::Log(args) => log::run(&args, output).await,
         Command::Key(args) => admin::key(&args, output),
+        Command::Restore(args) => restore::run(&args, output).await,
         Command::Person(args) => admin::person(&args, output).await,
         Command::Reference { document } => {
             output.raw(&reference::text(document)?);

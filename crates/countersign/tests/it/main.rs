@@ -32,6 +32,7 @@ mod log;
 mod postgres;
 mod reload;
 mod reload_refused;
+mod restore;
 mod secrets;
 mod sign_in;
 mod tidy;

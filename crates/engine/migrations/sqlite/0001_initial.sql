@@ -98,3 +98,11 @@ CREATE TABLE session (
 ) STRICT;
 
 CREATE INDEX session_by_expiry ON session (expires);
+
+-- Which database this is. One row, made with it; its incarnation changes with each accepted loss, so that a copy of
+-- another time is not taken for this one.
+CREATE TABLE gate_identity (
+    id           INTEGER NOT NULL PRIMARY KEY CHECK (id = 1),
+    incarnation  TEXT    NOT NULL,
+    created      INTEGER NOT NULL
+) STRICT;

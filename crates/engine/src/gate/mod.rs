@@ -12,6 +12,7 @@ mod propose;
 mod quota;
 mod read;
 mod reload;
+mod restore;
 mod sign_in;
 mod supervisor;
 
@@ -25,12 +26,13 @@ use countersign_core::ruleset::Ruleset;
 use crate::connector::HttpConnector;
 use crate::credential::Credentials;
 use crate::fault::Stop;
-use crate::store::Store;
+use crate::store::{Store, Witness};
 use crate::world::World;
 
 pub use approve::Verdict;
 pub use propose::{Previewed, Proposal, Proposed};
 pub use read::Viewer;
+pub use restore::{Restored, restore};
 pub use supervisor::Supervisor;
 
 /// What a gate is made of.
@@ -48,6 +50,8 @@ pub struct Parts {
     pub connector: HttpConnector,
     /// Signs checkpoints.
     pub log_key: LogKey,
+    /// Remembers which database was served last.
+    pub witness: Witness,
 }
 
 /// The gate. Cheap to clone; all clones are one gate.
@@ -68,6 +72,7 @@ struct Inner {
     active: RwLock<Active>,
     connector: HttpConnector,
     log_key: LogKey,
+    witness: Witness,
     /// Names this process in dispatches.
     owner: String,
     quota: quota::Quota,

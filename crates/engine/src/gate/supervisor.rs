@@ -12,6 +12,7 @@ use tracing::Instrument as _;
 
 use super::{Gate, Inner, Parts};
 use crate::fault::{Fault, Stop};
+use crate::store::Testimony;
 
 /// Verbs that may be under way at once. Each holds little; the writer's queue is the real limit.
 const VERBS_MAX: usize = 4_096;
@@ -38,7 +39,8 @@ impl Gate {
     /// Starts the gate: takes up what a former process left, then watches deadlines and keeps the log's head.
     #[expect(clippy::disallowed_methods, reason = "the supervisor owns tasks")]
     pub async fn start(parts: Parts) -> Result<(Self, Supervisor), Stop> {
-        let Parts { world, store, ruleset, credentials, connector, log_key } = parts;
+        let Parts { world, store, ruleset, credentials, connector, log_key, witness } = parts;
+        let testimony = super::restore::recognise(&witness, &store).await?;
         let inner = Inner {
             owner: format!("gate-{}", world.random_hex::<4>()),
             world,
@@ -46,12 +48,13 @@ impl Gate {
             active: std::sync::RwLock::new(super::Active { ruleset: Arc::new(ruleset), credentials }),
             connector,
             log_key,
+            witness,
             quota: super::quota::Quota::default(),
             refused_sign_ins: super::sign_in::RefusedSignIns::default(),
             work: Work { room: Arc::new(Semaphore::new(VERBS_MAX)) },
         };
         let gate = Self(Arc::new(inner));
-        gate.note_start().await?;
+        gate.note_start(&testimony).await?;
         gate.give_up_orphans().await?;
         let stop = Arc::new(Notify::new());
         let tasks = vec![
@@ -93,7 +96,7 @@ impl Gate {
         }
     }
 
-    async fn note_start(&self) -> Result<(), Stop> {
+    async fn note_start(&self, testimony: &Testimony) -> Result<(), Stop> {
         use countersign_core::audit::{Actor, Entry, EventCode};
         let data = serde_json::json!({
             "owner": self.0.owner,
@@ -101,6 +104,7 @@ impl Gate {
             "policy_set": self.ruleset().policies.digest(),
             "version": env!("CARGO_PKG_VERSION"),
             "origin": self.0.log_key.origin(),
+            "witness": testimony,
         });
         self.note(Entry::new(self.0.world.now(), EventCode::GateStarted, Actor::Gate, data)).await
     }
@@ -114,6 +118,7 @@ impl Gate {
                     tracing::error!(error = %crate::fault::chain_text(&fault), "the log's head is not moving");
                 }
             }
+            self.0.witness.advance(&self.0.store).await;
             tokio::select! {
                 () = tokio::time::sleep(tick) => {}
                 () = stop.notified() => return,
@@ -143,6 +148,7 @@ impl Supervisor {
         if let Ok(integrated) = tokio::time::timeout(HEAD_WITHIN, head).await {
             integrated?;
         }
+        self.gate.0.witness.keep_or_warn(&self.gate.0.store).await;
         self.gate.0.work.room.close();
         Ok(())
     }

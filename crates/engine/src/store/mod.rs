@@ -10,12 +10,14 @@ mod db;
 mod desk;
 mod entry;
 mod error;
+mod identity;
 mod log;
 mod migrate;
 mod people;
 mod proposals;
 mod rows;
 mod sqlite;
+mod witness;
 mod writer;
 
 use std::sync::Arc;
@@ -37,6 +39,8 @@ use crate::seal::SealKeys;
 use crate::world::World;
 
 pub use self::desk::WriteCounters;
+pub use self::identity::{Identity, Server};
+pub use self::witness::{Testimony, Witness, head_of};
 
 /// Changes that a slow watcher may be behind before it misses some and must read again.
 const CHANGES_KEPT: usize = 1_024;

@@ -234,6 +234,21 @@ impl GateDir {
         command
     }
 
+    /// Serves a directory that must not be served, and gives what the gate says.
+    pub(crate) fn refusal_to_serve(&self) -> String {
+        let mut child = self.command(&["serve", "."]);
+        let child = child.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = child.spawn().unwrap();
+        let mut first = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut first).unwrap();
+        if !first.is_empty() {
+            child.kill().unwrap();
+        }
+        let output = child.wait_with_output().unwrap();
+        assert!(first.is_empty() && !output.status.success(), "the gate serves: {first}");
+        String::from_utf8(output.stderr).unwrap()
+    }
+
     /// Makes the database, the log's key and the agents' keys, if they are not there, and serves.
     pub(crate) fn serve(self) -> Gate {
         self.serve_logging("debug")
