@@ -83,6 +83,9 @@ pub enum EventCode {
     /// A gate directory could not be loaded; the one in force stays.
     #[serde(rename = "gate.reload_refused")]
     ReloadRefused,
+    /// The loss of an older or another database was accepted; what was open in it was closed.
+    #[serde(rename = "gate.restored")]
+    GateRestored,
     /// A one-time sign-in link was made.
     #[serde(rename = "person.link_made")]
     LinkMade,
@@ -129,6 +132,10 @@ pub const EVENT_CODES: &[(EventCode, &str)] = &[
     ),
     (EventCode::Repaired, "An operator had it checked again, and it was sound."),
     (EventCode::ReloadRefused, "A gate directory could not be loaded; the one in force stays."),
+    (
+        EventCode::GateRestored,
+        "The loss of an older or another database was accepted; what was open in it was closed.",
+    ),
     (EventCode::LinkMade, "A one-time sign-in link was made."),
     (EventCode::SignInRefused, "A sign-in link was refused: unknown, used or too old."),
     (EventCode::SignedOut, "A person ended their session."),

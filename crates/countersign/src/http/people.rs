@@ -140,7 +140,9 @@ pub(super) async fn counts(State(app): State<App>) -> Response {
         let writes = app.gate.store().counters();
         let writes =
             json!({ "commits": writes.commits, "statements": writes.statements, "bytes": writes.bytes });
-        Ok(json_response(StatusCode::OK, &json!({ "counts": counts, "writes": writes })))
+        let altered = app.gate.store().altered_sign_in_rows();
+        let body = json!({ "counts": counts, "writes": writes, "altered_sign_in_rows": altered });
+        Ok(json_response(StatusCode::OK, &body))
     };
     answer(&app, work.await)
 }
@@ -169,7 +171,7 @@ pub(super) async fn sign_in(State(app): State<App>, headers: HeaderMap, body: Bo
 
 pub(super) async fn sign_out(State(app): State<App>, Extension(person): Extension<Person>) -> Response {
     let work = async {
-        app.gate.store().end_session(&auth::token_digest(&person.token)).await?;
+        auth::sign_out(&app.gate, &person.token).await?;
         Ok(json_response(StatusCode::OK, &json!({})))
     };
     answer(&app, work.await)

@@ -155,7 +155,7 @@ impl Gate {
         let failed = |detail: String| LookError { kind: LookFailure::Permanent, detail };
         let look =
             Look::new(read).ok_or_else(|| failed("a preview may only use a safe method".to_owned()))?;
-        let secret = self.0.credentials.for_look(&look).await.map_err(|e| failed(e.to_string()))?;
+        let secret = self.credentials().for_look(&look).await.map_err(|e| failed(e.to_string()))?;
         self.0.connector.look(&look, secret.as_ref()).await
     }
 
