@@ -18,9 +18,10 @@ impl Gate {
     pub async fn reload(&self, ruleset: Ruleset) -> Result<(), Stop> {
         let before = self.ruleset().policies.digest();
         let after = ruleset.policies.digest();
-        *self.0.ruleset.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(ruleset);
         let data = json!({ "policy_set": after, "previous": before });
+        // Noted first: in the log, whatever rests on the new rules stands behind them.
         self.note(Entry::new(self.0.world.now(), EventCode::GateReloaded, Actor::Gate, data)).await?;
+        *self.0.ruleset.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(ruleset);
         let mut after = None;
         loop {
             let page = self.0.store.in_state(StateName::Pending, after, 100).await?;
