@@ -10,7 +10,8 @@ use crate::directory::{Chain, Directory};
 use crate::refusal::Refusal;
 use crate::time::Timestamp;
 
-pub use quorum::{Standing, standing};
+pub(crate) use quorum::fill_seats;
+pub use quorum::{Approver, Standing, standing};
 pub use rules::{Exclusion, Proof, Rule, Rules};
 
 /// One person's "yes" to one intent. Single use: it belongs to one proposal and never to another (T09, T10).
@@ -73,6 +74,31 @@ pub fn may_decide(rule: &Rule, person: &str, chain: &Chain, directory: &Director
     } else {
         no(format!("rule `{}` does not name you", rule.name))
     }
+}
+
+/// The entry of `who` through which `person` may decide under `rule` now: `person:ann`, `team:finance` or
+/// `requester`. None when they may not decide.
+pub fn eligible_through<'a>(
+    rule: &'a Rule,
+    person: &str,
+    chain: &Chain,
+    directory: &Directory,
+) -> Option<&'a str> {
+    may_decide(rule, person, chain, directory).ok()?;
+    let names = |who: &&String| rule.is_consent() || directory.names(who, person);
+    rule.who.iter().find(names).map(String::as_str)
+}
+
+/// Everybody whom the rule names and who may all the same not decide on a proposal of `chain`: the people in
+/// the chain, the owners of its agents. A disabled person is not excluded; they may be enabled again.
+pub fn excluded(rule: &Rule, chain: &Chain, directory: &Directory) -> Vec<String> {
+    let named = |id: &str| rule.who.iter().any(|who| directory.names(who, id));
+    directory
+        .people()
+        .filter(|(id, person)| !person.disabled && named(id))
+        .filter(|(id, _)| may_decide(rule, id, chain, directory).is_err())
+        .map(|(id, _)| id.to_owned())
+        .collect()
 }
 
 #[cfg(test)]

@@ -136,3 +136,31 @@ fn a_proof_that_is_not_built_is_refused() {
     let text = "[x]\nwho = [\"person:ann\"]\ndecide_in = \"1m\"\nuse_in = \"1m\"\nproof = \"passkey\"\n";
     assert_eq!(Rules::load(&file("approvals.toml", text), &directory).unwrap_err()[0].line, 5);
 }
+
+#[test]
+fn what_is_counted_says_through_what_and_who_is_excluded_a8() {
+    let directory = directory();
+    let rules = rules(&directory);
+    let told = |behalf: &str, people: &[&str]| {
+        let chain = directory.chain("bot", Some(behalf)).unwrap();
+        let approvals: Vec<Approval> = people.iter().map(|p| approval(p)).collect();
+        let list: Vec<&Approval> = approvals.iter().collect();
+        let names = ["consent", "finance", "two"];
+        let tell = |s: &Standing| {
+            let through: Vec<String> =
+                s.approvers.iter().map(|a| format!("{} through {}", a.person, a.through)).collect();
+            format!("{} {}/{}: {}; not {}", s.rule, s.have, s.want, through.join(", "), s.excluded.join(", "))
+        };
+        standing(&names, &list, &rules, &chain, &directory).iter().map(tell).collect::<Vec<_>>()
+    };
+    let expect = [
+        "consent 1/1: eve through requester; not ",
+        "finance 1/1: ann through team:finance, bob through team:finance; not ",
+        // Bob owns the agent; one of the two is at `finance` already, and Off is disabled, not excluded.
+        "two 1/2: ann through team:finance; not bob",
+    ];
+    assert_eq!(told("eve", &["ann", "bob", "eve", "off"]), expect);
+    let expect =
+        ["consent 1/1: ann through requester; not ", "finance 0/1: ; not ann", "two 0/2: ; not ann, bob"];
+    assert_eq!(told("ann", &["ann"]), expect);
+}

@@ -1,5 +1,7 @@
 //! One audit record. Codes and fields are stable: auditors build on them.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -101,6 +103,13 @@ pub enum EventCode {
     /// A person exported the log.
     #[serde(rename = "log.exported")]
     LogExported,
+}
+
+impl fmt::Display for EventCode {
+    /// The code as it stands in the log: `proposal.approved`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
+    }
 }
 
 /// Every event code with what it means, in the order of the reference.

@@ -27,9 +27,8 @@ pub fn open(
         Verdict::NeedsApproval { .. } => (State::Pending { standing, decide_by }, EventCode::Pending),
         Verdict::Allow => (State::Ready { use_by }, EventCode::Allowed),
     };
-    let entry =
-        Entry::new(proposal.created_at, event, agent(&proposal), opened(&proposal, &binding, &decision))
-            .about(proposal.id, 1);
+    let data = opened(&proposal, &binding, &decision, needs(&state));
+    let entry = Entry::new(proposal.created_at, event, agent(&proposal), data).about(proposal.id, 1);
     let (approvals, parts) = (Vec::new(), StoredParts::default());
     let record = Record { proposal, binding, decision, approvals, state, version: 1, parts };
     Step { record, from_version: 0, from: None, entries: vec![entry] }
@@ -182,7 +181,8 @@ fn approve(
     } else {
         State::Pending { standing: standing.to_vec(), decide_by: *decide_by }
     };
-    let data = json!({ "approval": approval, "complete": complete, "standing": standing });
+    let eligible = eligible(standing, &approval.person);
+    let data = json!({ "approval": approval, "complete": complete, "eligible": eligible, "needs": standing });
     let actor = Actor::Person { id: approval.person.clone() };
     let mut step = step(record, state, EventCode::Approved, actor, data, now);
     step.record.approvals.push(approval.clone());
@@ -214,6 +214,7 @@ fn revise(record: &Record, event: &Event, now: Timestamp) -> Result<Step, Refusa
         "intent": binding.intent,
         "previous_intent": record.binding.intent,
         "decision": decision,
+        "needs": if decision.gates().is_empty() { &[][..] } else { standing.as_slice() },
         "preview": preview_of(binding),
     });
     let mut step = step(record, state, code, Actor::Gate, data, now);
@@ -303,8 +304,19 @@ fn agent(proposal: &Proposal) -> Actor {
     Actor::Agent { chain: proposal.chain.clone() }
 }
 
+/// What people must still add, for the log: empty unless people are asked.
+fn needs(state: &State) -> &[Standing] {
+    if let State::Pending { standing, .. } = state { standing } else { &[] }
+}
+
+/// The rules under which this person approves, and what names them there.
+fn eligible(standing: &[Standing], person: &str) -> Vec<Value> {
+    let through = |s: &Standing| Some(s.approvers.iter().find(|a| a.person == person)?.through.clone());
+    standing.iter().filter_map(|s| Some(json!({ "rule": s.rule, "through": through(s)? }))).collect()
+}
+
 /// The fields of an opening entry: who asked for what, what was read, what policy said.
-pub(super) fn opened(proposal: &Proposal, binding: &Binding, decision: &Decision) -> Value {
+fn opened(proposal: &Proposal, binding: &Binding, decision: &Decision, needs: &[Standing]) -> Value {
     json!({
         "action": proposal.action,
         "revision": proposal.revision,
@@ -314,6 +326,7 @@ pub(super) fn opened(proposal: &Proposal, binding: &Binding, decision: &Decision
         "risk": binding.facts.risk,
         "intent": binding.intent,
         "decision": decision,
+        "needs": needs,
         "preview": preview_of(binding),
         "run": proposal.run,
         "words": proposal.words(),

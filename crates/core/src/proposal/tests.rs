@@ -1,5 +1,7 @@
 //! The whole state × event matrix, and every order in which a few events can come.
 
+mod forged;
+mod lives;
 mod matrix;
 mod orders;
 
@@ -9,7 +11,7 @@ use serde_json::json;
 
 use super::*;
 use crate::action::{Call, EffectClass, Method, Precondition, Resource, Risk};
-use crate::approval::{Proof, Standing};
+use crate::approval::{Approver, Proof, Standing};
 use crate::audit::Actor;
 use crate::decision::{DenyCode, Gate, PolicyRef, Verdict, decision_digest};
 use crate::id::AttemptId;
@@ -118,7 +120,15 @@ fn standing(approvals: &[Approval], intent: &Digest, decision: &Decision) -> Vec
         .map(|a| a.person.as_str())
         .collect();
     let have = u32::try_from(people.len()).unwrap();
-    vec![Standing { rule: "finance".into(), have, want: PEOPLE_ASKED }]
+    let approver = |person: &str| Approver { person: person.into(), through: "team:finance".into() };
+    let approvers = people.into_iter().map(approver).collect();
+    vec![Standing {
+        rule: "finance".into(),
+        have,
+        want: PEOPLE_ASKED,
+        approvers,
+        excluded: vec!["carol".into()],
+    }]
 }
 
 fn approval(person: &str, intent: Digest, decision: Digest) -> Approval {

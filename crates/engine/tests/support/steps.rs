@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use countersign_core::action::Facts;
-use countersign_core::approval::{Approval, Standing};
+use countersign_core::approval::{Approval, Approver, Standing};
 use countersign_core::audit::{Actor, Entry, EventCode};
 use countersign_core::decision::Decision;
 use countersign_core::digest::{Digest, domain};
@@ -171,7 +171,9 @@ fn ask() -> Decision {
 }
 
 fn finance(have: u32) -> Vec<Standing> {
-    vec![Standing { rule: "finance".to_owned(), have, want: 1 }]
+    let ann = || Approver { person: "ann".to_owned(), through: "person:ann".to_owned() };
+    let approvers = (0..have).map(|_| ann()).collect();
+    vec![Standing { rule: "finance".to_owned(), have, want: 1, approvers, excluded: Vec::new() }]
 }
 
 fn opened(world: &World, who: (&str, Option<&str>), amount: u64, decision: Decision) -> Step {

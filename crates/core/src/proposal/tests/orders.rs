@@ -14,10 +14,9 @@ struct Place {
 }
 
 /// Everything that anybody might try, with what is true, stale or made up.
-fn alphabet(place: &Place) -> Vec<Event> {
-    let record = &place.record;
+pub(super) fn alphabet(record: &Record, now: Timestamp) -> Vec<Event> {
     let bound = record.binding.intent;
-    let due = place.now.plus(std::time::Duration::from_micros(2));
+    let due = now.plus(std::time::Duration::from_micros(2));
     let decided = record.decision.digest;
     let stale = as_last(of(approve(record, "ann"), digest("another effect"), decided));
     let under_other_rules = as_last(of(approve(record, "bob"), bound, digest("other rules")));
@@ -103,7 +102,7 @@ fn nothing_runs_twice_late_or_unbound_whatever_the_order_t09_t13() {
                 let later =
                     Place { now: place.now.plus(std::time::Duration::from_micros(1)), ..place.clone() };
                 next.insert(key(&later), later);
-                for event in alphabet(place) {
+                for event in alphabet(&place.record, place.now) {
                     let Ok(step) = apply(&place.record, &event, place.now) else { continue };
                     check(place, &event, &step);
                     let dispatched = u32::from(step.record.state.name() == StateName::Dispatched);
