@@ -23,6 +23,7 @@ mod browser_smoke;
 mod check;
 mod cost;
 mod crash;
+mod damage;
 mod demo;
 mod examples;
 mod expiry;

@@ -97,7 +97,7 @@ fn not_admitted(why: &NotAdmitted) -> Refusal {
         NotAdmitted::TooOld | NotAdmitted::RulesChanged | NotAdmitted::Late => {
             Refusal::Busy { retry_after_s: 1 }
         }
-        NotAdmitted::NotAlive | NotAdmitted::Log(_) => {
+        NotAdmitted::NotAlive | NotAdmitted::RulesUnknown | NotAdmitted::Log(_) => {
             Refusal::Unavailable { detail: why.to_string(), retry_after_s: 5 }
         }
     }
