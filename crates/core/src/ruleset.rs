@@ -1,10 +1,10 @@
 //! A loaded gate directory: everything that decides, immutable, with one digest.
 
 use crate::action::Registry;
-use crate::approval::Rules;
+use crate::approval::{Rules, lint};
 use crate::directory::Directory;
 use crate::policy::Policies;
-use crate::problem::{Problem, SourceFile};
+use crate::problem::{Problem, Severity, SourceFile};
 
 /// The files of a gate directory, read from disk or made by a test.
 #[derive(Debug, Clone, Default)]
@@ -68,7 +68,14 @@ impl Ruleset {
         match Policies::load(&files.policies, &registry, &directory, &rules, &files.environments) {
             Ok((policies, careless)) => {
                 warnings.extend(careless);
-                return Ok((Self { registry, directory, rules, policies }, warnings));
+                let unmet = lint::lint(&approvals_file, &rules, &directory, |c| policies.rules_asked(c));
+                let (wrong, careless): (Vec<_>, Vec<_>) =
+                    unmet.into_iter().partition(|p| p.severity == Severity::Error);
+                warnings.extend(careless);
+                if wrong.is_empty() {
+                    return Ok((Self { registry, directory, rules, policies }, warnings));
+                }
+                errors.extend(wrong);
             }
             Err(problems) => errors.extend(problems),
         }

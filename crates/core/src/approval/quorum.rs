@@ -1,12 +1,12 @@
 //! Whether enough different people have approved. One person fills one seat across all rules, and which
 //! seat is a matching problem: the greedy answer is wrong when one person is named by two rules.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Approval, Rules, may_decide};
-use crate::directory::{Chain, Directory};
+use super::{Approval, ProposedBy, Rules, may_decide};
+use crate::directory::Directory;
 
 /// How far one rule has come.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,8 +33,23 @@ pub fn standing(
     names: &[&str],
     approvals: &[&Approval],
     rules: &Rules,
-    chain: &Chain,
+    by: ProposedBy<'_>,
     directory: &Directory,
+) -> Vec<Standing> {
+    let people: BTreeSet<&str> = approvals.iter().map(|a| a.person.as_str()).collect();
+    let people: Vec<&str> = people.into_iter().collect();
+    let fits = |person: &str, seat: &str| {
+        rules.get(seat).is_some_and(|rule| may_decide(rule, person, by, directory).is_ok())
+    };
+    seated(names, rules, &people, &fits)
+}
+
+/// How many seats of each rule these different people fill, as many as possible.
+pub(super) fn seated(
+    names: &[&str],
+    rules: &Rules,
+    people: &[&str],
+    fits: &impl Fn(&str, &str) -> bool,
 ) -> Vec<Standing> {
     let seats: Vec<&str> = names
         .iter()
@@ -42,13 +57,7 @@ pub fn standing(
             std::iter::repeat_n(*name, rules.get(name).map_or(1, |r| usize::try_from(r.quorum).unwrap_or(1)))
         })
         .collect();
-    let mut people: Vec<&str> = approvals.iter().map(|a| a.person.as_str()).collect();
-    people.sort_unstable();
-    people.dedup();
-    let fits = |person: &str, seat: &str| {
-        rules.get(seat).is_some_and(|rule| may_decide(rule, person, chain, directory).is_ok())
-    };
-    let hall = Hall { people: &people, seats: &seats, fits: &fits };
+    let hall = Hall { people, seats: &seats, fits };
     let mut taken: BTreeMap<usize, usize> = BTreeMap::new();
     for index in 0..people.len() {
         hall.seat(index, &mut taken, &mut vec![false; seats.len()]);

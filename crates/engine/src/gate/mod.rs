@@ -5,6 +5,7 @@
 
 mod approve;
 mod cancel;
+mod confirm;
 mod decide;
 mod dispatch;
 mod expire;

@@ -190,6 +190,8 @@ impl Gate {
             revision: action.revision,
             input,
             salt: self.0.world.random_hex::<16>(),
+            could_be: rules.directory.could_be(chain),
+            confirmed_at: None,
             chain: chain.clone(),
             undo: Undo { why: action.undo.why.clone() },
             reversible: action.reversible,
@@ -214,7 +216,7 @@ impl Gate {
             }
         };
         let decision = self.decide(rules, action, proposal, &binding);
-        let standing = progress(rules, &decision, &[], &proposal.chain);
+        let standing = progress(rules, &decision, &[], proposal);
         let times = deadlines(rules, &decision, proposal.created_at);
         Ok(open(proposal.clone(), binding, decision, standing, times))
     }

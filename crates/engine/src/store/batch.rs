@@ -62,10 +62,11 @@ impl Text {
             Self::Move => (
                 "UPDATE proposal SET version = v.column4, state = v.column5, due = v.column6, \
                  intent = v.column7, attempt = COALESCE(v.column8, proposal.attempt), moving = v.column9, \
-                 binding = COALESCE(v.column10, proposal.binding), join_key = CASE WHEN \
+                 binding = COALESCE(v.column10, proposal.binding), \
+                 body = COALESCE(v.column11, proposal.body), join_key = CASE WHEN \
                  v.column5 = 'pending' AND v.column7 = proposal.intent THEN proposal.join_key END \
                  FROM (VALUES ",
-                10,
+                11,
                 ") AS v WHERE proposal.id = v.column1 AND proposal.version = v.column2 \
                  AND proposal.state = v.column3 AND (v.column8 IS NULL OR proposal.attempt IS NULL) \
                  RETURNING id",
@@ -265,7 +266,7 @@ fn opening_values(row: &OpenRow) -> [Value<'_>; 14] {
     ]
 }
 
-fn moving_values(row: &MoveRow) -> [Value<'_>; 10] {
+fn moving_values(row: &MoveRow) -> [Value<'_>; 11] {
     [
         (&row.id).into(),
         row.from_version.into(),
@@ -277,6 +278,7 @@ fn moving_values(row: &MoveRow) -> [Value<'_>; 10] {
         row.attempt.as_deref().into(),
         (&row.moving).into(),
         row.binding.as_deref().into(),
+        row.body.as_deref().into(),
     ]
 }
 

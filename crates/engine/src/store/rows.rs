@@ -1,7 +1,7 @@
 //! What one step writes, as plain values. Made in the caller's time, so that the writer only writes.
 //!
-//! Nothing is stored twice: a proposal's own fields go into `body` once and never again, what moves goes into
-//! `moving`.
+//! Nothing is stored twice: a proposal's own fields go into `body` once and again only when the person in its
+//! chain confirms it, what moves goes into `moving`.
 
 use countersign_core::approval::Approval;
 use countersign_core::audit::{Entry, EventCode};
@@ -69,6 +69,8 @@ pub(super) struct MoveRow {
     pub(super) moving: String,
     /// What is bound, when that may have changed.
     pub(super) binding: Option<String>,
+    /// The proposal itself, when the proof of its chain changed.
+    pub(super) body: Option<String>,
     pub(super) entries: Vec<EntryRow>,
 }
 
@@ -174,7 +176,8 @@ impl MoveRow {
     fn of(step: &Step, from: StateName) -> Result<Self, Fault> {
         let record = &step.record;
         // `core::proposal::apply` binds anew only when it decides again, and says so by these two.
-        let rebound = |e: &Entry| matches!(e.event, EventCode::Revised | EventCode::Refused);
+        let rebound =
+            |e: &Entry| matches!(e.event, EventCode::Revised | EventCode::Refused | EventCode::Confirmed);
         let rebound = step.entries.iter().any(rebound);
         Ok(Self {
             change: change(record),
@@ -186,6 +189,12 @@ impl MoveRow {
             attempt: attempt(record),
             moving: moving(record)?,
             binding: if rebound { Some(json(&record.binding)?) } else { None },
+            // A confirmation may end as a refusal, so both are decided again with a confirmed chain.
+            body: if rebound && record.proposal.chain.is_confirmed() {
+                Some(json(&record.proposal)?)
+            } else {
+                None
+            },
             entries: step.entries.iter().map(EntryRow::of).collect(),
         })
     }

@@ -116,3 +116,12 @@ fn a_named_entity_cannot_be_asked_for_its_parents_or_attributes() {
     }
     assert_eq!(when("permit", "principal in Team::\"company\" && action in Action::\"write\""), [""; 0]);
 }
+
+#[test]
+fn a_proof_that_no_chain_has_is_refused_a4() {
+    for proof in ["claimed", "confirmed", "none"] {
+        assert_eq!(when("forbid", &format!("context.chain.proof == \"{proof}\"")), [""; 0], "{proof}");
+    }
+    let said = when("forbid", "context.chain.proof == \"proven\"");
+    assert_eq!(said, ["3 error `context.chain.proof` is never `proven`"]);
+}
