@@ -45,6 +45,14 @@ pub(crate) struct VerdictBody {
     comment: String,
 }
 
+/// The body of `POST …/confirm` on the people's listener.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ConfirmBody {
+    /// The intent digest that was shown.
+    pub(crate) intent: Digest,
+}
+
 /// Reads a body with the strict reader, then into its shape. Unknown fields are refused (T14).
 pub(crate) fn read_body<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal> {
     let value = json::read(bytes).map_err(|e: JsonError| Refusal::MalformedRequest {
@@ -243,7 +251,7 @@ fn of_state(record: &Record) -> serde_json::Map<String, Value> {
     let fields = match &record.state {
         State::Pending { standing, decide_by } => {
             let needs: Vec<Need> = standing.iter().map(|s| need(record, &s.rule, s.have, s.want)).collect();
-            json!({ "needs": needs, "decide_by": decide_by.to_rfc3339() })
+            json!({ "needs": needs, "decide_by": decide_by.to_rfc3339(), "detail": record.decision.detail })
         }
         State::Ready { use_by } => json!({ "use_by": use_by.to_rfc3339() }),
         State::Succeeded { response, .. } => json!({ "result": response.body, "status": response.status }),
@@ -257,7 +265,7 @@ fn of_state(record: &Record) -> serde_json::Map<String, Value> {
         State::Superseded { by, .. } => json!({ "superseded_by": by }),
         State::Refused { code, detail, .. } => json!({ "cause": code, "detail": detail }),
         State::Denied { .. } if hides_why(record) => json!({ "cause": DenyCode::NoPermit }),
-        State::Denied { code } => json!({ "cause": code }),
+        State::Denied { code } => json!({ "cause": code, "detail": record.decision.detail }),
         State::Dispatched { .. } | State::Cancelled { .. } => json!({}),
     };
     if let Value::Object(map) = fields { map } else { serde_json::Map::new() }
@@ -280,8 +288,9 @@ pub(crate) fn message(record: &Record) -> String {
                 .filter(|s| !s.is_met())
                 .map(|s| format!("{} of {} from {}", s.have, s.want, s.rule))
                 .collect();
+            let first = record.decision.detail.as_ref().map(|d| format!(" First, {d}.")).unwrap_or_default();
             format!(
-                "NOT DONE. Waiting for approval ({}). Do not propose this again; ask for {id}.",
+                "NOT DONE. Waiting for approval ({}).{first} Do not propose this again; ask for {id}.",
                 missing.join(", ")
             )
         }
@@ -317,7 +326,9 @@ pub(crate) fn message(record: &Record) -> String {
 fn denied(record: &Record) -> String {
     let reasons: Vec<&str> =
         record.decision.policies.iter().map(|p| p.reason.as_str()).filter(|r| !r.is_empty()).collect();
-    if record.decision.verdict == (Verdict::Deny { code: DenyCode::NoPermit }) {
+    if let Some(detail) = &record.decision.detail {
+        format!("NOT DONE: {detail}. Asking again will not help.")
+    } else if record.decision.verdict == (Verdict::Deny { code: DenyCode::NoPermit }) {
         NO_PERMIT.to_owned()
     } else if reasons.is_empty() {
         "NOT DONE. Policy refuses this. Asking again will not help.".to_owned()
@@ -359,6 +370,7 @@ pub(crate) fn for_person(gate: &Gate, record: &Record, person: &str) -> Value {
         "created_at": record.proposal.created_at.to_rfc3339(),
         "approvals": record.approvals,
         "yours": gate.may_decide(record, person),
+        "confirm": gate.may_confirm(record, person),
         "message": message(record),
         "written_by_the_agent": {
             "reason": record.proposal.reason,

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Approval, Rules, eligible_through, excluded};
-use crate::directory::{Chain, Directory};
+use super::{Approval, ProposedBy, Rules, eligible_through, excluded};
+use crate::directory::Directory;
 
 /// A person who has approved and whose approval may fill a seat of a rule.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,7 +49,7 @@ pub fn standing(
     names: &[&str],
     approvals: &[&Approval],
     rules: &Rules,
-    chain: &Chain,
+    by: ProposedBy<'_>,
     directory: &Directory,
 ) -> Vec<Standing> {
     let mut people: Vec<&str> = approvals.iter().map(|a| a.person.as_str()).collect();
@@ -57,7 +57,7 @@ pub fn standing(
     people.dedup();
     let empty = |name: &&str| {
         let rule = rules.get(name);
-        let through = |person: &str| rule.and_then(|rule| eligible_through(rule, person, chain, directory));
+        let through = |person: &str| rule.and_then(|rule| eligible_through(rule, person, by, directory));
         let approver = |person: &&str| {
             Some(Approver { person: (*person).to_owned(), through: through(person)?.to_owned() })
         };
@@ -66,7 +66,7 @@ pub fn standing(
             have: 0,
             want: rule.map_or(1, |r| r.quorum),
             approvers: people.iter().filter_map(approver).collect(),
-            excluded: rule.map(|rule| excluded(rule, chain, directory)).unwrap_or_default(),
+            excluded: rule.map(|rule| excluded(rule, by, directory)).unwrap_or_default(),
         }
     };
     let mut standing: Vec<Standing> = names.iter().map(empty).collect();

@@ -108,7 +108,7 @@ impl Policies {
         policies: Vec<PolicyRef>,
         digest: crate::digest::Digest,
     ) -> Decision {
-        Decision { verdict, policies, policy_set: self.digest, digest }
+        Decision { verdict, policies, policy_set: self.digest, digest, detail: None }
     }
 
     fn digest_of(&self, gates: &[Gate]) -> crate::digest::Digest {

@@ -184,6 +184,22 @@ impl Policies {
         })
     }
 
+    /// The approval rules that some gate could ask for when this chain proposes what it may, in order of name.
+    ///
+    /// Like [`Policies::reachable`] it looks at scopes only: a rule that is not in it is certainly not asked for.
+    pub fn rules_asked(&self, chain: &Chain) -> Vec<String> {
+        let links: Vec<&Identity> =
+            chain.links().iter().filter_map(|l| self.vocabulary.identities.get(l)).collect();
+        let slices = self.slices.iter().filter(|(action, _)| self.may_reach(chain, action));
+        let gates = slices.flat_map(|(_, slice)| links.iter().flat_map(|link| slice.may_ask(link)));
+        let known = gates.filter_map(|gate| {
+            let id: &str = gate.id().as_ref();
+            self.known.get(id)
+        });
+        let rules: BTreeSet<&String> = known.filter_map(|k| k.rules.as_ref()).flatten().collect();
+        rules.into_iter().cloned().collect()
+    }
+
     fn rule_digest(&self, name: &str) -> Digest {
         // Every rule of a gate was looked up at load; a name without one gets a digest equal to no rule's.
         self.rule_digests.get(name).copied().unwrap_or_else(|| Digest::of(domain::RULE, name.as_bytes()))

@@ -16,9 +16,12 @@ use super::sees::{INPUT, Sees};
 use super::slice::Slice;
 use super::{schema, value};
 use crate::action::{Facts, Risk};
-use crate::directory::Chain;
+use crate::directory::{Chain, LinkProof};
 use crate::preview::Fidelity;
 use crate::time::Timestamp;
+
+/// `context.chain.proof` of an agent that acts alone, so that a policy needs no `has`.
+pub(super) const NO_PERSON: &str = "none";
 
 /// The parts of a query that policy reads.
 #[derive(Debug, Clone, Copy)]
@@ -184,6 +187,8 @@ fn chain(chain: &Chain, words: &Vocabulary, sees: &Sees) -> Option<RestrictedExp
     let mut record = Record::new("chain", sees);
     record.push("agent", || RestrictedExpression::new_entity_uid(agent.clone()));
     record.push("depth", || RestrictedExpression::new_long(depth));
+    let proof = chain.person_proof().map_or(NO_PERSON, LinkProof::as_str);
+    record.push("proof", || RestrictedExpression::new_string(proof.to_owned()));
     if let Some(person) = chain.person() {
         let person = &words.identities.person(person)?.uid;
         record.push("person", || RestrictedExpression::new_entity_uid(person.clone()));

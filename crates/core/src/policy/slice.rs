@@ -124,6 +124,12 @@ impl Slice {
     pub(super) fn may_permit(&self, link: &Identity) -> bool {
         self.permits.iter().any(|constraint| may_match(constraint, link))
     }
+
+    /// The gates whose scope could match this link, whatever their conditions say.
+    pub(super) fn may_ask<'a>(&'a self, link: &'a Identity) -> impl Iterator<Item = &'a Policy> {
+        let gates = self.gates.iter().flat_map(PolicySet::policies);
+        gates.filter(|gate| may_match(&gate.principal_constraint(), link))
+    }
 }
 
 /// Whether the principal part of a policy's scope matches this link.

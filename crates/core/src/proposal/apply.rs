@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::{
-    Binding, Clock, Event, EventName, Proposal, Record, RefusedCode, State, StateName, Step, StoredParts,
+    Binding, Clock, Event, EventName, Proposal, Record, RefusedCode, Revision, State, StateName, Step,
+    StoredParts,
 };
 use crate::approval::{Approval, Standing};
 use crate::audit::{Actor, Entry, EventCode};
@@ -55,6 +56,10 @@ pub fn apply(record: &Record, event: &Event, now: Timestamp) -> Result<Step, Ref
             let data = json!({ "reason": reason, "channel": channel, "intent": record.binding.intent });
             Ok(step(record, state, EventCode::Rejected, Actor::Person { id: person.clone() }, data, now))
         }
+        (State::Pending { decide_by, .. }, Event::Confirm { person, revision }) => {
+            in_time(*decide_by, now, event.name())?;
+            confirm(record, person, revision, now)
+        }
         (State::Pending { .. } | State::Ready { .. }, Event::Cancel { by }) => {
             let state = State::Cancelled { by: by.clone(), at: now };
             Ok(step(record, state, EventCode::Cancelled, by.clone(), json!({}), now))
@@ -103,12 +108,17 @@ pub fn apply(record: &Record, event: &Event, now: Timestamp) -> Result<Step, Ref
         (State::Pending { .. }, Event::Dispatch { .. } | Event::Finish { .. } | Event::OwnerGone)
         | (
             State::Ready { .. },
-            Event::Approve { .. } | Event::Reject { .. } | Event::Finish { .. } | Event::OwnerGone,
+            Event::Approve { .. }
+            | Event::Reject { .. }
+            | Event::Confirm { .. }
+            | Event::Finish { .. }
+            | Event::OwnerGone,
         )
         | (
             State::Dispatched { .. },
             Event::Approve { .. }
             | Event::Reject { .. }
+            | Event::Confirm { .. }
             | Event::Cancel { .. }
             | Event::Expire
             | Event::Supersede { .. }
@@ -120,6 +130,7 @@ pub fn apply(record: &Record, event: &Event, now: Timestamp) -> Result<Step, Ref
             State::Unknown { .. },
             Event::Approve { .. }
             | Event::Reject { .. }
+            | Event::Confirm { .. }
             | Event::Cancel { .. }
             | Event::Expire
             | Event::Supersede { .. }
@@ -139,6 +150,7 @@ pub fn apply(record: &Record, event: &Event, now: Timestamp) -> Result<Step, Ref
             | State::Refused { .. },
             Event::Approve { .. }
             | Event::Reject { .. }
+            | Event::Confirm { .. }
             | Event::Cancel { .. }
             | Event::Expire
             | Event::Supersede { .. }
@@ -193,34 +205,79 @@ fn revise(record: &Record, event: &Event, now: Timestamp) -> Result<Step, Refusa
     let Event::Revise { binding, decision, standing, decide_by, use_by, because } = event else {
         return Err(Refusal::WrongState { state: record.state.name().as_str(), verb: event.name().past() });
     };
-    let (state, code) = match &decision.verdict {
-        Verdict::Deny { .. } => {
-            let refused =
-                State::Refused { code: RefusedCode::PolicyDenies, detail: because.clone(), at: now };
-            (refused, EventCode::Refused)
-        }
-        Verdict::Allow => (State::Ready { use_by: *use_by }, EventCode::Revised),
-        Verdict::NeedsApproval { .. } if !standing.is_empty() && standing.iter().all(Standing::is_met) => {
-            (State::Ready { use_by: *use_by }, EventCode::Revised)
-        }
-        Verdict::NeedsApproval { .. } => {
-            (State::Pending { standing: standing.clone(), decide_by: *decide_by }, EventCode::Revised)
-        }
+    let state = decided(decision, standing, (*decide_by, *use_by), because, now);
+    let code = if state.name() == StateName::Refused { EventCode::Refused } else { EventCode::Revised };
+    let data = revised(record, &state, (binding, standing), decision, because);
+    let mut step = step(record, state, code, Actor::Gate, data, now);
+    step.record.binding = (**binding).clone();
+    step.record.decision = decision.clone();
+    Ok(step)
+}
+
+/// The person in the chain says that it is for them: the same effect, for a chain that is no longer a claim.
+fn confirm(record: &Record, person: &str, revision: &Revision, now: Timestamp) -> Result<Step, Refusal> {
+    let Revision { binding, decision, standing, decide_by, use_by } = revision;
+    let confirmed = record.proposal.confirmed(now).filter(|p| p.chain.person() == Some(person));
+    let Some(proposal) = confirmed else {
+        let detail = "only the person whom the agent named may confirm, and once".to_owned();
+        return Err(Refusal::NotEligible { detail });
     };
-    let data = json!({
+    // What is confirmed is what was shown; only the proof of the chain is new, and the intent says so.
+    if binding.facts != record.binding.facts || binding.intent != proposal.intent(&binding.facts) {
+        return Err(Refusal::Stale { intent: record.binding.intent, decision: record.decision.digest });
+    }
+    let mut because = format!("`{person}` confirmed that this is for them");
+    if let (Verdict::Deny { .. }, Some(detail)) = (&decision.verdict, &decision.detail) {
+        because = format!("{because}, but {detail}");
+    }
+    let state = decided(decision, standing, (*decide_by, *use_by), &because, now);
+    let code = if state.name() == StateName::Refused { EventCode::Refused } else { EventCode::Confirmed };
+    let data = revised(record, &state, (binding, standing), decision, &because);
+    let mut step = step(record, state, code, Actor::Person { id: person.to_owned() }, data, now);
+    step.record.proposal = proposal;
+    step.record.binding = binding.clone();
+    step.record.decision = decision.clone();
+    Ok(step)
+}
+
+/// The state of a proposal that was decided again.
+fn decided(
+    decision: &Decision,
+    standing: &[Standing],
+    (decide_by, use_by): (Timestamp, Timestamp),
+    because: &str,
+    now: Timestamp,
+) -> State {
+    match &decision.verdict {
+        Verdict::Deny { .. } => {
+            State::Refused { code: RefusedCode::PolicyDenies, detail: because.to_owned(), at: now }
+        }
+        Verdict::Allow => State::Ready { use_by },
+        Verdict::NeedsApproval { .. } if !standing.is_empty() && standing.iter().all(Standing::is_met) => {
+            State::Ready { use_by }
+        }
+        Verdict::NeedsApproval { .. } => State::Pending { standing: standing.to_vec(), decide_by },
+    }
+}
+
+/// The fields of an entry of a proposal that was decided again.
+fn revised(
+    record: &Record,
+    state: &State,
+    (binding, standing): (&Binding, &[Standing]),
+    decision: &Decision,
+    because: &str,
+) -> Value {
+    json!({
         "because": because,
         "from": record.state.name(),
         "to": state.name(),
         "intent": binding.intent,
         "previous_intent": record.binding.intent,
         "decision": decision,
-        "needs": if decision.gates().is_empty() { &[][..] } else { standing.as_slice() },
+        "needs": if decision.gates().is_empty() { &[][..] } else { standing },
         "preview": preview_of(binding),
-    });
-    let mut step = step(record, state, code, Actor::Gate, data, now);
-    step.record.binding = (**binding).clone();
-    step.record.decision = decision.clone();
-    Ok(step)
+    })
 }
 
 fn dispatch(record: &Record, event: &Event, now: Timestamp) -> Result<Step, Refusal> {

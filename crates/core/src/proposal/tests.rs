@@ -39,7 +39,10 @@ fn proposal() -> Proposal {
     serde_json::from_value(json!({
         "id": id, "action": "stripe.refund.create", "title": "Refund", "revision": digest("manifest"),
         "input": {"charge": "ch_1"}, "salt": "00", "undo": {"why": "it is money"}, "reversible": false,
-        "chain": [{"kind": "person", "id": "eve"}, {"kind": "agent", "id": "bot"}],
+        "chain": [
+            {"kind": "person", "id": "eve", "proof": "claimed"}, {"kind": "agent", "id": "bot", "proof": "key"},
+        ],
+        "could_be": ["eve"], "confirmed_at": null,
         "reason": null, "run": null, "evidence": [], "created_at": at(0),
     }))
     .unwrap()
@@ -95,7 +98,7 @@ fn decision(verdict: Verdict) -> Decision {
         Verdict::Allow | Verdict::Deny { .. } => vec![],
     };
     let digest = decision_digest(&gates, digest);
-    Decision { verdict, policies: vec![], policy_set: self::digest("policies"), digest }
+    Decision { verdict, policies: vec![], policy_set: self::digest("policies"), digest, detail: None }
 }
 
 fn allow() -> Decision {
@@ -194,6 +197,16 @@ fn revise(record: &Record, binding: Binding, decision: Decision, due: Timestamp)
         use_by: due,
         because: "the record changed".into(),
     }
+}
+
+/// `person` says that it is for them, and then policy says this.
+fn confirm(record: &Record, person: &str, decision: Decision, due: Timestamp) -> Event {
+    let proposal = record.proposal.confirmed(at(1)).unwrap_or_else(|| record.proposal.clone());
+    let (facts, preview) = (record.binding.facts.clone(), record.binding.preview.clone());
+    let binding = Binding::new(&proposal, facts, preview);
+    let standing = standing(&record.approvals, &binding.intent, &decision);
+    let revision = Revision { binding, decision, standing, decide_by: due, use_by: due };
+    Event::Confirm { person: person.into(), revision: Box::new(revision) }
 }
 
 fn dispatch(intent: Digest, decision: Decision) -> Event {

@@ -78,6 +78,8 @@ enum Command {
     Show(people::Show),
     /// Approve what `show` showed.
     Approve(people::Approve),
+    /// Say that a proposal is for you, as the person whom its agent named.
+    Confirm(people::Confirm),
     /// Reject a proposal.
     Reject(people::Reject),
     /// Withdraw a proposal.
@@ -142,6 +144,7 @@ async fn dispatch(command: Command, output: &mut Output) -> anyhow::Result<u8> {
         Command::List(args) => people::list(&args, output).await,
         Command::Show(args) => people::show(&args, output).await,
         Command::Approve(args) => people::approve(&args, output).await,
+        Command::Confirm(args) => people::confirm(&args, output).await,
         Command::Reject(args) => people::reject(&args, output).await,
         Command::Cancel(args) => people::cancel(&args, output).await,
         Command::Log(args) => log::run(&args, output).await,

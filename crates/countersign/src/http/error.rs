@@ -236,7 +236,8 @@ mod tests {
         }
         table.push_str("| no proposal | `internal`, \"nothing was recorded\" | 500 |\n");
         for state in StateName::ALL {
-            let status = ended(state).map_or(if state == StateName::Succeeded { 200 } else { 202 }, |(s, _)| s);
+            let status =
+                ended(state).map_or(if state == StateName::Succeeded { 200 } else { 202 }, |(s, _)| s);
             table.push_str(&format!("| the proposal | {} | {status} |\n", state.as_str()));
         }
         table

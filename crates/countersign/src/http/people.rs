@@ -18,7 +18,7 @@ use super::App;
 use super::agents::{answer, filter_of, json_response, parameter, proposal_id, wait_of};
 use super::guard::{Person, read_limited};
 use crate::auth;
-use crate::wire::{self, VerdictBody};
+use crate::wire::{self, ConfirmBody, VerdictBody};
 
 /// Entries on one page of the log.
 const ENTRIES: u32 = 500;
@@ -102,6 +102,22 @@ pub(super) async fn reject(
     let work = async {
         let verdict = verdict(&person, &headers, body).await?;
         let record = app.gate.reject(proposal_id(&id)?, verdict).await?;
+        Ok(json_response(StatusCode::OK, &wire::for_person(&app.gate, &record, &person.id)))
+    };
+    answer(&app, work.await)
+}
+
+pub(super) async fn confirm(
+    State(app): State<App>,
+    Extension(person): Extension<Person>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    let work = async {
+        let bytes = read_limited(&headers, body).await?;
+        let body: ConfirmBody = wire::read_body(&bytes)?;
+        let record = app.gate.confirm(proposal_id(&id)?, person.id.clone(), body.intent).await?;
         Ok(json_response(StatusCode::OK, &wire::for_person(&app.gate, &record, &person.id)))
     };
     answer(&app, work.await)

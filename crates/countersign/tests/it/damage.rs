@@ -44,7 +44,12 @@ async fn a_damaged_row_of_any_table_has_one_answer_and_everybody_else_is_served(
     let key = |key: &'static str, text: &'static str| {
         let body = json!({ "action": "shop.note.add", "input": { "id": "i_1", "text": text }, "on_behalf_of": "ann" });
         let request = http().post(format!("{}/v1/proposals", gate.agents)).bearer_auth(gate.key("bot"));
-        send(request.header("content-type", "application/json").header("idempotency-key", key).body(body.to_string()))
+        send(
+            request
+                .header("content-type", "application/json")
+                .header("idempotency-key", key)
+                .body(body.to_string()),
+        )
     };
     assert_eq!(key("one", "keyed").await.0, 200);
 
@@ -75,7 +80,11 @@ async fn a_damaged_row_of_any_table_has_one_answer_and_everybody_else_is_served(
 
     // What a dispatch rests on: nothing is sent, and the words say why.
     for (table, sql, words) in [
-        ("active_rules", "UPDATE active_rules SET epoch = 77 WHERE id = 1 AND ? = ''", "which rules are in force"),
+        (
+            "active_rules",
+            "UPDATE active_rules SET epoch = 77 WHERE id = 1 AND ? = ''",
+            "which rules are in force",
+        ),
         ("process", "DELETE FROM process WHERE ? = ''", "this process's row"),
     ] {
         let before = upstream.writes().len();

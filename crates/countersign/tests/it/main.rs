@@ -28,6 +28,7 @@ mod demo;
 mod examples;
 mod expiry;
 mod golden;
+mod identity;
 mod lifecycle;
 mod log;
 mod postgres;

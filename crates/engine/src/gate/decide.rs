@@ -5,9 +5,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use countersign_core::action::{Action, Before, Facts, ReadCall, RenderError};
-use countersign_core::approval::{Approval, Standing, standing};
+use countersign_core::approval::{Approval, Reach, Standing, reach, standing};
 use countersign_core::decision::Decision;
-use countersign_core::directory::Chain;
 use countersign_core::limits;
 use countersign_core::policy::{Query, Unread};
 use countersign_core::preview::Preview;
@@ -159,7 +158,7 @@ impl Gate {
         self.0.connector.look(&look, secret.as_ref()).await
     }
 
-    /// What policy says with nothing approved.
+    /// What policy says with nothing approved, and whether the people whom it asks for exist.
     pub(super) fn decide(
         &self,
         rules: &Ruleset,
@@ -167,7 +166,23 @@ impl Gate {
         proposal: &Proposal,
         binding: &Binding,
     ) -> Decision {
-        decide_with(rules, action, proposal, binding, (&BTreeSet::new(), self.0.world.now()))
+        let nothing = BTreeSet::new();
+        let decision = decide_with(rules, action, proposal, binding, (&nothing, self.0.world.now()));
+        within_reach(rules, proposal, decision)
+    }
+}
+
+/// What nobody could ever approve is denied now, with the rule that lacks people; what waits for a confirmation
+/// first says so.
+fn within_reach(rules: &Ruleset, proposal: &Proposal, decision: Decision) -> Decision {
+    if decision.gates().is_empty() {
+        return decision;
+    }
+    let reach = reach(&decision.rules(), proposal.proposed_by(), &rules.rules, &rules.directory);
+    let detail = reach.detail(&proposal.chain, &rules.rules);
+    match (reach, detail) {
+        (Reach::Never { .. }, Some(detail)) => decision.with_nobody_to_decide(detail),
+        (_, detail) => Decision { detail, ..decision },
     }
 }
 
@@ -227,9 +242,9 @@ pub(super) fn progress(
     rules: &Ruleset,
     decision: &Decision,
     approvals: &[&Approval],
-    chain: &Chain,
+    proposal: &Proposal,
 ) -> Vec<Standing> {
-    standing(&decision.rules(), approvals, &rules.rules, chain, &rules.directory)
+    standing(&decision.rules(), approvals, &rules.rules, proposal.proposed_by(), &rules.directory)
 }
 
 /// The ids of the gates whose rules are all met.

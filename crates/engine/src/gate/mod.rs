@@ -6,6 +6,7 @@
 
 mod approve;
 mod cancel;
+mod confirm;
 mod decide;
 mod doubt;
 mod driver;

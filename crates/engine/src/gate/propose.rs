@@ -318,6 +318,8 @@ impl Gate {
             revision: action.revision,
             input,
             salt: self.0.world.random_hex::<16>(),
+            could_be: rules.directory.could_be(chain),
+            confirmed_at: None,
             chain: chain.clone(),
             undo: Undo { why: action.undo.why.clone() },
             reversible: action.reversible,
@@ -342,7 +344,7 @@ impl Gate {
                 return Err(refusal.into());
             }
         };
-        let standing = progress(rules, &decision, &[], &proposal.chain);
+        let standing = progress(rules, &decision, &[], proposal);
         let times = deadlines(rules, &decision, proposal.created_at);
         Ok((open(proposal.clone(), binding, decision, standing, times), at))
     }

@@ -77,7 +77,7 @@ impl Gate {
         }
         let answering: Vec<_> =
             record.approvals.iter().filter(|a| a.answers_to(&binding.intent, &asked.digest)).collect();
-        let standing = progress(rules, &asked, &answering, &record.proposal.chain);
+        let standing = progress(rules, &asked, &answering, &record.proposal);
         let met = met_gates(&asked, &standing);
         let last = decide_with(rules, action, &record.proposal, &binding, (&met, now));
         if last.verdict == Verdict::Allow && binding.intent == record.binding.intent {
@@ -115,6 +115,9 @@ fn because(record: &Record, binding: &Binding, decision: &Decision) -> String {
     }
     if decision.policy_set != record.decision.policy_set && decision.digest != record.decision.digest {
         parts.push("the policy or an approval rule changed");
+    }
+    if let Some(detail) = &decision.detail {
+        parts.push(detail);
     }
     if parts.is_empty() {
         parts.push("an approval no longer counts");

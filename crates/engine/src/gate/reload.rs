@@ -79,17 +79,24 @@ impl Gate {
         let State::Pending { standing: shown, .. } = &record.state else { return Ok(()) };
         let Some(action) = rules.registry.get(record.proposal.action.as_str()) else { return Ok(()) };
         let decision = self.decide(&rules, action, &record.proposal, &record.binding);
-        let same = decision.digest == record.decision.digest && decision.verdict == record.decision.verdict;
+        let before = &record.decision;
+        let same = decision.digest == before.digest
+            && decision.verdict == before.verdict
+            && decision.detail == before.detail;
         let answering: Vec<_> = record
             .approvals
             .iter()
             .filter(|a| a.answers_to(&record.binding.intent, &decision.digest))
             .collect();
-        let standing = progress(&rules, &decision, &answering, &record.proposal.chain);
+        let standing = progress(&rules, &decision, &answering, &record.proposal);
         if same && standing == *shown {
             return Ok(());
         }
-        let because = if same { "who may approve changed" } else { "the policy or an approval rule changed" };
+        let because = match &decision.detail {
+            Some(detail) => detail.clone(),
+            None if same => "who may approve changed".to_owned(),
+            None => "the policy or an approval rule changed".to_owned(),
+        };
         let (decide_by, use_by) = deadlines(&rules, &decision, self.0.world.now());
         let event = Event::Revise {
             binding: Box::new(record.binding.clone()),
@@ -97,7 +104,7 @@ impl Gate {
             standing,
             decide_by,
             use_by,
-            because: because.to_owned(),
+            because,
         };
         match apply(&record, &event, self.0.world.now()) {
             Ok(step) => match self.0.store.commit(step, Placed::default()).await {

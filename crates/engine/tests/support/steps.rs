@@ -98,9 +98,9 @@ pub fn digest(text: &str) -> Digest {
 }
 
 fn proposal(world: &World, agent: &str, person: Option<&str>, amount: u64) -> Proposal {
-    let mut chain = vec![json!({ "kind": "agent", "id": agent })];
+    let mut chain = vec![json!({ "kind": "agent", "id": agent, "proof": "key" })];
     if let Some(id) = person {
-        chain.insert(0, json!({ "kind": "person", "id": id }));
+        chain.insert(0, json!({ "kind": "person", "id": id, "proof": "claimed" }));
     }
     serde_json::from_value(json!({
         "id": world.id::<countersign_core::id::kind::Proposal>(),
@@ -110,6 +110,8 @@ fn proposal(world: &World, agent: &str, person: Option<&str>, amount: u64) -> Pr
         "input": { "charge": "ch_1", "amount": amount, "reason": "requested_by_customer" },
         "salt": "00112233445566778899aabbccddeeff",
         "chain": chain,
+        "could_be": [],
+        "confirmed_at": null,
         "undo": { "why": "a refund cannot be taken back" },
         "reversible": false,
         "reason": "the customer was charged twice",

@@ -193,3 +193,12 @@ fn a_suffix_rule_on_a_text_that_need_not_be_an_address_is_a_warning_a10() {
     let open = suffix(&email, "context.input.to like \"*corp.com\"");
     assert!(open.len() == 1 && open[0].contains("`x@evilcorp.com`"), "{open:?}");
 }
+
+#[test]
+fn a_proof_that_no_chain_has_is_refused_a4() {
+    for proof in ["claimed", "confirmed", "none"] {
+        assert_eq!(when("forbid", &format!("context.chain.proof == \"{proof}\"")), [""; 0], "{proof}");
+    }
+    let said = when("forbid", "context.chain.proof == \"proven\"");
+    assert_eq!(said, ["3 error `context.chain.proof` is never `proven`"]);
+}

@@ -152,7 +152,9 @@ fn world(text: &str) -> World {
 
 /// A chain of any length, which the directory itself does not build yet.
 fn chain(links: &[(&str, &str)]) -> Chain {
-    let links: Vec<Value> = links.iter().map(|(kind, id)| json!({ "kind": kind, "id": id })).collect();
+    let proof = |kind: &str| if kind == "person" { "claimed" } else { "key" };
+    let link = |(kind, id): &(&str, &str)| json!({ "kind": kind, "id": id, "proof": proof(kind) });
+    let links: Vec<Value> = links.iter().map(link).collect();
     serde_json::from_value(Value::Array(links)).unwrap()
 }
 
