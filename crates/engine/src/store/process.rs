@@ -67,7 +67,8 @@ impl Store {
     /// Without the key under which it was sealed, nothing in the database could be told from a forgery.
     async fn has_its_key(&self) -> Result<(), Fault> {
         let fault = |e| Fault::new("read the active rules", e);
-        let rows = self.readers.fetch("SELECT mac FROM active_rules WHERE id = 1", &[]).await.map_err(fault)?;
+        let rows =
+            self.readers.fetch("SELECT mac FROM active_rules WHERE id = 1", &[]).await.map_err(fault)?;
         let Some(row) = rows.first() else { return Ok(()) };
         match self.keys.unknown_key(row.bytes(0).map_err(fault)?) {
             None => Ok(()),
