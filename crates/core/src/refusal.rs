@@ -110,7 +110,7 @@ pub enum Refusal {
         id: ProposalId,
     },
     /// The gate cannot let anything through right now; nothing was recorded.
-    #[error("{detail}; nothing was recorded")]
+    #[error("{detail}; nothing was recorded by this request")]
     Unavailable {
         /// Why, e.g. "the log is not being written".
         detail: String,
@@ -169,7 +169,7 @@ pub enum Refusal {
         limit: u32,
     },
     /// The gate has more work than it can record.
-    #[error("the gate is busy")]
+    #[error("the gate is busy; nothing was recorded by this request")]
     Busy {
         /// When to try again, in seconds.
         retry_after_s: u32,
@@ -227,7 +227,7 @@ pub const CODES: &[CodeDoc] = &[
     },
     CodeDoc {
         code: "unavailable",
-        meaning: "The gate cannot let anything through right now; nothing was recorded. Try again later.",
+        meaning: "The gate cannot let anything through right now; nothing was recorded by this request. Try again later.",
     },
     CodeDoc {
         code: "proposal_not_found",
@@ -250,7 +250,10 @@ pub const CODES: &[CodeDoc] = &[
     CodeDoc { code: "wrong_state", meaning: "The proposal's state does not allow this." },
     CodeDoc { code: "conflict", meaning: "Somebody else moved the proposal first; read it again." },
     CodeDoc { code: "too_many_pending", meaning: "The agent has as many open proposals as it may have." },
-    CodeDoc { code: "busy", meaning: "More work arrived than can be recorded; nothing was done." },
+    CodeDoc {
+        code: "busy",
+        meaning: "More work arrived than can be recorded; nothing was recorded by this request.",
+    },
 ];
 
 impl Refusal {

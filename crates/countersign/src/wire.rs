@@ -234,9 +234,11 @@ fn sees_record(record: &Record) -> bool {
 }
 
 /// Whether the reason of a denial stays with the people: it may depend on the record that was read. The agent
-/// is told the same as one whom no policy permits.
+/// is told the same as one whom no policy permits. That nobody is left to decide is told: it says no more than
+/// the rules that a waiting proposal names.
 fn hides_why(record: &Record) -> bool {
-    is_denied(record) && record.binding.preview.source.is_some()
+    let nobody = record.decision.verdict == (Verdict::Deny { code: DenyCode::NobodyMayDecide });
+    is_denied(record) && !nobody && record.binding.preview.source.is_some()
 }
 
 fn message_for_agent(record: &Record) -> String {
@@ -265,7 +267,10 @@ fn of_state(record: &Record) -> serde_json::Map<String, Value> {
         State::Superseded { by, .. } => json!({ "superseded_by": by }),
         State::Refused { code, detail, .. } => json!({ "cause": code, "detail": detail }),
         State::Denied { .. } if hides_why(record) => json!({ "cause": DenyCode::NoPermit }),
-        State::Denied { code } => json!({ "cause": code, "detail": record.decision.detail }),
+        State::Denied { code } => match &record.decision.detail {
+            Some(detail) => json!({ "cause": code, "detail": detail }),
+            None => json!({ "cause": code }),
+        },
         State::Dispatched { .. } | State::Cancelled { .. } => json!({}),
     };
     if let Value::Object(map) = fields { map } else { serde_json::Map::new() }

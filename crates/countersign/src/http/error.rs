@@ -156,7 +156,7 @@ pub(crate) fn problem(app: &App, stop: &Stop) -> Problem {
             let so_far = if fault.is_in_doubt() {
                 "it is not known whether anything was recorded"
             } else {
-                "nothing was recorded"
+                "nothing was recorded by this request"
             };
             let detail =
                 format!("something broke inside the gate; {so_far}; the operator's log has {incident}");

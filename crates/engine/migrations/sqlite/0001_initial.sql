@@ -1,6 +1,6 @@
 -- Each proposal: where it is, and what was proposed and is bound. Newest is the greatest `seq`: the order in which
 -- they came, in eight bytes where an id would take thirty in each index.
--- `body` never changes, `binding` hardly ever; both are erasable (T122).
+-- `body` changes only when its person confirms it, `binding` when it is decided again; both are erasable (T122).
 -- `due` is set exactly while a proposal is open, so `due IS NOT NULL` means pending or ready.
 CREATE TABLE proposal (
     seq          INTEGER NOT NULL PRIMARY KEY,

@@ -2,6 +2,7 @@
 //! recorded, it says so: nothing was sent.
 
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use countersign_core::id::{AttemptId, ProposalId};
 use countersign_core::outcome::{Cause, Outcome};
@@ -11,12 +12,21 @@ use super::Gate;
 use crate::fault::{Stop, chain_text};
 use crate::store::Placed;
 
+/// How long one is kept in mind that does not turn up: by then the transaction that might have held it is over.
+const KEPT_FOR: Duration = Duration::from_mins(10);
 /// Attempts kept in mind. Beyond it the oldest are left to the next start, where they become `unknown`.
 const KEPT_MAX: usize = 10_000;
 
 /// The attempts in doubt.
 #[derive(Debug, Default)]
-pub(super) struct Doubts(Mutex<Vec<(ProposalId, AttemptId)>>);
+pub(super) struct Doubts(Mutex<Vec<Doubt>>);
+
+#[derive(Debug, Clone, Copy)]
+struct Doubt {
+    id: ProposalId,
+    attempt: AttemptId,
+    since: Duration,
+}
 
 impl Gate {
     /// Keeps in mind that this dispatch may be recorded and was not sent.
@@ -25,18 +35,19 @@ impl Gate {
         if kept.len() >= KEPT_MAX {
             kept.remove(0);
         }
-        kept.push((id, attempt));
+        kept.push(Doubt { id, attempt, since: self.0.world.ticks() });
     }
 
     /// Looks whether attempts in doubt are recorded, and settles those that are. What is not there yet may still
     /// come, so it is kept.
     pub(super) async fn settle_doubts(&self) {
         let kept: Vec<_> = self.0.doubts.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        for (id, attempt) in kept {
-            match self.settle_doubt(id, attempt).await {
+        for Doubt { id, attempt, since } in kept {
+            let old = self.0.world.ticks().saturating_sub(since) > KEPT_FOR;
+            match self.settle_doubt(id, attempt).await.map(|settled| settled || old) {
                 Ok(true) => {
                     let mut kept = self.0.doubts.0.lock().unwrap_or_else(PoisonError::into_inner);
-                    kept.retain(|(_, other)| *other != attempt);
+                    kept.retain(|other| other.attempt != attempt);
                 }
                 Ok(false) => {}
                 Err(stop) => {

@@ -22,6 +22,8 @@ use crate::store::{Admission, NotAdmitted, Offered, Placed};
 
 /// Proposals under way in the driver at once.
 const DRIVEN_MAX: usize = 256;
+/// Of one agent, so that its slow calls leave room for others.
+const DRIVEN_PER_AGENT_MAX: usize = 64;
 /// Between two looks for what is ready, when nothing wakes the driver.
 const LOOK: Duration = Duration::from_secs(1);
 /// The first pause before what could not be sent is tried again; it doubles with every try.
@@ -32,7 +34,26 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub(super) struct Driven {
     under_way: Mutex<HashSet<ProposalId>>,
     tries: Mutex<HashMap<ProposalId, u32>>,
+    agents: Arc<Mutex<HashMap<String, usize>>>,
     wake: Notify,
+}
+
+/// One of an agent's places in the driver, until it is dropped.
+struct Place {
+    agents: Arc<Mutex<HashMap<String, usize>>>,
+    agent: String,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut agents = self.agents.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(n) = agents.get_mut(&self.agent) {
+            *n = n.saturating_sub(1);
+            if *n == 0 {
+                agents.remove(&self.agent);
+            }
+        }
+    }
 }
 
 impl Driven {
@@ -52,6 +73,17 @@ impl Driven {
     fn room(&self) -> u32 {
         let busy = self.under_way.lock().unwrap_or_else(PoisonError::into_inner).len();
         u32::try_from(DRIVEN_MAX.saturating_sub(busy)).unwrap_or(0)
+    }
+
+    /// A place for one more proposal of this agent, if it has one left.
+    fn place_of(&self, agent: &str) -> Option<Place> {
+        let mut agents = self.agents.lock().unwrap_or_else(PoisonError::into_inner);
+        let n = agents.entry(agent.to_owned()).or_insert(0);
+        if *n >= DRIVEN_PER_AGENT_MAX {
+            return None;
+        }
+        *n = n.saturating_add(1);
+        Some(Place { agents: Arc::clone(&self.agents), agent: agent.to_owned() })
     }
 
     /// The pause after one more try.
@@ -149,6 +181,9 @@ impl Gate {
     async fn try_one(&self, id: ProposalId) -> Result<Driving, Stop> {
         let record = self.load(id).await?;
         let State::Ready { use_by } = record.state else { return Ok(Driving::Moved) };
+        let Some(_place) = self.0.driven.place_of(record.proposal.chain.agent()) else {
+            return Ok(Driving::Stays("too many of its agent's calls are under way".to_owned()));
+        };
         if !self.0.store.is_as_logged(&record).await? {
             return Ok(Driving::Moved);
         }
@@ -214,5 +249,15 @@ mod tests {
         assert!(driven.begin(id) && !driven.begin(id), "one at a time");
         driven.end(id);
         assert!(driven.begin(id));
+    }
+
+    #[test]
+    fn one_agent_leaves_room_for_others() {
+        let driven = Driven::default();
+        let places: Vec<Place> = (0..=DRIVEN_PER_AGENT_MAX).filter_map(|_| driven.place_of("a")).collect();
+        assert_eq!(places.len(), DRIVEN_PER_AGENT_MAX);
+        assert!(driven.place_of("b").is_some());
+        drop(places);
+        assert!(driven.place_of("a").is_some());
     }
 }

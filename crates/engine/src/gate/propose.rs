@@ -204,7 +204,7 @@ impl Gate {
             return Ok(Opened::As(Box::new(record)));
         }
         // With a key of its own it is another request than the one that runs: it opens beside it.
-        if key.is_some() && placed.admission.is_some() {
+        if key.is_some() {
             let beside = Placed { joinable: false, ..placed };
             if let Placing::Done(opened) = self.place(step, beside, twin).await? {
                 return Ok(opened);
@@ -257,7 +257,7 @@ impl Gate {
         let Some(key) = key else { return Ok(None) };
         let Some(found) = self.0.store.replay(agent, &key.key).await? else { return Ok(None) };
         if found.request == key.request {
-            Ok(Some(self.load(found.proposal).await?))
+            Ok(Some(self.load_recorded(found.proposal).await?))
         } else {
             Err(Refusal::IdempotencyKeyReused.into())
         }
@@ -282,9 +282,20 @@ impl Gate {
         let entry = Entry::new(self.0.world.now(), EventCode::Joined, actor, data);
         let joining = Joining { agent: proposal.chain.agent().to_owned(), intent, key, entry };
         match self.0.store.join(joining).await? {
-            Some(id) => Ok(Some(self.load(id).await?)),
+            Some(id) => Ok(Some(self.load_recorded(id).await?)),
             None => Ok(None),
         }
+    }
+
+    /// A proposal that is known to be recorded. When it cannot be read now, the answer still names it.
+    async fn load_recorded(&self, id: ProposalId) -> Result<Record, Stop> {
+        self.load(id).await.map_err(|stop| match stop {
+            Stop::Fault(fault) => {
+                tracing::error!(proposal = %id, error = %chain_text(&fault), "a recorded proposal cannot be read");
+                Refusal::InDoubt { id }.into()
+            }
+            Stop::Refused(refusal) => refusal.into(),
+        })
     }
 
     /// Who and what; a request that cannot become a proposal still leaves an entry (T120).

@@ -29,6 +29,8 @@ impl Store {
             if new == 0 {
                 return tx.rollback().await;
             }
+            // An equal request is to get a proposal of its own, and not this one.
+            tx.execute("UPDATE proposal SET join_key = NULL WHERE id = $1", &[(&id).into()]).await?;
             insert_entry(&mut tx, &entry).await?;
             tx.commit().await
         };
