@@ -75,10 +75,19 @@ impl Scene {
                 self.sleep(1_000, 3_000).await;
                 self.gate.files().shim().heal_disk()
             }
-            Kind::FullDisk | Kind::BrokenDisk => {
+            Kind::FullDisk => {
                 self.break_store(kind).await?;
                 self.sleep(100, 1_500).await;
                 self.gate.files().shim().heal_disk()
+            }
+            Kind::BrokenDisk => {
+                self.break_store(kind).await?;
+                self.sleep(100, 800).await;
+                self.gate.files().shim().heal_disk()?;
+                // A process must not trust a disk again whose sync failed, so an operator restarts it.
+                self.sleep(100, 800).await;
+                self.gate.kill().await?;
+                self.gate.start().await
             }
             Kind::Burst => self.burst().await,
             Kind::PgRestart | Kind::PgKill | Kind::PgCrash | Kind::PgCutConnections => {

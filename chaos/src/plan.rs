@@ -91,30 +91,33 @@ pub(crate) struct Fault {
     pub(crate) kind: Kind,
 }
 
-/// What a fault takes on average, its pause included.
-const FAULT_MS: u64 = 2_500;
 /// An outage and a burst take long; shorter runs do without.
 const LONG_FAULTS_FROM_S: u64 = 50;
 
-/// The faults of a run: each kind once, in an order of the seed, then kinds by weight.
-pub(crate) fn plan(seed: u64, store: Store, seconds: u64) -> Vec<Fault> {
+/// The faults of a run.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Plan {
+    /// Each kind once: the load lasts until all have happened.
+    pub(crate) each: Vec<Fault>,
+    /// Then as many of these as there is time for.
+    pub(crate) more: Vec<Fault>,
+}
+
+/// The faults of a run, in an order of the seed.
+pub(crate) fn plan(seed: u64, store: Store, seconds: u64) -> Plan {
     let mut random = Random::new(seed, "faults");
     let kinds = Kind::of(store);
-    let mut order: Vec<Kind> = kinds.iter().map(|(_, kind)| *kind).collect();
-    let long = seconds >= LONG_FAULTS_FROM_S;
-    let room = if long { seconds.saturating_sub(30) } else { seconds };
-    let wanted = room.saturating_mul(1_000).checked_div(FAULT_MS).unwrap_or(0);
-    while u64::try_from(order.len()).unwrap_or(u64::MAX) < wanted {
-        order.extend(random.weighted(kinds));
+    let mut each: Vec<Kind> = kinds.iter().map(|(_, kind)| *kind).collect();
+    if seconds >= LONG_FAULTS_FROM_S {
+        each.extend([Kind::Outage, Kind::Burst]);
     }
-    if long {
-        order.extend([Kind::Outage, Kind::Burst]);
-    }
-    shuffle(&mut order, &mut random);
-    order
-        .into_iter()
-        .map(|kind| Fault { after: Duration::from_millis(random.between(500, 1_500)), kind })
-        .collect()
+    shuffle(&mut each, &mut random);
+    let more = (0..seconds).filter_map(|_| random.weighted(kinds)).collect();
+    let mut faults = |kinds: Vec<Kind>| -> Vec<Fault> {
+        let after = |random: &mut Random| Duration::from_millis(random.between(500, 1_500));
+        kinds.into_iter().map(|kind| Fault { after: after(&mut random), kind }).collect()
+    };
+    Plan { each: faults(each), more: faults(more) }
 }
 
 fn shuffle(kinds: &mut [Kind], random: &mut Random) {

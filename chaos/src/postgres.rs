@@ -97,7 +97,7 @@ impl Postgres {
 
     async fn is_ready(&self) -> Result<bool> {
         let mut command = self.program("pg_isready");
-        command.arg("-q").arg("-h").arg(&self.folder).stdout(Stdio::null()).stderr(Stdio::null());
+        command.args(["-q", "-U", "countersign", "-d", "postgres", "-h"]).arg(&self.folder).stdout(Stdio::null()).stderr(Stdio::null());
         Ok(command.status().await?.success())
     }
 

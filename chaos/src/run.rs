@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use crate::arena::{Arena, Phase};
-use crate::checker::{self, Report};
+use crate::checker::{self, Promise, Report};
 use crate::faults::Scene;
 use crate::files::{AGENTS, GateFiles};
 use crate::gate::Gate;
@@ -20,7 +20,7 @@ use crate::plan::{Kind, Store, plan};
 use crate::postgres::Postgres;
 use crate::random::Random;
 use crate::upstream::Upstream;
-use crate::{Result, agents, output, people, settle};
+use crate::{Result, agents, clock, output, people, settle};
 
 /// Clients that propose at the same time.
 const CLIENTS: u64 = 12;
@@ -80,14 +80,17 @@ async fn play(mut scene: Scene, options: &Options, files: &GateFiles) -> Result<
         deciders.spawn(people::decide(Arc::clone(&arena), files.clone(), person));
     }
     deciders.spawn(watch(Arc::clone(&arena)));
+    let begin = clock::now();
+    let plan = plan(options.seed, options.store, options.seconds);
+    scene.run(&plan.each).await?;
     let timer = Arc::clone(&arena);
-    let seconds = options.seconds;
+    let left = Duration::from_secs(options.seconds).saturating_sub(begin.elapsed());
     tasks.spawn(async move {
-        tokio::time::sleep(Duration::from_secs(seconds)).await;
+        tokio::time::sleep(left).await;
         timer.phase.send_replace(Phase::Settle);
         Ok(())
     });
-    scene.run(&plan(options.seed, options.store, seconds)).await?;
+    scene.run(&plan.more).await?;
     while let Some(task) = tasks.join_next().await {
         task??;
     }
@@ -98,7 +101,7 @@ async fn play(mut scene: Scene, options: &Options, files: &GateFiles) -> Result<
         task??;
     }
     let report = judge(&mut scene, files, &arena.work).await?;
-    let keep = !report.violations.is_empty();
+    let keep = !report.violations.all().is_empty();
     let disk_faults_met = files.shim().met()?;
     let starts = scene.gate.starts;
     if let Some(server) = scene.postgres.take() {
@@ -114,9 +117,12 @@ async fn judge(scene: &mut Scene, files: &GateFiles, work: &Path) -> Result<Repo
     let (sound, verdict) = files.output(&["log", "verify", "log.export"]).await?;
     let mut report = checker::check(work, &files.dir().join("log.export"))?;
     if !sound || verdict.trim_start().starts_with("BROKEN") {
-        report.violations.push(format!("`countersign log verify` says: {}", verdict.trim()));
+        let what = format!("`countersign log verify` says: {}", verdict.trim());
+        report.violations.add(Promise::Logged, what);
     }
-    report.violations.append(&mut scene.gate.ended);
+    for what in scene.gate.ended.drain(..) {
+        report.violations.add(Promise::Alive, what);
+    }
     Ok(report)
 }
 
@@ -126,7 +132,7 @@ async fn watch(arena: Arc<Arena>) -> Result<()> {
         let phase = arena.phase();
         output::progress(&format!(
             "{:>4} s: {} answers, {} effects",
-            crate::clock::millis() / 1_000,
+            clock::millis() / 1_000,
             arena.proposals.load(Ordering::Relaxed),
             arena.effects.load(Ordering::Relaxed),
         ));

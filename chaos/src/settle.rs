@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 
 use crate::agents::{self, Ask, Said};
 use crate::arena::{Arena, Phase};
@@ -19,12 +20,15 @@ use crate::{Result, clock};
 const CLOSED_WITHIN: Duration = Duration::from_secs(60);
 /// Requests whose key is repeated at the end.
 const REPEATED_MAX: usize = 400;
+/// Clients that repeat them.
+const CLIENTS: usize = 8;
 /// A process that is gone is noticed at the latest after this; shorter than any deadline of a proposal.
 const NOTICED_AFTER_MS: i64 = 300_000;
 
 /// Brings a run to its end. The gate is stopped afterwards and its log exported.
 pub(crate) async fn settle(scene: &mut Scene) -> Result<()> {
     let arena = Arc::clone(&scene.arena);
+    scene.gate.files().shim().step_clock(NOTICED_AFTER_MS)?;
     scene.restart_clean().await?;
     close(&arena).await?;
     repeat_keys(&arena).await?;
@@ -63,7 +67,7 @@ async fn close(arena: &Arena) -> Result<()> {
 }
 
 /// Sends requests with a key once more: each must find the proposal that its key made.
-async fn repeat_keys(arena: &Arena) -> Result<()> {
+async fn repeat_keys(arena: &Arc<Arena>) -> Result<()> {
     let lines = ledger::read(&arena.work.join("agents.jsonl"))?;
     let mut asks: BTreeMap<(String, String), Value> = BTreeMap::new();
     for line in lines.iter().filter(|l| text(l, "/what") == "ask" && !text(l, "/key").is_empty()) {
@@ -71,15 +75,30 @@ async fn repeat_keys(arena: &Arena) -> Result<()> {
         asks.insert((text(line, "/key").to_owned(), text(line, "/agent").to_owned()), body);
     }
     // Joined requests first: theirs is the key that is lost most easily; names begin with `twin`.
+    let mut clients = JoinSet::new();
     for ((key, agent), body) in asks.into_iter().rev().take(REPEATED_MAX) {
-        let ask = Ask { agent, key: Some(key), body };
-        for _ in 0..5 {
-            match agents::post(arena, &ask, Duration::from_secs(20)).await? {
-                Said::Answer { status: 503, .. } | Said::Lost => {
-                    tokio::time::sleep(Duration::from_millis(200)).await;
-                }
-                Said::Answer { .. } => break,
+        let (arena, ask) = (Arc::clone(arena), Ask { agent, key: Some(key), body });
+        clients.spawn(async move { repeat(&arena, &ask).await });
+        if clients.len() >= CLIENTS
+            && let Some(client) = clients.join_next().await
+        {
+            client??;
+        }
+    }
+    while let Some(client) = clients.join_next().await {
+        client??;
+    }
+    Ok(())
+}
+
+/// Sends one request until it is answered.
+async fn repeat(arena: &Arena, ask: &Ask) -> Result<()> {
+    for _ in 0..5 {
+        match agents::post(arena, ask, Duration::from_secs(20)).await? {
+            Said::Answer { status: 503, .. } | Said::Lost => {
+                tokio::time::sleep(Duration::from_millis(200)).await;
             }
+            Said::Answer { .. } => break,
         }
     }
     Ok(())

@@ -3,16 +3,14 @@
 use std::collections::BTreeSet;
 
 use super::requests::Marker;
-use super::{Evidence, told};
+use super::{Evidence, Promise, Violations, told};
 
 /// At most one effect for each proposal, and one proposal for each idempotency key.
-pub(super) fn once(evidence: &Evidence, violations: &mut Vec<String>) {
+pub(super) fn once(evidence: &Evidence, violations: &mut Violations) {
     for (id, calls) in &evidence.calls {
         if calls.received > 1 {
-            violations.push(format!(
-                "{id} was sent {} times; the upstream applied it {} times",
-                calls.received, calls.applied
-            ));
+            let what = format!("{id} was sent {} times and applied {} times", calls.received, calls.applied);
+            violations.add(Promise::SentOnce, what);
         }
     }
     for (name, marker) in &evidence.requests.markers {
@@ -20,7 +18,8 @@ pub(super) fn once(evidence: &Evidence, violations: &mut Vec<String>) {
             let existing = |id: &&String| evidence.requests.exists(id);
             let ids: BTreeSet<&String> = unit.ids.iter().chain(unit.doubtful.iter().filter(existing)).collect();
             if ids.len() > 1 {
-                violations.push(format!("{unit_name} ({name}) made more than one proposal: {ids:?}"));
+                let what = format!("{unit_name} ({name}) made more than one proposal: {ids:?}");
+                violations.add(Promise::OneKeyOneProposal, what);
             }
         }
     }
@@ -28,7 +27,7 @@ pub(super) fn once(evidence: &Evidence, violations: &mut Vec<String>) {
 
 /// Each effect has a proposal that some answer named, or a request that got no answer. What is left ran after
 /// its agent was told that nothing was done.
-pub(super) fn as_answered(evidence: &Evidence, violations: &mut Vec<String>) {
+pub(super) fn as_answered(evidence: &Evidence, violations: &mut Violations) {
     let none = Marker::default();
     for (name, applied) in &evidence.applied {
         let marker = evidence.requests.markers.get(name).unwrap_or(&none);
@@ -37,11 +36,12 @@ pub(super) fn as_answered(evidence: &Evidence, violations: &mut Vec<String>) {
         let unnamed: Vec<&String> = applied.iter().filter(|id| !named.contains(id)).collect();
         let open = marker.units.values().filter(|unit| unit.uncertain && unit.ids.is_empty()).count();
         if unnamed.len() > open {
-            violations.push(format!(
+            let what = format!(
                 "{name}: the upstream applied {unnamed:?}, but every answer said that nothing was done, or named \
                  another proposal: {}",
                 told(marker)
-            ));
+            );
+            violations.add(Promise::NoMeansNo, what);
         }
     }
 }

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use super::Evidence;
+use super::{Evidence, Promise, Violations};
 use crate::Result;
 use crate::ledger::{number, text};
 
@@ -27,7 +27,7 @@ pub(super) struct Log {
 
 impl Log {
     /// Reads an export and computes its hashes again.
-    pub(super) fn read(path: &Path, violations: &mut Vec<String>) -> Result<Self> {
+    pub(super) fn read(path: &Path, violations: &mut Violations) -> Result<Self> {
         let bytes = std::fs::read_to_string(path).map_err(|e| format!("read the exported log: {e}"))?;
         let mut log = Self::default();
         let mut tree = Tree::default();
@@ -37,7 +37,8 @@ impl Log {
             let entry: Value = serde_json::from_str(body)?;
             let leaf = leaf(&entry, body);
             if STANDARD.encode(leaf) != hash {
-                violations.push(format!("entry {} of the log is not what was hashed: {body}", log.size));
+                let what = format!("entry {} of the log is not what was hashed: {body}", log.size);
+                violations.add(Promise::Logged, what);
             }
             tree.push(leaf);
             log.size = log.size.saturating_add(1);
@@ -49,7 +50,7 @@ impl Log {
         let note: Vec<&str> = lines.collect();
         let (size, root) = (note.get(1).copied(), note.get(2).copied());
         if size != Some(log.size.to_string().as_str()) || root != Some(STANDARD.encode(tree.root()).as_str()) {
-            violations.push(format!("the log's checkpoint does not fit its entries: {note:?}"));
+            violations.add(Promise::Logged, format!("the log's checkpoint does not fit its entries: {note:?}"));
         }
         Ok(log)
     }
@@ -61,14 +62,16 @@ impl Log {
 
     /// Nothing ran without a recorded dispatch and the approvals that its decision asked for; and what people
     /// were told is in the log.
-    pub(super) fn approvals(&self, evidence: &Evidence, violations: &mut Vec<String>) {
+    pub(super) fn approvals(&self, evidence: &Evidence, violations: &mut Violations) {
         for (id, life) in &self.lives {
-            violations.extend(dispatched_wrongly(life).map(|what| format!("{id}: {what}")));
+            if let Some((promise, what)) = dispatched_wrongly(life) {
+                violations.add(promise, format!("{id}: {what}"));
+            }
         }
         for (id, calls) in &evidence.calls {
             let life = self.lives.get(id).map(Vec::as_slice).unwrap_or_default();
             let Some(at) = life.iter().position(|e| text(e, "/event") == "proposal.dispatched") else {
-                violations.push(format!("{id} was sent without a recorded dispatch"));
+                violations.add(Promise::SentOnce, format!("{id} was sent without a recorded dispatch"));
                 continue;
             };
             let wanted = match calls.price {
@@ -78,10 +81,9 @@ impl Log {
             };
             let people = approvers(life.get(..at).unwrap_or_default());
             if people.len() < wanted {
-                violations.push(format!(
-                    "{id} sets a price of {} and was sent with the approvals of {people:?}; {wanted} are needed",
-                    calls.price
-                ));
+                let price = calls.price;
+                let what = format!("{id} (price {price}) was sent with approvals of {people:?}; it needs {wanted}");
+                violations.add(Promise::Approved, what);
             }
         }
         for line in evidence.people.iter().filter(|l| number(l, "/status") == 200) {
@@ -89,35 +91,36 @@ impl Log {
         }
     }
 
-    fn verdict(&self, line: &Value, evidence: &Evidence, violations: &mut Vec<String>) {
+    fn verdict(&self, line: &Value, evidence: &Evidence, violations: &mut Violations) {
         let (id, person, verdict) = (text(line, "/id"), text(line, "/person"), text(line, "/verdict"));
         let event = if verdict == "approve" { "proposal.approved" } else { "proposal.rejected" };
         let life = self.lives.get(id).map(Vec::as_slice).unwrap_or_default();
         if !life.iter().any(|e| text(e, "/event") == event && text(e, "/actor/id") == person) {
-            violations.push(format!("{person}'s answer to {id} ({verdict}) was accepted and is not in the log"));
+            let what = format!("{person}'s answer to {id} ({verdict}) was accepted and is not in the log");
+            violations.add(Promise::Logged, what);
         }
         if verdict == "reject" && evidence.calls.contains_key(id) {
-            violations.push(format!("{id} was sent, although {person} rejected it"));
+            violations.add(Promise::Approved, format!("{id} was sent, although {person} rejected it"));
         }
     }
 }
 
 /// What is wrong with the dispatch in one proposal's life.
-fn dispatched_wrongly(life: &[Value]) -> Option<String> {
+fn dispatched_wrongly(life: &[Value]) -> Option<(Promise, String)> {
     let at: Vec<usize> =
         life.iter().enumerate().filter(|(_, e)| text(e, "/event") == "proposal.dispatched").map(|(i, _)| i).collect();
     let first = *at.first()?;
     if at.len() > 1 {
-        return Some(format!("dispatched {} times", at.len()));
+        return Some((Promise::SentOnce, format!("dispatched {} times", at.len())));
     }
     let before = life.get(..first).unwrap_or_default();
     let ends = ["denied", "rejected", "cancelled", "expired", "superseded", "refused"];
     let ended = |e: &&Value| ends.contains(&text(e, "/event").trim_start_matches("proposal."));
     if let Some(end) = before.iter().find(ended) {
-        return Some(format!("dispatched after `{}`", text(end, "/event")));
+        return Some((Promise::Approved, format!("dispatched after `{}`", text(end, "/event"))));
     }
     let Some(decision) = before.iter().rev().find_map(|e| e.pointer("/data/decision")) else {
-        return Some("dispatched without a decision".to_owned());
+        return Some((Promise::Approved, "dispatched without a decision".to_owned()));
     };
     let people = approvers(before);
     let gates = decision.get("gates").and_then(Value::as_array).into_iter().flatten();
@@ -125,7 +128,8 @@ fn dispatched_wrongly(life: &[Value]) -> Option<String> {
     for rule in rules.filter_map(Value::as_str) {
         let wanted = RULES.iter().find(|(name, _)| *name == rule).map_or(usize::MAX, |(_, wanted)| *wanted);
         if people.len() < wanted {
-            return Some(format!("dispatched with the approvals of {people:?}; rule `{rule}` asks for {wanted}"));
+            let what = format!("dispatched with the approvals of {people:?}; rule `{rule}` asks for {wanted}");
+            return Some((Promise::Approved, what));
         }
     }
     None
@@ -177,4 +181,18 @@ fn node(left: &Hash, right: &Hash) -> Hash {
     hasher.update(left);
     hasher.update(right);
     hasher.finalize().into()
+}
+
+/// An export as the gate writes it, but for the signature: for tests of the checker.
+#[cfg(test)]
+pub(super) fn exported(entries: &[Value]) -> String {
+    let mut tree = Tree::default();
+    let mut text = "{}\n".to_owned();
+    for entry in entries {
+        let body = entry.to_string();
+        let leaf = leaf(entry, &body);
+        tree.push(leaf);
+        text.push_str(&format!("{} {body}\n", STANDARD.encode(leaf)));
+    }
+    text + &format!("\nchaos.test\n{}\n{}\n\n", entries.len(), STANDARD.encode(tree.root()))
 }

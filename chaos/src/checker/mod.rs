@@ -4,6 +4,8 @@
 mod effects;
 mod log;
 mod requests;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -16,11 +18,69 @@ use crate::{Result, agents};
 use log::Log;
 use requests::{Marker, Requests};
 
+/// A promise that was broken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Promise {
+    /// One proposal is sent at most once, after one recorded dispatch.
+    SentOnce,
+    /// One idempotency key makes one proposal.
+    OneKeyOneProposal,
+    /// What an agent was told was not done has no effect.
+    NoMeansNo,
+    /// What was answered is found again.
+    Kept,
+    /// Nothing stays open for ever.
+    Closed,
+    /// The upstream does not contradict the last state.
+    True,
+    /// A final answer is not taken back.
+    Final,
+    /// What runs was allowed, and has the approvals that policy asks for.
+    Approved,
+    /// The log is sound and holds what was acknowledged.
+    Logged,
+    /// The gate keeps running.
+    Alive,
+}
+
+impl Promise {
+    /// The name in `guards.txt` and in the summary.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::SentOnce => "sent-once",
+            Self::OneKeyOneProposal => "one-key-one-proposal",
+            Self::NoMeansNo => "no-means-no",
+            Self::Kept => "kept",
+            Self::Closed => "closed",
+            Self::True => "true",
+            Self::Final => "final",
+            Self::Approved => "approved",
+            Self::Logged => "logged",
+            Self::Alive => "alive",
+        }
+    }
+}
+
+/// The violations of a run, in words.
+#[derive(Debug, Default)]
+pub(crate) struct Violations(Vec<(Promise, String)>);
+
+impl Violations {
+    /// Adds one.
+    pub(crate) fn add(&mut self, promise: Promise, what: String) {
+        self.0.push((promise, what));
+    }
+
+    /// All of them.
+    pub(crate) fn all(&self) -> &[(Promise, String)] {
+        &self.0
+    }
+}
+
 /// What was found.
 #[derive(Debug, Default)]
 pub(crate) struct Report {
-    /// One sentence each.
-    pub(crate) violations: Vec<String>,
+    pub(crate) violations: Violations,
     /// Proposals that some answer named.
     pub(crate) proposals: usize,
     /// Answers to agents that were judged.
@@ -69,7 +129,8 @@ pub(crate) fn check(work: &Path, export: &Path) -> Result<Report> {
             applied.entry(marker).or_default().insert(id);
         }
         if text(line, "/method") == "DELETE" {
-            report.violations.push(format!("a deletion arrived that policy forbids: {line}"));
+            let what = format!("a deletion arrived that policy forbids: {line}");
+            report.violations.add(Promise::Approved, what);
         }
     }
     let log = Log::read(export, &mut report.violations)?;
@@ -87,22 +148,22 @@ pub(crate) fn check(work: &Path, export: &Path) -> Result<Report> {
 }
 
 /// Every id that was answered is found, closed, as it was answered, and not contradicted by the upstream.
-fn states(evidence: &Evidence, violations: &mut Vec<String>) {
+fn states(evidence: &Evidence, violations: &mut Violations) {
     let none = Calls::default();
     for (id, seen) in evidence.requests.ids() {
         let Some(last) = &seen.last else {
-            violations.push(format!("{id} was answered and nobody could read it at the end"));
+            violations.add(Promise::Kept, format!("{id} was answered and could not be read at the end"));
             continue;
         };
         let (status, state) = (number(last, "/status"), text(last, "/state"));
         if status != 200 {
             if seen.certain {
-                violations.push(format!("{id} was answered and is not found at the end: {last}"));
+                violations.add(Promise::Kept, format!("{id} was answered and is not found at the end: {last}"));
             }
             continue;
         }
         if agents::is_open(state) {
-            violations.push(format!("{id} stays `{state}` after restarts without load"));
+            violations.add(Promise::Closed, format!("{id} stays `{state}` after restarts without load"));
         }
         let calls = evidence.calls.get(id).unwrap_or(&none);
         let contradicts = match state {
@@ -112,15 +173,14 @@ fn states(evidence: &Evidence, violations: &mut Vec<String>) {
         };
         if contradicts {
             let cause = text(last, "/cause");
-            violations.push(format!(
-                "{id} ends as `{state}` (cause `{cause}`), and the upstream applied it {} times",
-                calls.applied
-            ));
+            let times = calls.applied;
+            let what = format!("{id} ends as `{state}` (cause `{cause}`), and the upstream applied it {times} times");
+            violations.add(Promise::True, what);
         }
         for earlier in seen.states.iter().filter(|s| !agents::is_open(s) && *s != state) {
             let settled_late = earlier == "unknown" && matches!(state, "succeeded" | "failed");
             if !settled_late {
-                violations.push(format!("{id} was answered as `{earlier}` and ends as `{state}`"));
+                violations.add(Promise::Final, format!("{id} was answered as `{earlier}` and ends as `{state}`"));
             }
         }
     }
