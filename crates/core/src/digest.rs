@@ -19,6 +19,8 @@ pub mod domain {
     pub const ACTION: &str = "countersign/action/v1";
     /// The whole set of policies.
     pub const POLICY_SET: &str = "countersign/policy-set/v1";
+    /// A whole gate directory.
+    pub const RULESET: &str = "countersign/ruleset/v1";
     /// One policy's text.
     pub const POLICY: &str = "countersign/policy/v1";
     /// One approval rule.
@@ -31,8 +33,10 @@ pub mod domain {
     pub const TOKEN: &str = "countersign/token/v1";
     /// The key that seals stored records: its first bytes are the key's id.
     pub const SEAL_KEY: &str = "countersign/seal-key/v1";
-    /// The body of an idempotent request.
-    pub const REQUEST: &str = "countersign/request/v1";
+    /// One stored part of a record.
+    pub const PART: &str = "countersign/part/v1";
+    /// What an idempotency key stands for: a parsed request and its identity chain.
+    pub const REQUEST: &str = "countersign/request/v2";
 }
 
 /// A SHA-256 value. Text form: `sha256:` and 64 lower-case hexadecimal digits.

@@ -5,6 +5,7 @@
 //! replay and in production. The crates above (`countersign-engine`, `countersign`) do the work.
 
 pub mod action;
+mod address;
 pub mod approval;
 pub mod audit;
 pub mod decision;

@@ -40,6 +40,28 @@ pub const CALL_TIMEOUT_MAX: Duration = Duration::from_mins(2);
 pub const PREVIEW_TIMEOUT: Duration = Duration::from_secs(10);
 /// A preview older than this is read again right before the write.
 pub const PREVIEW_AGE_MAX: Duration = Duration::from_secs(2);
+/// How long after its record a call may begin. A process that was paused for longer sends nothing.
+pub const GRANT_LIFE: Duration = Duration::from_secs(2);
+/// How often a request is read and decided again before it is answered with "try again".
+pub const DECIDE_TRIES: u32 = 3;
+/// How long an agent's request waits for the record of an outcome that is known already.
+pub const OUTCOME_WITHIN: Duration = Duration::from_secs(5);
+/// Calls under way to one system, so that one slow upstream does not use up the gate.
+pub const CALLS_PER_SYSTEM_MAX: usize = 1_024;
+/// How long a process on PostgreSQL counts as alive after it was last heard of.
+pub const PROCESS_LIFE: Duration = Duration::from_secs(10);
+/// How long one process keeps an approved proposal to itself while it prepares the call.
+pub const LEASE: Duration = Duration::from_secs(30);
+/// The longest pause between two tries to send what is ready while its record cannot be read.
+pub const RETRY_PAUSE_MAX: Duration = Duration::from_secs(30);
+/// How long the log may stand still before nothing is dispatched any more.
+pub const LOG_STILL_MAX: Duration = Duration::from_secs(30);
+/// Entries that may wait for the log before nothing is dispatched any more.
+pub const LOG_BACKLOG_MAX: u64 = 100_000;
+/// How long an idempotency key is kept after its proposal is settled.
+pub const IDEMPOTENCY_KEPT: Duration = Duration::from_hours(24);
+/// How long a commit whose answer was lost is asked for before the request is answered with `in_doubt`.
+pub const DOUBT_WITHIN: Duration = Duration::from_secs(8);
 /// The longest that `?wait=` holds a request open.
 pub const WAIT_MAX: Duration = Duration::from_mins(1);
 /// Proposals on one page of a list.

@@ -91,3 +91,13 @@ pub enum Outcome {
         response: Option<Response>,
     },
 }
+
+impl Outcome {
+    /// Whether it says what became of the call: anything but `unknown`.
+    pub const fn is_definite(&self) -> bool {
+        match self {
+            Self::Succeeded { .. } | Self::Failed { .. } => true,
+            Self::Unknown { .. } => false,
+        }
+    }
+}

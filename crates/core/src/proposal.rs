@@ -19,7 +19,7 @@ use crate::audit::Entry;
 use crate::decision::Decision;
 use crate::digest::{Digest, Hasher, domain};
 use crate::directory::Chain;
-use crate::id::ProposalId;
+use crate::id::{AttemptId, ProposalId};
 use crate::intent::Intent;
 use crate::json::CanonicalInput;
 use crate::preview::Preview;
@@ -76,6 +76,13 @@ impl Proposal {
         Hasher::new(domain::PAYLOAD).field(self.salt.as_bytes()).field(self.input.bytes()).finish()
     }
 
+    /// The log's commitment to what the agent wrote and attached; none when it did neither.
+    pub fn words(&self) -> Option<Digest> {
+        let said = self.reason.is_some() || !self.evidence.is_empty();
+        let bytes = || crate::json::canonical_of(&(&self.reason, &self.evidence));
+        said.then(|| Hasher::new(domain::PAYLOAD).field(self.salt.as_bytes()).field(&bytes()).finish())
+    }
+
     /// The intent digest of this proposal with these facts.
     pub fn intent(&self, facts: &Facts) -> Digest {
         Intent {
@@ -109,6 +116,17 @@ impl Binding {
     }
 }
 
+/// The digests of a record's parts as they are stored, so that a move can authenticate the whole record
+/// without writing its parts again. The store fills them in; a new record has none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StoredParts {
+    /// Of the proposal itself.
+    pub body: Option<Digest>,
+    /// Of what is bound.
+    pub binding: Option<Digest>,
+}
+
 /// A proposal with everything that has become of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Record {
@@ -124,6 +142,8 @@ pub struct Record {
     pub state: State,
     /// How often it has moved; guards every write.
     pub version: u32,
+    /// What the store knows of its parts.
+    pub parts: StoredParts,
 }
 
 impl Record {
@@ -136,6 +156,40 @@ impl Record {
     /// the gate is not, and must never run (T01).
     pub fn is_intact(&self) -> bool {
         self.proposal.intent(&self.binding.facts) == self.binding.intent
+    }
+
+    /// The one attempt, once it was dispatched.
+    pub fn attempt(&self) -> Option<AttemptId> {
+        match &self.state {
+            State::Dispatched { attempt, .. }
+            | State::Succeeded { attempt, .. }
+            | State::Failed { attempt, .. }
+            | State::Unknown { attempt, .. } => Some(*attempt),
+            State::Denied { .. }
+            | State::Pending { .. }
+            | State::Ready { .. }
+            | State::Rejected { .. }
+            | State::Expired { .. }
+            | State::Cancelled { .. }
+            | State::Superseded { .. }
+            | State::Refused { .. } => None,
+        }
+    }
+
+    /// Since when nothing can happen to it any more without a person; none while something can.
+    pub fn settled_at(&self) -> Option<Timestamp> {
+        match &self.state {
+            State::Denied { .. } => Some(self.proposal.created_at),
+            State::Succeeded { at, .. }
+            | State::Failed { at, .. }
+            | State::Unknown { at, .. }
+            | State::Rejected { at, .. }
+            | State::Expired { at, .. }
+            | State::Cancelled { at, .. }
+            | State::Superseded { at, .. }
+            | State::Refused { at, .. } => Some(*at),
+            State::Pending { .. } | State::Ready { .. } | State::Dispatched { .. } => None,
+        }
     }
 
     /// When the gate must act on it by itself: the deadline of an open proposal.

@@ -2,9 +2,14 @@
 
 use crate::action::Registry;
 use crate::approval::Rules;
+use crate::digest::{Digest, Hasher, domain};
 use crate::directory::Directory;
 use crate::policy::Policies;
 use crate::problem::{Problem, SourceFile};
+
+/// Version of what this binary makes of the same files. Raise it when equal files would be decided differently, so
+/// that the log shows the difference.
+const SEMANTICS_VERSION: u32 = 1;
 
 /// The files of a gate directory, read from disk or made by a test.
 #[derive(Debug, Clone, Default)]
@@ -32,9 +37,33 @@ pub struct Ruleset {
     pub rules: Rules,
     /// Policies.
     pub policies: Policies,
+    digest: Digest,
+}
+
+impl GateFiles {
+    /// Digest of every file's path and text, of the environments, and of what this binary makes of them.
+    fn digest(&self) -> Digest {
+        let alone = |hasher: Hasher, file: Option<&SourceFile>| files(hasher, file.into_iter());
+        let hasher = Hasher::new(domain::RULESET).field(&SEMANTICS_VERSION.to_be_bytes());
+        let hasher = alone(alone(hasher, self.directory.as_ref()), self.approvals.as_ref());
+        let hasher = files(files(hasher, self.actions.iter()), self.policies.iter());
+        hasher.list(self.environments.iter().map(String::as_bytes)).finish()
+    }
+}
+
+fn files<'a>(hasher: Hasher, files: impl ExactSizeIterator<Item = &'a SourceFile>) -> Hasher {
+    let count = u64::try_from(files.len()).unwrap_or(u64::MAX).to_be_bytes();
+    let counted = hasher.field(&count);
+    files.fold(counted, |hasher, file| hasher.field(file.path.as_bytes()).field(file.text.as_bytes()))
 }
 
 impl Ruleset {
+    /// Digest of everything that decides: equal digests mean equal files, read by equal rules. The log names it at
+    /// every start and reload, so that a changed approver shows as well as a changed policy.
+    pub const fn digest(&self) -> Digest {
+        self.digest
+    }
+
     /// Loads all files. Gives the set and what is careless in it, or every mistake that was found.
     pub fn load(files: &GateFiles) -> Result<(Self, Vec<Problem>), Vec<Problem>> {
         let mut errors = Vec::new();
@@ -68,11 +97,55 @@ impl Ruleset {
         match Policies::load(&files.policies, &registry, &directory, &rules, &files.environments) {
             Ok((policies, careless)) => {
                 warnings.extend(careless);
-                return Ok((Self { registry, directory, rules, policies }, warnings));
+                let digest = files.digest();
+                return Ok((Self { registry, directory, rules, policies, digest }, warnings));
             }
             Err(problems) => errors.extend(problems),
         }
         errors.extend(warnings);
         Err(errors)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ACTIONS: &str = include_str!("../testdata/actions/stripe.toml");
+    const DIRECTORY: &str = "[team.finance]\n[person.ann]\nname = \"Ann\"\nteams = [\"finance\"]\n";
+
+    fn file(path: &str, text: &str) -> SourceFile {
+        SourceFile { path: path.to_owned(), text: text.to_owned() }
+    }
+
+    fn digest(files: &GateFiles) -> Digest {
+        Ruleset::load(files).unwrap().0.digest()
+    }
+
+    #[test]
+    fn every_file_and_every_environment_changes_the_digest_of_the_rule_set() {
+        let base = GateFiles {
+            directory: Some(file("directory.toml", DIRECTORY)),
+            environments: vec!["support".to_owned(), "staging".to_owned()],
+            ..GateFiles::default()
+        };
+        let hired = format!("{DIRECTORY}[person.bo]\nname = \"Bo\"\nteams = [\"finance\"]\n");
+        let rule = "[lead]\nwho = [\"team:finance\"]\ndecide_in = \"1h\"\nuse_in = \"1h\"\n";
+        let others = [
+            GateFiles { directory: Some(file("directory.toml", &hired)), ..base.clone() },
+            GateFiles { approvals: Some(file("approvals.toml", rule)), ..base.clone() },
+            GateFiles { policies: vec![file("policies/a.cedar", "// nothing")], ..base.clone() },
+            GateFiles { policies: vec![file("policies/b.cedar", "// nothing")], ..base.clone() },
+            GateFiles { actions: vec![file("actions/a.toml", ACTIONS)], ..base.clone() },
+            GateFiles { environments: vec!["support".to_owned()], ..base.clone() },
+            GateFiles { environments: Vec::new(), ..base.clone() },
+        ];
+        let mut seen = vec![digest(&base)];
+        assert_eq!(digest(&base.clone()), seen[0], "equal files give equal digests");
+        for files in &others {
+            let digest = digest(files);
+            assert!(!seen.contains(&digest), "{files:?}");
+            seen.push(digest);
+        }
     }
 }

@@ -27,9 +27,10 @@ impl Timestamp {
         Self(self.0.saturating_add(i64::try_from(by.as_micros()).unwrap_or(i64::MAX)))
     }
 
-    /// How long after `earlier` this is; zero when it is not after.
-    pub fn since(self, earlier: Self) -> Duration {
-        Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    /// How old this is at `now`; `None` when it is in the future, because a clock stepped back or two clocks
+    /// differ. Whoever asks has to say what an unknown age means: it is not an age of zero.
+    pub fn age_at(self, now: Self) -> Option<Duration> {
+        u64::try_from(now.0.saturating_sub(self.0)).ok().map(Duration::from_micros)
     }
 
     /// RFC 3339 in UTC with microseconds, e.g. `2026-11-23T12:00:00.000000Z`.
@@ -78,7 +79,17 @@ mod tests {
     fn time_never_wraps() {
         let end = Timestamp::from_micros(i64::MAX);
         assert_eq!(end.plus(Duration::from_secs(1)), end);
-        assert_eq!(Timestamp::from_micros(0).since(end), Duration::ZERO);
+        let start = Timestamp::from_micros(i64::MIN);
+        assert_eq!(start.age_at(end), Some(Duration::from_micros(i64::MAX.unsigned_abs())));
+        assert_eq!(end.age_at(start), None);
+    }
+
+    #[test]
+    fn what_is_in_the_future_has_no_age_a6() {
+        let at = Timestamp::from_micros;
+        assert_eq!(at(5).age_at(at(7)), Some(Duration::from_micros(2)));
+        assert_eq!(at(5).age_at(at(5)), Some(Duration::ZERO));
+        assert_eq!(at(6).age_at(at(5)), None);
     }
 
     #[test]

@@ -182,8 +182,9 @@ fn guard(precondition: &Precondition) -> String {
         Precondition::Etag { etag } => {
             format!("Guarded by the upstream: it refuses unless the record is still version {etag}.")
         }
-        Precondition::Watched { values } => {
-            let names: Vec<&str> = values.keys().map(String::as_str).collect();
+        Precondition::Watched { values, gone } => {
+            let lost = gone.iter().map(|pointer| format!("{pointer} (no longer in the record)"));
+            let names: Vec<String> = values.keys().cloned().chain(lost).collect();
             format!("Read again right before the call; if {} differ, you are asked again.", names.join(", "))
         }
     }

@@ -1,14 +1,13 @@
 //! The shapes on the wire. Kept apart from the domain's own types, so that neither binds the other.
 
 use countersign_core::decision::{DenyCode, Verdict};
-use countersign_core::digest::{Digest, domain};
+use countersign_core::digest::Digest;
 use countersign_core::json::{self, JsonError};
 use countersign_core::limits;
-use countersign_core::proposal::{Evidence, Record, State};
+use countersign_core::proposal::{Clock, Evidence, Record, State};
 use countersign_core::refusal::Refusal;
 use countersign_core::text::visible;
 use countersign_engine::gate::{Gate, Proposal, Verdict as PersonVerdict};
-use countersign_engine::store::IdempotencyKey;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeOwned, DeserializeSeed, IntoDeserializer as _, MapAccess};
 use serde::{Deserialize, Serialize};
@@ -94,12 +93,7 @@ impl ProposeBody {
     }
 
     /// What the engine is asked, by the agent that was authenticated.
-    pub(crate) fn into_proposal(
-        self,
-        agent: String,
-        key: Option<String>,
-        bytes: &[u8],
-    ) -> Result<Proposal, Refusal> {
+    pub(crate) fn into_proposal(self, agent: String, key: Option<String>) -> Result<Proposal, Refusal> {
         let too_long = |pointer: &str, limit: usize| Refusal::MalformedRequest {
             pointer: pointer.to_owned(),
             detail: format!("longer than {limit} bytes"),
@@ -115,7 +109,6 @@ impl ProposeBody {
             let detail = format!("more than {} pieces", limits::EVIDENCE_ITEMS_MAX);
             return Err(Refusal::MalformedRequest { pointer: "/evidence".to_owned(), detail });
         }
-        let key = key.map(|key| IdempotencyKey { key, request: Digest::of(domain::REQUEST, bytes) });
         Ok(Proposal {
             agent,
             on_behalf_of: self.on_behalf_of,
@@ -230,22 +223,29 @@ pub(crate) fn message(record: &Record) -> String {
                 missing.join(", ")
             )
         }
-        State::Ready { .. } => format!("NOT DONE YET. Approved and about to be sent; ask for {id}."),
+        State::Ready { use_by } => format!(
+            "NOT DONE YET. Approved; it is sent as soon as it can be, until {}. Ask for {id}.",
+            use_by.to_rfc3339()
+        ),
         State::Dispatched { .. } => {
-            format!("Sent; the result is not known yet. Do not repeat it; ask for {id}.")
+            format!("Being sent; the result is not recorded yet. Do not repeat it; ask for {id}.")
         }
         State::Succeeded { .. } => "Done.".to_owned(),
         State::Failed { cause, .. } => format!("NOT DONE: {}.", cause.to_text()),
         State::Unknown { cause, .. } => {
             format!(
-                "It is not known whether this was done: {}. Do not repeat it; people have been told.",
+                "It is not known whether this was done: {}. Do not repeat it; ask for {id}, which changes when a \
+                 late answer says more, or let a person look at the upstream.",
                 cause.to_text()
             )
         }
         State::Denied { .. } => denied(record),
         State::Rejected { by, reason, .. } if reason.is_empty() => format!("NOT DONE. {by} rejected it."),
         State::Rejected { by, reason, .. } => format!("NOT DONE. {by} rejected it: {reason}"),
-        State::Expired { .. } => "NOT DONE. Nobody decided in time.".to_owned(),
+        State::Expired { clock: Clock::DecideBy, .. } => "NOT DONE. Nobody decided in time.".to_owned(),
+        State::Expired { clock: Clock::UseBy, .. } => {
+            "NOT DONE. It was approved, and could not be sent in time.".to_owned()
+        }
         State::Cancelled { .. } => "NOT DONE. It was cancelled.".to_owned(),
         State::Superseded { by, .. } => format!("NOT DONE. {by} took its place."),
         State::Refused { detail, .. } => format!("NOT DONE. {detail}."),

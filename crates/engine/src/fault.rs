@@ -10,12 +10,24 @@ use countersign_core::refusal::Refusal;
 pub struct Fault {
     doing: &'static str,
     source: Option<Box<dyn Error + Send + Sync>>,
+    in_doubt: bool,
 }
 
 impl Fault {
-    /// A fault with its cause. `doing` fits "failed to {doing}".
+    /// A fault with its cause: nothing was recorded. `doing` fits "failed to {doing}".
     pub fn new(doing: &'static str, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self { doing, source: Some(source.into()) }
+        Self { doing, source: Some(source.into()), in_doubt: false }
+    }
+
+    /// The same, but a commit did not come back: nobody knows whether something was recorded.
+    #[must_use]
+    pub fn in_doubt(self) -> Self {
+        Self { in_doubt: true, ..self }
+    }
+
+    /// Whether something may have been recorded.
+    pub const fn is_in_doubt(&self) -> bool {
+        self.in_doubt
     }
 }
 
@@ -37,7 +49,8 @@ pub enum Stop {
     /// The gate's own "no".
     #[error(transparent)]
     Refused(#[from] Refusal),
-    /// Something broke; nothing was done.
+    /// Something broke before anything was recorded, or it says that it is in doubt. What breaks after a
+    /// dispatch was recorded is never told by this: the answer is then the proposal.
     #[error(transparent)]
     Fault(#[from] Fault),
 }

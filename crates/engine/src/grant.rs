@@ -4,21 +4,31 @@
 //! the exact call, so a connector has nothing else to send. A [`Look`] is for preview reads: safe methods,
 //! read credentials, nothing more (T31).
 
+use std::time::Duration;
+
 use countersign_core::action::{Call, ReadCall};
 use countersign_core::id::{AttemptId, ProposalId};
+use countersign_core::limits::GRANT_LIFE;
 
-/// Permission to make one call, once. Made by the store from a recorded dispatch.
+/// Permission to make one call, once, soon. Made by the store from a recorded dispatch.
 #[derive(Debug)]
 pub struct Grant {
     proposal: ProposalId,
     attempt: AttemptId,
     call: Call,
+    /// When the dispatch was handed to the database, by the monotonic clock of this process.
+    recorded_at: Duration,
 }
 
 impl Grant {
     /// INVARIANT I3: only `store` calls this, and only after the commit of a dispatch (tidy test).
-    pub(crate) fn of_recorded_dispatch(proposal: ProposalId, attempt: AttemptId, call: Call) -> Self {
-        Self { proposal, attempt, call }
+    pub(crate) fn of_recorded_dispatch(
+        proposal: ProposalId,
+        attempt: AttemptId,
+        call: Call,
+        recorded_at: Duration,
+    ) -> Self {
+        Self { proposal, attempt, call, recorded_at }
     }
 
     /// The proposal.
@@ -34,6 +44,12 @@ impl Grant {
     /// The exact call.
     pub fn call(&self) -> &Call {
         &self.call
+    }
+
+    /// Whether the call may still begin. A process that was stopped in between must not send what others may
+    /// have given up (`ticks` is the same monotonic clock).
+    pub fn is_good_at(&self, ticks: Duration) -> bool {
+        ticks.checked_sub(self.recorded_at).is_some_and(|age| age <= GRANT_LIFE)
     }
 }
 

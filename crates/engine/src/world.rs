@@ -18,7 +18,7 @@ enum Source {
 
 struct Manual {
     now: Timestamp,
-    start: Timestamp,
+    ticks: Duration,
     seed: u64,
 }
 
@@ -31,7 +31,7 @@ impl World {
 
     /// A clock that only moves when told, and randomness from a seed: the same seed gives the same ids.
     pub fn manual(seed: u64, now: Timestamp) -> Self {
-        Self(Arc::new(Source::Manual(Mutex::new(Manual { now, start: now, seed }))))
+        Self(Arc::new(Source::Manual(Mutex::new(Manual { now, ticks: Duration::ZERO, seed }))))
     }
 
     /// Now, as it is recorded.
@@ -51,10 +51,7 @@ impl World {
     pub fn ticks(&self) -> Duration {
         match &*self.0 {
             Source::System { start } => start.elapsed(),
-            Source::Manual(manual) => {
-                let manual = manual.lock().unwrap_or_else(PoisonError::into_inner);
-                manual.now.since(manual.start)
-            }
+            Source::Manual(manual) => manual.lock().unwrap_or_else(PoisonError::into_inner).ticks,
         }
     }
 
@@ -63,6 +60,15 @@ impl World {
         if let Source::Manual(manual) = &*self.0 {
             let mut manual = manual.lock().unwrap_or_else(PoisonError::into_inner);
             manual.now = manual.now.plus(by);
+            manual.ticks = manual.ticks.saturating_add(by);
+        }
+    }
+
+    /// Sets a manual clock, also to a time that has passed, as an operator or NTP sets a real one. Ticks do not
+    /// notice.
+    pub fn set(&self, now: Timestamp) {
+        if let Source::Manual(manual) = &*self.0 {
+            manual.lock().unwrap_or_else(PoisonError::into_inner).now = now;
         }
     }
 

@@ -81,8 +81,26 @@ impl Action {
 
     /// Everything that is bound by the intent digest, computed from the input and the record.
     ///
-    /// `before` must be there if [`Action::read_call`] gave a call; it is ignored if not.
+    /// `before` must be there if [`Action::read_call`] gave a call; it is ignored if not. A record without a
+    /// watched field is refused, unless the field is optional: the manifest was not written for such a record.
     pub fn facts(
+        &self,
+        input: &CanonicalInput,
+        before: Option<&Before>,
+        proposal_id: &str,
+    ) -> Result<Facts, RenderError> {
+        let facts = self.facts_again(input, before, proposal_id)?;
+        let Some(gone) = facts.precondition.gone() else { return Ok(facts) };
+        let detail = format!(
+            "the record has no {gone}, which the manifest watches; what a record may lack, the manifest lists \
+             in `optional`"
+        );
+        Err(RenderError::new("preview.watch", detail))
+    }
+
+    /// The same for a proposal whose record had every watched field: one that is missing now is a change of the
+    /// record, and stands in the precondition as gone.
+    pub fn facts_again(
         &self,
         input: &CanonicalInput,
         before: Option<&Before>,

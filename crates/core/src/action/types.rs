@@ -191,9 +191,26 @@ pub enum Precondition {
     },
     /// Values that people saw, by JSON pointer into the record; read again right before the write.
     Watched {
-        /// Pointer to value; an absent value is `null`.
+        /// Pointer to value; one that the manifest calls optional is `null` when it is absent.
         values: BTreeMap<String, Value>,
+        /// Pointers that are absent though the manifest does not call them optional. No proposal opens with
+        /// one; a record may lose its field later, which is a change like any other.
+        #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+        gone: BTreeSet<String>,
     },
+}
+
+impl Precondition {
+    /// What the record lacks though it is watched, for people: "`/a`, `/b`".
+    pub fn gone(&self) -> Option<String> {
+        match self {
+            Self::Watched { gone, .. } if !gone.is_empty() => {
+                let names: Vec<String> = gone.iter().map(|pointer| format!("`{pointer}`")).collect();
+                Some(names.join(", "))
+            }
+            Self::None | Self::Etag { .. } | Self::Watched { .. } => None,
+        }
+    }
 }
 
 /// What the manifest says about going back.

@@ -94,6 +94,30 @@ pub(super) fn context_path(expr: &Value) -> Option<Vec<&str>> {
     }
 }
 
+/// A `like` whose pattern says how `context.…` ends.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct LikeSuffix<'a> {
+    /// Path below `context`.
+    pub(super) path: Vec<&'a str>,
+    /// All text of the pattern.
+    pub(super) literal: String,
+    /// What stands after its last wildcard.
+    pub(super) suffix: String,
+}
+
+/// Reads `context.a.b like "…*end"`; `None` for anything else.
+pub(super) fn like_suffix(expr: &Value) -> Option<LikeSuffix<'_>> {
+    let like = expr.get("like")?;
+    let path = context_path(like.get("left")?)?;
+    let pattern = like.get("pattern")?.as_array()?;
+    let text = |parts: &[Value]| -> String {
+        parts.iter().filter_map(|part| part.get("Literal").and_then(Value::as_str)).collect()
+    };
+    let wildcard = pattern.iter().rposition(|part| part.as_str() == Some("Wildcard"))?;
+    let suffix = text(pattern.get(wildcard..)?);
+    (!suffix.is_empty()).then(|| LikeSuffix { path, literal: text(pattern), suffix })
+}
+
 /// The bodies of all conditions, each with whether it is an `unless`.
 pub(super) fn conditions(est: &Value) -> Vec<(bool, &Value)> {
     let clauses = est.get("conditions").and_then(Value::as_array);

@@ -1,14 +1,15 @@
-//! What Cedar accepts and people get wrong: misspelt names, guards that an agent can step around, and
-//! arithmetic that can overflow.
+//! What Cedar accepts and people get wrong: misspelt names, guards and ends of addresses that an agent can
+//! step around, and arithmetic that can overflow.
 
 use std::collections::BTreeSet;
 
 use cedar_policy::EntityUid;
 use serde_json::Value;
 
-use super::est::{self, Node, context_path};
+use super::est::{self, LikeSuffix, Node, context_path};
 use super::load::Written;
 use super::shape::{ActionShape, Fields, Kind, fields_along};
+use crate::address::SuffixRule;
 use crate::directory::Directory;
 use crate::problem::Problem;
 
@@ -66,6 +67,7 @@ pub(super) fn lint(policy: &Written, inputs: &[&Fields], known: &Known<'_>) -> V
         seen.walk(body, if unless { Sense::Negative } else { Sense::Positive });
     }
     problems.extend(seen.compared.iter().filter_map(|(path, text)| unlisted(policy, inputs, path, text)));
+    problems.extend(seen.suffixes.iter().filter_map(|like| open_suffix(policy, inputs, like)));
     if let Some(operator) = seen.arithmetic {
         let message = "arithmetic can overflow, and a policy that fails denies everything it applies to";
         problems.push(policy.place.warning(
@@ -114,6 +116,23 @@ fn unlisted(policy: &Written, inputs: &[&Fields], path: &[&str], text: &str) -> 
     Some(policy.place.error(&format!("\"{text}\""), message, remedy))
 }
 
+/// `context.input.to like "*@corp.com"`, where a text that is no address, or a longer domain, ends so too.
+fn open_suffix(policy: &Written, inputs: &[&Fields], like: &LikeSuffix<'_>) -> Option<Problem> {
+    let below = like.path.strip_prefix(&["input"])?;
+    let fields = inputs.iter().filter_map(|i| fields_along(i, below).pop());
+    let (message, remedy) = fields.filter(|field| field.kind == Kind::Text(None)).find_map(|field| {
+        let rule = SuffixRule {
+            path: format!("context.{}", like.path.join(".")),
+            name: (*below.last()?).to_owned(),
+            is_email: field.is_email,
+            literal: like.literal.clone(),
+            suffix: like.suffix.clone(),
+        };
+        rule.fault()
+    })?;
+    Some(policy.place.warning(&format!("{}\"", like.suffix), message, remedy))
+}
+
 /// `context.input has x && context.input.x > 1` in a forbid: left out by the agent, it never matches.
 fn escapable(policy: &Written, inputs: &[&Fields], seen: &Seen<'_>, path: &[&str]) -> Option<Problem> {
     let (first, below) = path.split_first()?;
@@ -155,6 +174,8 @@ impl Sense {
 struct Seen<'a> {
     /// Paths below `context` compared with a text.
     compared: Vec<(Vec<&'a str>, &'a str)>,
+    /// What the policy asks of how a text ends.
+    suffixes: BTreeSet<LikeSuffix<'a>>,
     /// Paths whose presence the policy asks for.
     guards: BTreeSet<Vec<&'a str>>,
     /// Paths whose absence the policy asks for.
@@ -190,7 +211,10 @@ impl<'a> Seen<'a> {
                 self.walk(otherwise, sense);
                 return;
             }
-            Node::Op { name, operands } => self.operator(name, operands, sense),
+            Node::Op { name, operands } => {
+                self.suffixes.extend(est::like_suffix(expr));
+                self.operator(name, operands, sense);
+            }
             Node::Var(_) | Node::Literal(_) => {}
         }
         let below = match &node {

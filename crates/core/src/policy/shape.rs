@@ -99,6 +99,8 @@ pub(super) struct Field {
     pub(super) required: bool,
     /// What an absent property stands for.
     pub(super) default: Option<Value>,
+    /// A string with `format: email`.
+    pub(super) is_email: bool,
 }
 
 impl Field {
@@ -178,7 +180,8 @@ impl Reader<'_> {
                 let default =
                     property.get("default").filter(|d| value::to_cedar(&kind, d).is_some()).cloned();
                 let required = required.contains(name.as_str());
-                fields.insert(name.clone(), Field { kind, required, default });
+                let is_email = property.get("format").and_then(Value::as_str) == Some("email");
+                fields.insert(name.clone(), Field { kind, required, default, is_email });
             }
         }
         Some(Kind::Record(fields))

@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::{Binding, Clock, Event, EventName, Proposal, Record, RefusedCode, State, StateName, Step};
+use super::{
+    Binding, Clock, Event, EventName, Proposal, Record, RefusedCode, State, StateName, Step, StoredParts,
+};
 use crate::approval::{Approval, Standing};
 use crate::audit::{Actor, Entry, EventCode};
 use crate::decision::{Decision, Verdict};
@@ -28,7 +30,8 @@ pub fn open(
     let entry =
         Entry::new(proposal.created_at, event, agent(&proposal), opened(&proposal, &binding, &decision))
             .about(proposal.id, 1);
-    let record = Record { proposal, binding, decision, approvals: Vec::new(), state, version: 1 };
+    let (approvals, parts) = (Vec::new(), StoredParts::default());
+    let record = Record { proposal, binding, decision, approvals, state, version: 1, parts };
     Step { record, from_version: 0, from: None, entries: vec![entry] }
 }
 
@@ -84,11 +87,19 @@ pub fn apply(record: &Record, event: &Event, now: Timestamp) -> Result<Step, Ref
             dispatch(record, event, now)
         }
         (State::Dispatched { attempt: current, .. }, Event::Finish { attempt, outcome }) => {
-            if current == attempt { Ok(finish(record, outcome, now)) } else { denied() }
+            if current == attempt { Ok(finish(record, *attempt, outcome, now)) } else { denied() }
         }
-        (State::Dispatched { .. }, Event::OwnerGone) => {
+        // A result that comes after its attempt was given up settles it, if it says something.
+        (State::Unknown { attempt: current, .. }, Event::Finish { attempt, outcome }) => {
+            if current == attempt && outcome.is_definite() {
+                Ok(finish(record, *attempt, outcome, now))
+            } else {
+                denied()
+            }
+        }
+        (State::Dispatched { attempt, .. }, Event::OwnerGone) => {
             let outcome = Outcome::Unknown { cause: crate::outcome::Cause::OwnerGone, response: None };
-            Ok(finish(record, &outcome, now))
+            Ok(finish(record, *attempt, &outcome, now))
         }
         (State::Pending { .. }, Event::Dispatch { .. } | Event::Finish { .. } | Event::OwnerGone)
         | (
@@ -107,10 +118,21 @@ pub fn apply(record: &Record, event: &Event, now: Timestamp) -> Result<Step, Ref
             | Event::Dispatch { .. },
         )
         | (
+            State::Unknown { .. },
+            Event::Approve { .. }
+            | Event::Reject { .. }
+            | Event::Cancel { .. }
+            | Event::Expire
+            | Event::Supersede { .. }
+            | Event::Revise { .. }
+            | Event::Refuse { .. }
+            | Event::Dispatch { .. }
+            | Event::OwnerGone,
+        )
+        | (
             State::Denied { .. }
             | State::Succeeded { .. }
             | State::Failed { .. }
-            | State::Unknown { .. }
             | State::Rejected { .. }
             | State::Expired { .. }
             | State::Cancelled { .. }
@@ -224,24 +246,7 @@ fn dispatch(record: &Record, event: &Event, now: Timestamp) -> Result<Step, Refu
     Ok(step(record, state, EventCode::Dispatched, Actor::Gate, data, now))
 }
 
-fn finish(record: &Record, outcome: &Outcome, now: Timestamp) -> Step {
-    let attempt = match &record.state {
-        State::Dispatched { attempt, .. } => *attempt,
-        // Only called from `Dispatched`; any other state keeps its own.
-        State::Denied { .. }
-        | State::Pending { .. }
-        | State::Ready { .. }
-        | State::Succeeded { .. }
-        | State::Failed { .. }
-        | State::Unknown { .. }
-        | State::Rejected { .. }
-        | State::Expired { .. }
-        | State::Cancelled { .. }
-        | State::Superseded { .. }
-        | State::Refused { .. } => {
-            return step(record, record.state.clone(), EventCode::LateResult, Actor::Gate, json!({}), now);
-        }
-    };
+fn finish(record: &Record, attempt: AttemptId, outcome: &Outcome, now: Timestamp) -> Step {
     let (state, code, cause) = match outcome.clone() {
         Outcome::Succeeded { response } => {
             (State::Succeeded { attempt, at: now, response }, EventCode::Succeeded, None)
@@ -311,17 +316,9 @@ pub(super) fn opened(proposal: &Proposal, binding: &Binding, decision: &Decision
         "decision": decision,
         "preview": preview_of(binding),
         "run": proposal.run,
-        "words": words(proposal),
+        "words": proposal.words(),
         "undo": proposal.undo,
     })
-}
-
-/// The commitment to what the agent wrote and attached; none when it did neither.
-fn words(proposal: &Proposal) -> Option<crate::digest::Digest> {
-    use crate::digest::{Hasher, domain};
-    let said = proposal.reason.is_some() || !proposal.evidence.is_empty();
-    let bytes = || crate::json::canonical_of(&(&proposal.reason, &proposal.evidence));
-    said.then(|| Hasher::new(domain::PAYLOAD).field(proposal.salt.as_bytes()).field(&bytes()).finish())
 }
 
 #[expect(

@@ -85,7 +85,7 @@ pub enum State {
         /// What the upstream answered, if it did.
         response: Option<Response>,
     },
-    /// Nobody knows. Never sent again by itself.
+    /// Nobody knows. Never sent again by itself; a late answer to this attempt settles it.
     Unknown {
         /// Which attempt.
         attempt: AttemptId,

@@ -8,6 +8,7 @@ mod log;
 mod output;
 mod people;
 mod reference;
+mod repair;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -85,6 +86,8 @@ enum Command {
     Log(log::Log),
     /// Make an API key for an agent.
     Key(admin::Key),
+    /// List what is quarantined, or look at one proposal again after its stored row was put right.
+    Repair(repair::Repair),
     /// Sign people in.
     #[command(subcommand)]
     Person(admin::Person),
@@ -140,6 +143,7 @@ async fn dispatch(command: Command, output: &mut Output) -> anyhow::Result<u8> {
         Command::Cancel(args) => people::cancel(&args, output).await,
         Command::Log(args) => log::run(&args, output).await,
         Command::Key(args) => admin::key(&args, output),
+        Command::Repair(args) => repair::run(&args, output).await,
         Command::Person(args) => admin::person(&args, output).await,
         Command::Reference { document } => {
             output.raw(&reference::text(document)?);

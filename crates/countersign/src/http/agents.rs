@@ -49,7 +49,7 @@ async fn propose_inner(
     let bytes = read_limited(&headers, body).await?;
     let body: ProposeBody = wire::read_body(&bytes)?;
     let dry_run = body.dry_run();
-    let proposal = body.into_proposal(agent.clone(), key, &bytes)?;
+    let proposal = body.into_proposal(agent.clone(), key)?;
     if dry_run {
         let previewed = app.gate.preview(proposal).await?;
         let mut shown = wire::for_agent(&previewed.record);

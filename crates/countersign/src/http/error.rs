@@ -139,12 +139,10 @@ pub(super) const fn ended(state: StateName) -> Option<(u16, &'static str)> {
         StateName::Expired => Some((409, "Nobody decided, or nobody used the approval, in time.")),
         StateName::Cancelled => Some((409, "It was withdrawn.")),
         StateName::Superseded => Some((409, "An edited proposal took its place.")),
-        StateName::Failed => Some((502, "It certainly had no effect, or the upstream says that it failed.")),
-        StateName::Succeeded
-        | StateName::Pending
-        | StateName::Ready
-        | StateName::Dispatched
-        | StateName::Unknown => None,
+        // Never a 5xx once something was recorded: clients and proxies repeat those by themselves.
+        StateName::Failed => Some((424, "It certainly had no effect, or the upstream says that it failed.")),
+        StateName::Unknown => Some((424, "It was sent, and nobody knows what became of it.")),
+        StateName::Succeeded | StateName::Pending | StateName::Ready | StateName::Dispatched => None,
     }
 }
 
@@ -155,9 +153,13 @@ pub(crate) fn problem(app: &App, stop: &Stop) -> Problem {
         Stop::Fault(fault) => {
             let incident: IncidentId = app.gate.world().id();
             tracing::error!(%incident, error = %chain_text(fault), "a request failed inside the gate");
-            let detail = format!(
-                "something broke inside the gate; nothing was sent; the operator's log has {incident}"
-            );
+            let so_far = if fault.is_in_doubt() {
+                "it is not known whether anything was recorded"
+            } else {
+                "nothing was recorded"
+            };
+            let detail =
+                format!("something broke inside the gate; {so_far}; the operator's log has {incident}");
             Problem::plain(500, "internal", &detail).with("incident", json!(incident))
         }
     }

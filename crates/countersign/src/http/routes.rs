@@ -1,10 +1,13 @@
 //! The one route table.
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::StatusCode;
 use axum::middleware::{from_fn, from_fn_with_state};
+use axum::response::Response;
 use axum::routing::{MethodRouter, get, post};
 use countersign_core::limits;
+use serde_json::json;
 
 use super::{App, Hosts, agents, error, guard, people};
 
@@ -40,7 +43,7 @@ impl Route {
     /// Whether it is on the listener of this audience. People sign in on theirs.
     pub(crate) fn is_on(&self, listener: Audience) -> bool {
         match self.audience {
-            Audience::Anyone => self.id == "livez" || listener == Audience::Person,
+            Audience::Anyone => matches!(self.id, "livez" | "readyz") || listener == Audience::Person,
             Audience::Agent | Audience::Person => self.audience == listener,
         }
     }
@@ -59,6 +62,13 @@ const fn route(
 /// Every route of the JSON API.
 pub(crate) const ROUTES: &[Route] = &[
     route("livez", ("get", "/livez"), Audience::Anyone, "Whether the process answers.", || get(livez)),
+    route(
+        "readyz",
+        ("get", "/readyz"),
+        Audience::Anyone,
+        "Whether the gate lets anything through, and if not, why.",
+        || get(readyz),
+    ),
     route(
         "propose",
         ("post", "/v1/proposals"),
@@ -199,4 +209,10 @@ pub(super) fn build(app: &App, audience: Audience, pages: Router<App>, hosts: Ho
 
 async fn livez() -> &'static str {
     "ok\n"
+}
+
+async fn readyz(State(app): State<App>) -> Response {
+    let problems = app.gate.problems();
+    let status = if problems.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    agents::json_response(status, &json!({ "ready": problems.is_empty(), "problems": problems }))
 }

@@ -33,4 +33,6 @@ mod postgres;
 mod reload;
 mod secrets;
 mod tidy;
+mod truth;
 mod upstream;
+mod watch;

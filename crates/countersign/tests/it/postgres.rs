@@ -90,3 +90,41 @@ async fn every_text_that_json_can_hold_can_be_kept_on_postgresql() {
     }
     gate.stop_and_verify();
 }
+
+/// A database of its own that can be taken away and given back.
+pub(crate) struct Database {
+    pub(crate) url: String,
+}
+
+impl Database {
+    /// None when there is no PostgreSQL and none is required.
+    pub(crate) fn new() -> Option<Self> {
+        server::fresh_url().map(|url| Self { url })
+    }
+
+    fn name(&self) -> &str {
+        self.url.split('?').next().unwrap().rsplit('/').next().unwrap()
+    }
+
+    /// Runs SQL on the server's own database.
+    fn admin(&self, sql: &str) {
+        let admin = self.url.replacen(&format!("/{}", self.name()), "/postgres", 1);
+        let psql = server::programs().unwrap().join("psql");
+        let output = std::process::Command::new(psql).args([&admin, "-qAtc", sql]).output().unwrap();
+        crate::support::gate::assert_done(&output);
+    }
+
+    /// Ends every connection and lets nobody in.
+    pub(crate) fn close(&self) {
+        self.admin(&format!("ALTER DATABASE {} ALLOW_CONNECTIONS false", self.name()));
+        self.admin(&format!(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{}'",
+            self.name()
+        ));
+    }
+
+    /// Lets everybody in again.
+    pub(crate) fn open(&self) {
+        self.admin(&format!("ALTER DATABASE {} ALLOW_CONNECTIONS true", self.name()));
+    }
+}

@@ -16,11 +16,12 @@ CREATE TABLE proposal (
     intent       TEXT COLLATE "C" NOT NULL,
     join_key     TEXT COLLATE "C",
     attempt      TEXT COLLATE "C",
-    idem_key     TEXT COLLATE "C",
-    idem_request TEXT COLLATE "C",
+    lease_owner  TEXT COLLATE "C",
+    lease_until  BIGINT,
     moving       TEXT COLLATE "C" NOT NULL,
     body         TEXT COLLATE "C" NOT NULL,
-    binding      TEXT COLLATE "C" NOT NULL
+    binding      TEXT COLLATE "C" NOT NULL,
+    mac          BYTEA   NOT NULL
 );
 
 CREATE UNIQUE INDEX proposal_id ON proposal (id);
@@ -28,11 +29,51 @@ CREATE INDEX proposal_by_state ON proposal (state, seq);
 CREATE INDEX proposal_by_agent ON proposal (agent, state, seq);
 CREATE INDEX proposal_by_person ON proposal (person, state, seq) WHERE person IS NOT NULL;
 CREATE INDEX proposal_by_due ON proposal (due, seq) WHERE due IS NOT NULL;
--- The intent while another proposal for the same effect by the same agent joins this one (T29).
+-- The intent while an equal request by the same agent gets this one: it waits, runs, or nobody knows (T29, T95).
 CREATE UNIQUE INDEX proposal_join ON proposal (agent, join_key) WHERE join_key IS NOT NULL;
-CREATE UNIQUE INDEX proposal_idem ON proposal (agent, idem_key) WHERE idem_key IS NOT NULL;
 -- An attempt belongs to one proposal, and a proposal never gets a second one (I4).
 CREATE UNIQUE INDEX proposal_attempt ON proposal (attempt) WHERE attempt IS NOT NULL;
+
+-- Idempotency keys, also of requests that joined another proposal. `request` is the digest of the request and
+-- its identity chain. A key goes a day after its proposal is settled; `look_at` is when to look whether it is.
+CREATE TABLE idempotency (
+    agent        TEXT COLLATE "C" NOT NULL,
+    key          TEXT COLLATE "C" NOT NULL,
+    request      TEXT COLLATE "C" NOT NULL,
+    proposal     TEXT COLLATE "C" NOT NULL,
+    look_at      BIGINT  NOT NULL,
+    PRIMARY KEY (agent, key)
+);
+
+CREATE INDEX idempotency_by_look ON idempotency (look_at);
+
+-- Proposals whose stored row is not what the gate wrote. Nothing moves them until an operator has looked.
+CREATE TABLE quarantine (
+    proposal     TEXT COLLATE "C" NOT NULL PRIMARY KEY,
+    at           BIGINT  NOT NULL,
+    why          TEXT COLLATE "C" NOT NULL
+);
+
+-- The rules in force: the digest that a dispatch must have been decided under. One row.
+CREATE TABLE active_rules (
+    id           BIGINT  NOT NULL PRIMARY KEY CHECK (id = 1),
+    digest       TEXT COLLATE "C" NOT NULL,
+    epoch        BIGINT  NOT NULL,
+    mac          BYTEA   NOT NULL
+);
+
+-- One row to lock, where the database has no advisory locks that work.
+CREATE TABLE gate_lock (
+    id           BIGINT  NOT NULL PRIMARY KEY CHECK (id = 1)
+);
+
+INSERT INTO gate_lock (id) VALUES (1);
+
+-- Gate processes. A dispatch whose owner is not here, or has lapsed, has lost its process.
+CREATE TABLE process (
+    owner        TEXT COLLATE "C" NOT NULL PRIMARY KEY,
+    alive_until  BIGINT  NOT NULL
+);
 
 -- The entries, in the order in which they were written. `version` is set when the entry moved its proposal.
 CREATE TABLE log_entry (

@@ -13,11 +13,12 @@ CREATE TABLE proposal (
     intent       TEXT    NOT NULL,
     join_key     TEXT,
     attempt      TEXT,
-    idem_key     TEXT,
-    idem_request TEXT,
+    lease_owner  TEXT,
+    lease_until  INTEGER,
     moving       TEXT    NOT NULL,
     body         TEXT    NOT NULL,
-    binding      TEXT    NOT NULL
+    binding      TEXT    NOT NULL,
+    mac          BLOB    NOT NULL
 ) STRICT;
 
 CREATE UNIQUE INDEX proposal_id ON proposal (id);
@@ -25,11 +26,51 @@ CREATE INDEX proposal_by_state ON proposal (state, seq);
 CREATE INDEX proposal_by_agent ON proposal (agent, state, seq);
 CREATE INDEX proposal_by_person ON proposal (person, state, seq) WHERE person IS NOT NULL;
 CREATE INDEX proposal_by_due ON proposal (due, seq) WHERE due IS NOT NULL;
--- The intent while another proposal for the same effect by the same agent joins this one (T29).
+-- The intent while an equal request by the same agent gets this one: it waits, runs, or nobody knows (T29, T95).
 CREATE UNIQUE INDEX proposal_join ON proposal (agent, join_key) WHERE join_key IS NOT NULL;
-CREATE UNIQUE INDEX proposal_idem ON proposal (agent, idem_key) WHERE idem_key IS NOT NULL;
 -- An attempt belongs to one proposal, and a proposal never gets a second one (I4).
 CREATE UNIQUE INDEX proposal_attempt ON proposal (attempt) WHERE attempt IS NOT NULL;
+
+-- Idempotency keys, also of requests that joined another proposal. `request` is the digest of the request and
+-- its identity chain. A key goes a day after its proposal is settled; `look_at` is when to look whether it is.
+CREATE TABLE idempotency (
+    agent        TEXT NOT NULL,
+    key          TEXT NOT NULL,
+    request      TEXT NOT NULL,
+    proposal     TEXT NOT NULL,
+    look_at      INTEGER NOT NULL,
+    PRIMARY KEY (agent, key)
+) STRICT;
+
+CREATE INDEX idempotency_by_look ON idempotency (look_at);
+
+-- Proposals whose stored row is not what the gate wrote. Nothing moves them until an operator has looked.
+CREATE TABLE quarantine (
+    proposal     TEXT NOT NULL PRIMARY KEY,
+    at           INTEGER NOT NULL,
+    why          TEXT NOT NULL
+) STRICT;
+
+-- The rules in force: the digest that a dispatch must have been decided under. One row.
+CREATE TABLE active_rules (
+    id           INTEGER NOT NULL PRIMARY KEY CHECK (id = 1),
+    digest       TEXT NOT NULL,
+    epoch        INTEGER NOT NULL,
+    mac          BLOB    NOT NULL
+) STRICT;
+
+-- One row to lock, where the database has no advisory locks that work.
+CREATE TABLE gate_lock (
+    id           INTEGER NOT NULL PRIMARY KEY CHECK (id = 1)
+) STRICT;
+
+INSERT INTO gate_lock (id) VALUES (1);
+
+-- Gate processes. A dispatch whose owner is not here, or has lapsed, has lost its process.
+CREATE TABLE process (
+    owner        TEXT NOT NULL PRIMARY KEY,
+    alive_until  INTEGER NOT NULL
+) STRICT;
 
 -- The entries, in the order in which they were written. `version` is set when the entry moved its proposal.
 CREATE TABLE log_entry (

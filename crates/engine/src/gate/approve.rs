@@ -12,6 +12,7 @@ use tracing::instrument;
 use super::decide::{deadlines, progress};
 use super::{Gate, Viewer};
 use crate::fault::Stop;
+use crate::store::Placed;
 
 /// What a person sends: the digests that were on the screen, and what they wrote.
 #[derive(Debug, Clone)]
@@ -31,7 +32,7 @@ pub struct Verdict {
 }
 
 impl Gate {
-    /// Approves what was shown. When that was the last approval needed, the call starts at once.
+    /// Approves what was shown. When that was the last approval needed, the driver sends it at once.
     #[instrument(name = "gate.approve", skip_all, fields(proposal = %id, person = %verdict.person))]
     pub async fn approve(&self, id: ProposalId, verdict: Verdict) -> Result<Record, Stop> {
         let gate = self.clone();
@@ -51,7 +52,7 @@ impl Gate {
                 channel: verdict.channel.to_owned(),
             };
             let step = apply(&record, &event, gate.0.world.now())?;
-            Ok(gate.0.store.commit(step, None).await?.record)
+            gate.0.store.commit(step, Placed::default()).await
         })
         .await
     }
@@ -72,16 +73,19 @@ impl Gate {
             comment: verdict.words.clone(),
         };
         check_shown(&rules, &record, &verdict)?;
+        if !self.0.store.is_as_logged(&record).await? {
+            return Err(Refusal::Quarantined { id }.into());
+        }
         let mut counted = record.standing_approvals();
         counted.push(&approval);
         let standing = progress(&rules, &record.decision, &counted, &record.proposal.chain);
         let (_, use_by) = deadlines(&rules, &record.decision, now);
         let step = apply(&record, &Event::Approve { approval: approval.clone(), standing, use_by }, now)?;
-        let committed = self.0.store.commit(step, None).await?;
-        if committed.record.state.name() == StateName::Ready {
-            self.dispatch_soon(id);
+        let approved = self.0.store.commit(step, Placed::default()).await?;
+        if approved.state.name() == StateName::Ready {
+            self.0.driven.wake();
         }
-        Ok(committed.record)
+        Ok(approved)
     }
 
     /// The record, if it is open and this person may decide on it now.

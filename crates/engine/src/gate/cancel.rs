@@ -9,6 +9,7 @@ use tracing::instrument;
 
 use super::{Gate, Viewer};
 use crate::fault::Stop;
+use crate::store::Placed;
 
 impl Gate {
     /// Cancels an open proposal. After the dispatch it is too late, and says so.
@@ -20,7 +21,7 @@ impl Gate {
             let record = found.ok_or_else(|| Refusal::ProposalNotFound { id: id.to_string() })?;
             let by = gate.may_cancel(&record, &viewer)?;
             let step = apply(&record, &Event::Cancel { by }, gate.0.world.now())?;
-            Ok(gate.0.store.commit(step, None).await?.record)
+            gate.0.store.commit(step, Placed::default()).await
         })
         .await
     }

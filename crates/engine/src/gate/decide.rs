@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use countersign_core::action::{Action, Before, Facts};
+use countersign_core::action::{Action, Before, Facts, RenderError};
 use countersign_core::approval::{Approval, Standing, standing};
 use countersign_core::decision::Decision;
 use countersign_core::directory::Chain;
@@ -25,10 +25,26 @@ impl Gate {
     /// Reads the record, if the action says how, and computes everything that will be bound.
     pub(super) async fn see(&self, action: &Action, proposal: &Proposal) -> Result<Binding, Refusal> {
         let before = self.look(action, &proposal.input).await?;
-        let facts = action
-            .facts(&proposal.input, before.as_ref(), &proposal.id.to_string())
-            .map_err(|e| Refusal::NotRenderable { detail: e.to_string() })?;
-        let preview = Preview::new(action, &facts, before.as_ref(), self.0.world.now());
+        let facts = action.facts(&proposal.input, before.as_ref(), &proposal.id.to_string());
+        self.bind(action, proposal, before.as_ref(), facts)
+    }
+
+    /// The same for a proposal that is open already: a watched field that the record lost is a change.
+    pub(super) async fn see_again(&self, action: &Action, proposal: &Proposal) -> Result<Binding, Refusal> {
+        let before = self.look(action, &proposal.input).await?;
+        let facts = action.facts_again(&proposal.input, before.as_ref(), &proposal.id.to_string());
+        self.bind(action, proposal, before.as_ref(), facts)
+    }
+
+    fn bind(
+        &self,
+        action: &Action,
+        proposal: &Proposal,
+        before: Option<&Before>,
+        facts: Result<Facts, RenderError>,
+    ) -> Result<Binding, Refusal> {
+        let facts = facts.map_err(|e| Refusal::NotRenderable { detail: e.to_string() })?;
+        let preview = Preview::new(action, &facts, before, self.0.world.now());
         Ok(Binding::new(proposal, facts, preview))
     }
 
@@ -109,9 +125,11 @@ pub(super) fn registered<'a>(rules: &'a Ruleset, name: &str) -> Result<&'a std::
     rules.registry.get(name).ok_or_else(|| Refusal::UnknownAction { action: name.to_owned() }.into())
 }
 
-/// Whether facts may be taken as they are, or the record must be read again first.
+/// Whether facts may be taken as they are, or the record must be read again first. A read from the future, seen
+/// from a clock that stepped back, is of no known age and so is not fresh.
 pub(super) fn is_fresh(binding: &Binding, now: Timestamp) -> bool {
-    binding.preview.source.is_none() || now.since(binding.preview.at) <= limits::PREVIEW_AGE_MAX
+    let age = binding.preview.at.age_at(now);
+    binding.preview.source.is_none() || age.is_some_and(|age| age <= limits::PREVIEW_AGE_MAX)
 }
 
 /// Facts recomputed for an action without a preview read.

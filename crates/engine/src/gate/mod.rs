@@ -1,17 +1,23 @@
 //! The verbs, one file each. Surfaces call these and nothing else; nothing here knows a surface.
 //!
-//! The data goes one way: authenticate, validate, preview, decide, open, commit; then, when it may run,
-//! everything is asked again, the dispatch is committed, and only then is a credential resolved and a call made.
+//! The data goes one way: authenticate, validate, preview, decide, commit. What policy allows is committed as
+//! dispatched; what people approved is taken by the driver, checked again, and committed as dispatched. Only then
+//! is a credential resolved and a call made.
 
 mod approve;
 mod cancel;
 mod decide;
-mod dispatch;
+mod doubt;
+mod driver;
+mod execute;
 mod expire;
+mod orphans;
 mod propose;
 mod quota;
 mod read;
+mod recheck;
 mod reload;
+mod slots;
 mod supervisor;
 
 use std::sync::{Arc, PoisonError, RwLock};
@@ -64,6 +70,9 @@ struct Inner {
     /// Names this process in dispatches.
     owner: String,
     quota: quota::Quota,
+    slots: slots::Slots,
+    driven: driver::Driven,
+    doubts: doubt::Doubts,
     work: supervisor::Work,
 }
 
@@ -91,6 +100,11 @@ impl Gate {
     /// Appends an entry that moves no proposal.
     pub async fn note(&self, entry: Entry) -> Result<(), Stop> {
         self.0.store.note(entry).await
+    }
+
+    /// Why the gate lets nothing through now, if so; one sentence for each reason.
+    pub fn problems(&self) -> Vec<String> {
+        self.0.store.log_problem().into_iter().chain(self.0.store.write_problem()).collect()
     }
 
     async fn load(&self, id: countersign_core::id::ProposalId) -> Result<Record, Stop> {

@@ -6,11 +6,14 @@ use std::sync::Arc;
 use countersign_core::action::{Action, Undo};
 use countersign_core::audit::{Actor, Entry, EventCode};
 use countersign_core::decision::Verdict;
-use countersign_core::digest::Digest;
+use countersign_core::digest::{Digest, domain};
 use countersign_core::directory::Chain;
+use countersign_core::id::ProposalId;
 use countersign_core::json::CanonicalInput;
 use countersign_core::limits;
-use countersign_core::proposal::{Binding, Evidence, Proposal as CoreProposal, Record, State, Step, open};
+use countersign_core::proposal::{
+    Binding, Evidence, Proposal as CoreProposal, Record, State, Step, apply, open,
+};
 use countersign_core::refusal::Refusal;
 use countersign_core::ruleset::Ruleset;
 use serde_json::{Value, json};
@@ -18,8 +21,9 @@ use tracing::instrument;
 
 use super::Gate;
 use super::decide::{deadlines, progress, registered};
-use crate::fault::Stop;
-use crate::store::IdempotencyKey;
+use super::slots::Slot;
+use crate::fault::{Fault, Stop, chain_text};
+use crate::store::{Admission, Committed, IdempotencyKey, Joining, NotAdmitted, Offered, Placed};
 
 /// What an agent asks for. The agent itself was authenticated by the surface.
 #[derive(Debug, Clone)]
@@ -39,16 +43,14 @@ pub struct Proposal {
     /// What the agent attaches.
     pub evidence: Vec<Evidence>,
     /// Makes the request safe to repeat.
-    pub key: Option<IdempotencyKey>,
+    pub key: Option<String>,
 }
 
-/// A proposal as it stands, and whether it stood already.
+/// A proposal as it stands.
 #[derive(Debug, Clone)]
 pub struct Proposed {
-    /// The record.
+    /// The record: of this request, or of an equal one that was there.
     pub record: Record,
-    /// True when an earlier, equal request made it.
-    pub existing: bool,
     /// For a denied one: what this chain may propose instead on the same system, by name.
     pub nearest: Vec<String>,
 }
@@ -69,12 +71,61 @@ struct Asked {
     proposal: CoreProposal,
 }
 
+impl Asked {
+    /// The idempotency key with what it stands for: the parsed request and who makes it, not its bytes.
+    fn key(&self, key: &str) -> IdempotencyKey {
+        let CoreProposal { action, input, chain, reason, run, evidence, .. } = &self.proposal;
+        let request = countersign_core::json::canonical_of(&(action, input, chain, reason, run, evidence));
+        IdempotencyKey { key: key.to_owned(), request: Digest::of(domain::REQUEST, &request) }
+    }
+}
+
+/// What one try to open a proposal came to.
+enum Opened {
+    /// This is the answer.
+    As(Box<Record>),
+    /// It took too long, or the rules changed: decide again.
+    Again(NotAdmitted),
+    /// An equal one is being recorded, or was settled, in this moment: look again.
+    Twin,
+}
+
+/// What became of an opening that was offered.
+enum Placing {
+    Done(Opened),
+    /// An equal one keeps it out; its slot is still good.
+    Twin(Option<Slot>),
+}
+
+/// The refusal of a dispatch that may not be recorded now. Nothing was.
+fn not_admitted(why: &NotAdmitted) -> Refusal {
+    match why {
+        NotAdmitted::TooOld | NotAdmitted::RulesChanged | NotAdmitted::Late => {
+            Refusal::Busy { retry_after_s: 1 }
+        }
+        NotAdmitted::NotAlive | NotAdmitted::Log(_) => {
+            Refusal::Unavailable { detail: why.to_string(), retry_after_s: 5 }
+        }
+    }
+}
+
 impl Gate {
-    /// Proposes: validates, looks, decides, records, and runs it at once when policy allows.
+    /// Proposes: validates, looks, decides, and records; what policy allows is recorded as dispatched and called.
+    ///
+    /// An error means that nothing was recorded, unless it is `in_doubt`. Once something is recorded the answer is
+    /// the proposal.
     #[instrument(name = "gate.propose", skip_all, fields(action = %ask.action, agent = %ask.agent))]
     pub async fn propose(&self, ask: Proposal) -> Result<Proposed, Stop> {
-        let gate = self.clone();
-        self.detached(Box::pin(async move { gate.propose_inner(ask).await })).await
+        let (gate, id) = (self.clone(), self.0.world.id());
+        let verb = self.detached(Box::pin(async move { gate.propose_as(id, ask).await }));
+        match verb.await {
+            // A verb that ended without an answer may have recorded its proposal.
+            Err(Stop::Fault(fault)) if fault.is_in_doubt() => {
+                tracing::error!(proposal = %id, error = %chain_text(&fault), "a proposal is in doubt");
+                Err(Refusal::InDoubt { id }.into())
+            }
+            answer => answer,
+        }
     }
 
     /// Validates, looks and decides, and records only that it did. Never becomes executable.
@@ -82,7 +133,7 @@ impl Gate {
     pub async fn preview(&self, ask: Proposal) -> Result<Previewed, Stop> {
         let gate = self.clone();
         self.detached(async move {
-            let asked = gate.validate_or_note(&ask).await?;
+            let asked = gate.validate_or_note(&ask, gate.0.world.id()).await?;
             let record = gate.decide_new(&asked).await?.record;
             let entry = Entry::new(
                 gate.0.world.now(),
@@ -102,54 +153,123 @@ impl Gate {
         .await
     }
 
-    async fn propose_inner(&self, ask: Proposal) -> Result<Proposed, Stop> {
-        if let Some(record) = self.replay(&ask).await? {
-            return Ok(self.repeated(record));
+    async fn propose_as(&self, id: ProposalId, ask: Proposal) -> Result<Proposed, Stop> {
+        let mut late = NotAdmitted::TooOld;
+        for _ in 0..limits::DECIDE_TRIES {
+            let asked = self.validate_or_note(&ask, id).await?;
+            let key = ask.key.as_ref().map(|key| asked.key(key));
+            if let Some(record) = self.replay(&ask.agent, key.as_ref()).await? {
+                return Ok(self.proposed(record));
+            }
+            match self.open_once(&asked, key).await? {
+                Opened::As(record) => return Ok(self.proposed(*record)),
+                Opened::Again(why) => late = why,
+                Opened::Twin => {}
+            }
         }
-        let asked = self.validate_or_note(&ask).await?;
-        let step = self.decide_new(&asked).await?;
-        let nearest = nearest(&asked.rules, &step.record);
-        let (agent, intent) = (ask.agent.clone(), step.record.binding.intent);
+        Err(not_admitted(&late).into())
+    }
+
+    /// Decides and records once.
+    async fn open_once(&self, asked: &Asked, key: Option<IdempotencyKey>) -> Result<Opened, Stop> {
+        let decided_at = self.0.world.ticks();
+        let step = self.decide_new(asked).await?;
+        let (agent, intent) = (asked.proposal.chain.agent().to_owned(), step.record.binding.intent);
         if let State::Pending { .. } = step.record.state
             && !self.has_room(&agent).await?
         {
             // Joining takes no room.
-            let full = Refusal::TooManyPending { agent: agent.clone(), limit: limits::OPEN_PER_AGENT_MAX };
-            let record = self.joinable(&agent, &intent).await?.ok_or(full)?;
-            return Ok(Proposed { record, existing: true, nearest });
+            let full = Refusal::TooManyPending { agent, limit: limits::OPEN_PER_AGENT_MAX };
+            let joined = self.join(asked, intent, key).await?;
+            return joined.map(|record| Opened::As(Box::new(record))).ok_or_else(|| full.into());
         }
-        let record = match self.0.store.commit(step, ask.key.clone()).await {
-            Ok(committed) => committed.record,
-            // A twin was faster, with the same key or for the same effect: its record is the answer.
-            Err(Stop::Refused(lost @ (Refusal::IdempotencyKeyInProgress | Refusal::Conflict { .. }))) => {
-                if let Some(twin) = self.replay(&ask).await? {
-                    return Ok(self.repeated(twin));
-                }
-                // The twin was decided in this very moment: there is nothing to join, and asking again opens one.
-                let gone = if ask.key.is_some() { lost } else { Refusal::Busy { retry_after_s: 1 } };
-                let record = self.joinable(&agent, &intent).await?.ok_or(gone)?;
-                return Ok(Proposed { record, existing: true, nearest });
+        let (step, slot, admission) = match step.record.state {
+            State::Ready { use_by } => {
+                let system = &step.record.binding.facts.resource.system;
+                let slot = self.0.slots.take(system).ok_or(Refusal::Busy { retry_after_s: 1 })?;
+                let owner = self.0.owner.clone();
+                let admission = Admission { rules: asked.rules.digest(), decided_at, use_by, owner };
+                (self.dispatched(step)?, Some(slot), Some(admission))
             }
-            Err(other) => return Err(other),
+            State::Denied { .. }
+            | State::Pending { .. }
+            | State::Dispatched { .. }
+            | State::Succeeded { .. }
+            | State::Failed { .. }
+            | State::Unknown { .. }
+            | State::Rejected { .. }
+            | State::Expired { .. }
+            | State::Cancelled { .. }
+            | State::Superseded { .. }
+            | State::Refused { .. } => (step, None, None),
         };
-        let record = if let State::Ready { .. } = record.state {
-            Box::pin(self.dispatch(record)).await?
-        } else {
-            record
+        let placed = Placed { key: key.clone(), joinable: true, admission };
+        let twin = match self.place(step.clone(), placed.clone(), slot).await? {
+            Placing::Done(opened) => return Ok(opened),
+            Placing::Twin(slot) => slot,
         };
-        Ok(Proposed { record, existing: false, nearest })
+        if let Some(record) = self.join(asked, intent, key.clone()).await? {
+            return Ok(Opened::As(Box::new(record)));
+        }
+        // With a key of its own it is another request than the one that runs: it opens beside it.
+        if key.is_some() && placed.admission.is_some() {
+            let beside = Placed { joinable: false, ..placed };
+            if let Placing::Done(opened) = self.place(step, beside, twin).await? {
+                return Ok(opened);
+            }
+        }
+        Ok(Opened::Twin)
     }
 
-    /// The answer to a repeated request: what the first one made, with the hints that hold now.
-    fn repeated(&self, record: Record) -> Proposed {
+    /// Commits an opening, and makes its call when it was dispatched.
+    async fn place(&self, step: Step, placed: Placed, slot: Option<Slot>) -> Result<Placing, Stop> {
+        let unsent = step.record.clone();
+        match self.0.store.offer(step, placed).await {
+            Ok(Offered::Committed(committed)) => {
+                let Committed { record, grant } = *committed;
+                let record = match (grant, slot) {
+                    (Some(grant), Some(slot)) => self.execute(record, grant, slot).await,
+                    (None | Some(_), _) => record,
+                };
+                Ok(Placing::Done(Opened::As(Box::new(record))))
+            }
+            Ok(Offered::NotAdmitted(why @ (NotAdmitted::TooOld | NotAdmitted::RulesChanged))) => {
+                Ok(Placing::Done(Opened::Again(why)))
+            }
+            Ok(Offered::NotAdmitted(why)) => Err(not_admitted(&why).into()),
+            Err(Stop::Refused(Refusal::Conflict { .. })) => Ok(Placing::Twin(slot)),
+            // Its first request is being recorded in this moment: the next look finds it.
+            Err(Stop::Refused(Refusal::IdempotencyKeyInProgress)) => Ok(Placing::Done(Opened::Twin)),
+            Err(stop) => {
+                if let Stop::Refused(Refusal::InDoubt { .. }) = &stop
+                    && let State::Dispatched { attempt, .. } = &unsent.state
+                {
+                    self.remember_doubt(unsent.proposal.id, *attempt);
+                }
+                Err(stop)
+            }
+        }
+    }
+
+    /// The opening step of what policy allows, dispatched in the same commit.
+    fn dispatched(&self, step: Step) -> Result<Step, Stop> {
+        let record = &step.record;
+        let event = self.dispatch_event(&record.binding, record.decision.clone());
+        let dispatch = apply(record, &event, self.0.world.now())?;
+        let apart = || Fault::new("dispatch what was opened", "the two steps do not belong together");
+        Ok(step.then(dispatch).ok_or_else(apart)?)
+    }
+
+    /// The answer of a record, with the hints that hold now.
+    fn proposed(&self, record: Record) -> Proposed {
         let nearest = nearest(&self.ruleset(), &record);
-        Proposed { record, existing: true, nearest }
+        Proposed { record, nearest }
     }
 
-    /// The record that an earlier request with this idempotency key made.
-    async fn replay(&self, ask: &Proposal) -> Result<Option<Record>, Stop> {
-        let Some(key) = &ask.key else { return Ok(None) };
-        let Some(found) = self.0.store.replay(&ask.agent, &key.key).await? else { return Ok(None) };
+    /// The record that an earlier request with this idempotency key made or joined.
+    async fn replay(&self, agent: &str, key: Option<&IdempotencyKey>) -> Result<Option<Record>, Stop> {
+        let Some(key) = key else { return Ok(None) };
+        let Some(found) = self.0.store.replay(agent, &key.key).await? else { return Ok(None) };
         if found.request == key.request {
             Ok(Some(self.load(found.proposal).await?))
         } else {
@@ -157,20 +277,36 @@ impl Gate {
         }
     }
 
-    /// A pending proposal for the same effect by the same agent: it is joined, so people are asked once (T29, T95).
-    async fn joinable(&self, agent: &str, intent: &Digest) -> Result<Option<Record>, Stop> {
-        match self.0.store.joinable(agent, intent).await? {
+    /// An equal proposal by the same agent that waits, so that people are asked once; without a key also one that
+    /// runs or whose outcome is unknown, so that nothing is done twice (T29, T95).
+    async fn join(
+        &self,
+        asked: &Asked,
+        intent: Digest,
+        key: Option<IdempotencyKey>,
+    ) -> Result<Option<Record>, Stop> {
+        let proposal = &asked.proposal;
+        let data = json!({
+            "intent": intent,
+            "request": key.as_ref().map(|key| key.request),
+            "reason": proposal.reason,
+            "run": proposal.run,
+        });
+        let actor = Actor::Agent { chain: proposal.chain.clone() };
+        let entry = Entry::new(self.0.world.now(), EventCode::Joined, actor, data);
+        let joining = Joining { agent: proposal.chain.agent().to_owned(), intent, key, entry };
+        match self.0.store.join(joining).await? {
             Some(id) => Ok(Some(self.load(id).await?)),
             None => Ok(None),
         }
     }
 
     /// Who and what; a request that cannot become a proposal still leaves an entry (T120).
-    async fn validate_or_note(&self, ask: &Proposal) -> Result<Asked, Stop> {
+    async fn validate_or_note(&self, ask: &Proposal, id: ProposalId) -> Result<Asked, Stop> {
         let rules = self.ruleset();
         let chain = rules.directory.chain(&ask.agent, ask.on_behalf_of.as_deref());
         let answer = match &chain {
-            Ok(chain) => self.validate(&rules, ask, chain),
+            Ok(chain) => self.validate(&rules, ask, chain, id),
             Err(refusal) => Err(Stop::Refused(refusal.clone())),
         };
         if let Err(Stop::Refused(refusal)) = &answer {
@@ -179,12 +315,18 @@ impl Gate {
         answer
     }
 
-    fn validate(&self, rules: &Arc<Ruleset>, ask: &Proposal, chain: &Chain) -> Result<Asked, Stop> {
+    fn validate(
+        &self,
+        rules: &Arc<Ruleset>,
+        ask: &Proposal,
+        chain: &Chain,
+        id: ProposalId,
+    ) -> Result<Asked, Stop> {
         let action = Arc::clone(registered(rules, &ask.action)?);
         let input: CanonicalInput =
             action.validate(ask.input.clone()).map_err(|errors| Refusal::InvalidInput { errors })?;
         let proposal = CoreProposal {
-            id: self.0.world.id(),
+            id,
             action: action.name.clone(),
             title: action.title.clone(),
             revision: action.revision,

@@ -35,7 +35,7 @@ pub enum Viewer {
 
 impl Gate {
     /// One proposal, if it exists and the viewer may see it.
-    pub async fn read(&self, id: ProposalId, viewer: &Viewer) -> Result<Option<Record>, Fault> {
+    pub async fn read(&self, id: ProposalId, viewer: &Viewer) -> Result<Option<Record>, Stop> {
         let found = self.0.store.proposal(id).await?;
         Ok(found.filter(|record| self.may_see(record, viewer)))
     }

@@ -11,22 +11,33 @@ use serde_json::json;
 
 use super::Gate;
 use super::decide::{deadlines, progress};
-use crate::fault::Stop;
+use crate::fault::{Stop, chain_text};
+use crate::store::Placed;
 
 impl Gate {
-    /// Puts a loaded gate directory in force. Dispatches from now on ask it; what is open is decided again.
+    /// Puts a loaded gate directory in force, with its entry: in the database first, so that no dispatch that was
+    /// decided under the old one is recorded after it. When that fails, the old one stays. What is open is then
+    /// decided again.
     pub async fn reload(&self, ruleset: Ruleset) -> Result<(), Stop> {
-        let before = self.ruleset().policies.digest();
-        let after = ruleset.policies.digest();
+        let (before, after) = (self.ruleset(), ruleset.digest());
+        let data = json!({
+            "rules": after,
+            "previous_rules": before.digest(),
+            "policy_set": ruleset.policies.digest(),
+            "previous": before.policies.digest(),
+        });
+        let entry = Entry::new(self.0.world.now(), EventCode::GateReloaded, Actor::Gate, data);
+        self.0.store.activate(&after, &entry).await?;
         *self.0.ruleset.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(ruleset);
-        let data = json!({ "policy_set": after, "previous": before });
-        self.note(Entry::new(self.0.world.now(), EventCode::GateReloaded, Actor::Gate, data)).await?;
         let mut after = None;
         loop {
             let page = self.0.store.in_state(StateName::Pending, after, 100).await?;
             let Some(last) = page.last().copied() else { return Ok(()) };
             for id in page {
-                self.decide_open_again(id).await?;
+                // One that cannot be decided again keeps what was decided; its dispatch is checked again anyway.
+                if let Err(stop) = self.decide_open_again(id).await {
+                    tracing::error!(proposal = %id, error = %chain_text(&stop), "it was not decided again");
+                }
             }
             after = Some(last);
         }
@@ -61,9 +72,9 @@ impl Gate {
             because: because.to_owned(),
         };
         match apply(&record, &event, self.0.world.now()) {
-            Ok(step) => match self.0.store.commit(step, None).await {
-                Ok(committed) if committed.record.state.name() == StateName::Ready => {
-                    self.dispatch_soon(id);
+            Ok(step) => match self.0.store.commit(step, Placed::default()).await {
+                Ok(revised) if revised.state.name() == StateName::Ready => {
+                    self.0.driven.wake();
                     Ok(())
                 }
                 Ok(_) | Err(Stop::Refused(Refusal::Conflict { .. })) => Ok(()),

@@ -5,6 +5,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use countersign_core::audit::{Actor, Entry, EventCode};
 use countersign_core::refusal::Refusal;
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinHandle;
@@ -15,8 +16,12 @@ use crate::fault::{Fault, Stop};
 
 /// Verbs that may be under way at once. Each holds little; the writer's queue is the real limit.
 const VERBS_MAX: usize = 4_096;
+/// Time at the end for calls under way, more than the longest may take.
+const DRAIN_WITHIN: Duration = Duration::from_secs(150);
 /// Time at the end for entries that are not integrated yet.
 const HEAD_WITHIN: Duration = Duration::from_secs(5);
+/// Between two signs of life on PostgreSQL: several within the time after which a process counts as gone.
+const RENEW: Duration = Duration::from_secs(2);
 /// Between two looks at deadlines, and the longest a committed entry waits for its checkpoint.
 const TICK: Duration = Duration::from_millis(500);
 
@@ -48,17 +53,22 @@ impl Gate {
             connector,
             log_key,
             quota: super::quota::Quota::default(),
+            slots: super::slots::Slots::new(),
+            driven: super::driver::Driven::default(),
+            doubts: super::doubt::Doubts::default(),
             work: Work { room: Arc::new(Semaphore::new(VERBS_MAX)) },
         };
         let gate = Self(Arc::new(inner));
-        gate.note_start().await?;
+        gate.0.store.enter(&gate.0.owner).await?;
+        gate.activate_at_start().await?;
         gate.give_up_orphans().await?;
         let stop = Arc::new(Notify::new());
         let tasks = vec![
             tokio::spawn(gate.clone().watch_deadlines(Arc::clone(&stop), TICK)),
             tokio::spawn(gate.clone().keep_head(Arc::clone(&stop), TICK)),
+            tokio::spawn(gate.clone().drive(Arc::clone(&stop))),
+            tokio::spawn(gate.clone().stay_alive(Arc::clone(&stop), RENEW)),
         ];
-        gate.resume_ready().await?;
         Ok((gate.clone(), Supervisor { gate, stop, tasks }))
     }
 
@@ -78,30 +88,55 @@ impl Gate {
             }
             .in_current_span(),
         );
-        task.await.map_err(|e| Fault::new("finish a verb", e))?
+        // A verb that ended without an answer may have recorded something.
+        task.await.map_err(|e| Fault::new("finish a verb", e).in_doubt())?
     }
 
-    /// Starts a verb that nobody waits for. What it cannot do now, the deadline watch does later.
+    /// Starts work that nobody waits for. False when there is no room for it now.
     #[expect(clippy::disallowed_methods, reason = "the supervisor owns tasks")]
-    pub(super) fn in_background(&self, verb: impl Future<Output = ()> + Send + 'static) {
+    pub(super) fn in_background(&self, work: impl Future<Output = ()> + Send + 'static) -> bool {
         let room = Arc::clone(&self.0.work.room);
-        if let Ok(permit) = room.try_acquire_owned() {
-            tokio::spawn(async move {
-                verb.await;
-                drop(permit);
-            });
-        }
+        let Ok(permit) = room.try_acquire_owned() else { return false };
+        tokio::spawn(async move {
+            work.await;
+            drop(permit);
+        });
+        true
     }
 
-    async fn note_start(&self) -> Result<(), Stop> {
-        use countersign_core::audit::{Actor, Entry, EventCode};
+    /// Puts the rules of this process in force, with the entry that it started.
+    async fn activate_at_start(&self) -> Result<(), Stop> {
         let data = serde_json::json!({
             "owner": self.0.owner,
+            "rules": self.ruleset().digest(),
             "policy_set": self.ruleset().policies.digest(),
             "version": env!("CARGO_PKG_VERSION"),
             "origin": self.0.log_key.origin(),
         });
-        self.note(Entry::new(self.0.world.now(), EventCode::GateStarted, Actor::Gate, data)).await
+        let entry = Entry::new(self.0.world.now(), EventCode::GateStarted, Actor::Gate, data);
+        Ok(self.0.store.activate(&self.ruleset().digest(), &entry).await?)
+    }
+
+    /// Renews this process's row for as long as it runs.
+    async fn stay_alive(self, stop: Arc<Notify>, every: Duration) {
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(every) => {}
+                () = stop.notified() => return,
+            }
+            match self.0.store.renew(&self.0.owner).await {
+                Ok(true) => {}
+                Ok(false) => {
+                    tracing::error!(
+                        "another gate took this database; this one dispatches nothing any more, stop it"
+                    );
+                }
+                Err(fault) => {
+                    let error = crate::fault::chain_text(&fault);
+                    tracing::error!(error, "this process does not reach its database");
+                }
+            }
+        }
     }
 
     /// Integrates new entries into the log and signs its head, within a tick of their commit.
@@ -129,9 +164,8 @@ impl Supervisor {
             task.abort();
         }
         let all = u32::try_from(VERBS_MAX).unwrap_or(u32::MAX);
-        let drained =
-            tokio::time::timeout(Duration::from_secs(150), self.gate.0.work.room.acquire_many(all)).await;
-        if drained.is_err() {
+        let verbs = tokio::time::timeout(DRAIN_WITHIN, self.gate.0.work.room.acquire_many(all)).await;
+        if !self.gate.0.slots.drain(DRAIN_WITHIN).await || verbs.is_err() {
             tracing::warn!("some calls did not finish; they are marked unknown at the next start");
         }
         // What is left waits in the store for the next start; stopping must not take for ever.
@@ -143,6 +177,6 @@ impl Supervisor {
             integrated?;
         }
         self.gate.0.work.room.close();
-        Ok(())
+        Ok(self.gate.0.store.leave(&self.gate.0.owner).await?)
     }
 }

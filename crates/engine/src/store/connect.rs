@@ -40,7 +40,9 @@ pub(super) fn target(url: &str) -> std::result::Result<Target, Fault> {
     if url.starts_with("postgres://") || url.starts_with("postgresql://") {
         // The URL may hold a password, so it is not repeated.
         let options = PgConnectOptions::from_str(url).map_err(|e| Fault::new("read the database URL", e))?;
-        let options = options.application_name("countersign").disable_statement_logging();
+        // A transaction whose process is gone or stopped must not keep the others waiting.
+        let limits = [("idle_in_transaction_session_timeout", "10s"), ("lock_timeout", "10s")];
+        let options = options.application_name("countersign").disable_statement_logging().options(limits);
         return Ok(Target::Postgres(Box::new(options)));
     }
     refuse("a database URL starts with `sqlite:` or `postgres://`".to_owned())
@@ -130,7 +132,8 @@ async fn check_postgres(connection: &mut Connection) -> Result<()> {
     let row = one(
         connection,
         "SELECT CAST(current_setting('server_version_num') AS BIGINT), \
-         current_setting('synchronous_commit'), current_setting('transaction_read_only')",
+         current_setting('synchronous_commit'), current_setting('transaction_read_only'), \
+         current_setting('transaction_isolation')",
     )
     .await?;
     let version = row.integer(0)?;
@@ -141,6 +144,13 @@ async fn check_postgres(connection: &mut Connection) -> Result<()> {
         return Err(Error::Unfit(
             "PostgreSQL runs with synchronous_commit=off and would lose writes".to_owned(),
         ));
+    }
+    // A dispatch reads what it rests on after it has the gate lock; an older snapshot would defeat the lock.
+    if row.text(3)? != "read committed" {
+        return Err(Error::Unfit(format!(
+            "PostgreSQL runs at isolation `{}`; `read committed` is needed",
+            row.text(3)?
+        )));
     }
     // A standby answers with yesterday's truth (T49), and it cannot record.
     if row.text(2)? != "off" {

@@ -32,6 +32,14 @@ impl Target {
         matches!(self, Self::Sqlite(_))
     }
 
+    /// What makes a statement that selects keep its rows as they are until its transaction ends.
+    pub(super) fn row_lock(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => "",
+            Self::Postgres(_) => " FOR UPDATE",
+        }
+    }
+
     /// Places for the values of many rows, in order: `($1, $2), ($3, $4)`.
     ///
     /// For SQLite `(?, ?), (?, ?)`: it looks the name of a numbered place up by walking over all of them,

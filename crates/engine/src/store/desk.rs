@@ -140,9 +140,9 @@ impl Desk {
         &self.target
     }
 
-    /// Whether the lock beside the file is ours.
-    pub(super) fn is_locked(&self) -> bool {
-        self.lock.is_some()
+    /// Whether nothing can be written any more until the gate is started again.
+    pub(super) fn is_broken(&self) -> bool {
+        self.broken.load(Ordering::Acquire)
     }
 
     /// What was written so far.
@@ -192,6 +192,11 @@ pub(super) struct Tx<'a> {
 }
 
 impl Tx<'_> {
+    /// Where it writes.
+    pub(super) fn target(&self) -> &Target {
+        &self.desk.target
+    }
+
     /// Runs a statement and gives how many rows it touched.
     pub(super) async fn execute(&mut self, sql: impl SqlSafeStr, values: &[Value<'_>]) -> Result<u64> {
         let result = self.connection.execute(sql.into_sql_str(), values).await;

@@ -68,6 +68,11 @@ impl Error {
         self.sqlstate().is_some_and(|code| code == "42P04" || code == "23505")
     }
 
+    /// Whether a lock was not to be had in time: 55P03.
+    pub(super) fn is_lock_timeout(&self) -> bool {
+        self.sqlstate().is_some_and(|code| code == "55P03")
+    }
+
     /// Whether there is no such table.
     pub(super) fn is_no_table(&self) -> bool {
         // SQLite has no code of its own for it.

@@ -37,6 +37,8 @@ struct Head {
     mark: i64,
     /// … when every transaction with a smaller number than this has ended.
     mark_until: i64,
+    /// The last entry that was written.
+    last: i64,
 }
 
 /// An entry that is about to become a leaf.
@@ -89,19 +91,27 @@ impl Store {
     /// Integrates what waits, in order, and signs a checkpoint. Gives how many entries were integrated; 0 also
     /// when another sequencer was faster.
     pub async fn integrate(&self, key: &LogKey) -> Result<u64, Fault> {
-        let mut total = 0_u64;
+        let (mut total, mut left) = (0_u64, 0_u64);
         for _ in 0..PIECES_MAX {
-            let integrated = self.integrate_piece(key).await?;
+            let (integrated, behind) = self.integrate_piece(key).await?;
             total = total.saturating_add(integrated);
+            left = behind.saturating_sub(integrated);
             if integrated < INTEGRATE_MAX.unsigned_abs() {
                 break;
             }
         }
+        self.health.good(self.world.ticks(), left);
         Ok(total)
     }
 
-    /// One transaction of the sequencer. Between two of them the writer has its turn.
-    async fn integrate_piece(&self, key: &LogKey) -> Result<u64, Fault> {
+    /// Why nothing may be dispatched now, if so: the log does not take more.
+    pub fn log_problem(&self) -> Option<String> {
+        self.health.problem(self.world.ticks())
+    }
+
+    /// One transaction of the sequencer. Between two of them the writer has its turn. Gives how many entries it
+    /// integrated, and how many waited before.
+    async fn integrate_piece(&self, key: &LogKey) -> Result<(u64, u64), Fault> {
         let fault = |e: Error| Fault::new("integrate the log", e);
         let before = self.readers.horizon().await.map_err(fault)?;
         let head = self.head().await?;
@@ -109,28 +119,24 @@ impl Store {
         let after = self.readers.horizon().await.map_err(fault)?;
         let next = advance(&head, &waiting, before.zip(after));
         if waiting.is_empty() && next == (head.watermark, head.mark, head.mark_until) {
-            return Ok(0);
+            return Ok((0, 0));
         }
+        let behind = u64::try_from(head.last.saturating_sub(head.watermark)).unwrap_or(0);
         let piece = piece(key, head, waiting, next);
-        self.desk.run(write_leaves(Arc::clone(&self.desk), piece)).await.map_err(fault)
+        let written = self.desk.run(write_leaves(Arc::clone(&self.desk), piece)).await.map_err(fault)?;
+        Ok((written, behind))
     }
 
     async fn head(&self) -> Result<Head, Fault> {
         let fault = |e: Error| Fault::new("read the log's head", e);
-        let sql = "SELECT size, roots, watermark, mark, mark_until FROM log_head WHERE id = 1";
+        let sql = "SELECT size, roots, watermark, mark, mark_until, \
+                   (SELECT COALESCE(MAX(id), 0) FROM log_entry) FROM log_head WHERE id = 1";
         let rows = self.readers.fetch(sql, &[]).await.map_err(fault)?;
-        let row = rows.first().ok_or_else(|| fault(Error::Foreign("a row is missing")))?;
-        let size = u64::try_from(row.integer(0).map_err(fault)?);
-        let size = size.map_err(|e| Fault::new("read the log's head", e))?;
-        let (roots, rest) = row.bytes(1).map_err(fault)?.as_chunks::<32>();
-        let roots = roots.iter().map(|root| Digest::from_bytes(*root)).collect();
-        let frontier = Frontier::from_parts(size, roots).filter(|_| rest.is_empty());
-        Ok(Head {
-            frontier: frontier
-                .ok_or_else(|| Fault::new("read the log's head", "its size and its roots disagree"))?,
-            watermark: row.integer(2).map_err(fault)?,
-            mark: row.integer(3).map_err(fault)?,
-            mark_until: row.integer(4).map_err(fault)?,
+        let head = rows.first().ok_or(Error::Foreign("its row is missing")).and_then(head_of);
+        head.map_err(|error| {
+            // Whatever is wrong with this row does not pass by itself.
+            self.health.damaged(&error.to_string());
+            fault(error)
         })
     }
 
@@ -145,6 +151,21 @@ impl Store {
         let rows = self.readers.fetch(sql, &[watermark.into(), INTEGRATE_MAX.into()]).await.map_err(fault)?;
         rows.iter().map(leaf).collect::<error::Result<_>>().map_err(fault)
     }
+}
+
+fn head_of(row: &Row) -> error::Result<Head> {
+    let size = row.integer(0)?;
+    let (roots, rest) = row.bytes(1)?.as_chunks::<32>();
+    let roots = roots.iter().map(|root| Digest::from_bytes(*root)).collect();
+    let size = u64::try_from(size).map_err(|_| Error::Foreign("the log has less than no entries"))?;
+    let frontier = Frontier::from_parts(size, roots).filter(|_| rest.is_empty());
+    Ok(Head {
+        frontier: frontier.ok_or(Error::Foreign("the log's size and its roots disagree"))?,
+        watermark: row.integer(2)?,
+        mark: row.integer(3)?,
+        mark_until: row.integer(4)?,
+        last: row.integer(5)?,
+    })
 }
 
 /// One transaction of the sequencer, prepared.
@@ -249,7 +270,7 @@ mod tests {
     use super::*;
 
     fn head(watermark: i64, mark: i64, mark_until: i64) -> Head {
-        Head { frontier: Frontier::default(), watermark, mark, mark_until }
+        Head { frontier: Frontier::default(), watermark, mark, mark_until, last: 0 }
     }
 
     fn leaves(entries: &[i64]) -> Vec<Leaf> {

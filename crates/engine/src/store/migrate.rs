@@ -23,14 +23,17 @@ struct Migration {
 }
 
 const MIGRATIONS: &[Migration] = &[Migration {
-    version: 1,
+    version: 2,
     name: "initial",
     sqlite: include_str!("../../migrations/sqlite/0001_initial.sql"),
     postgres: include_str!("../../migrations/postgres/0001_initial.sql"),
 }];
 
 /// The version that this build reads and writes.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
+/// The tables of a version that was never released. Their rows have no authentication code, so they are not
+/// brought up to date: whoever could write them could have forged them.
+const UNSEALED: i64 = 1;
 /// Any number: the key under which PostgreSQL lets one process migrate at a time.
 const MIGRATION_LOCK: i64 = 0x636f_756e_7465_7273;
 
@@ -106,6 +109,10 @@ async fn apply(connection: &mut Connection, migration: &Migration) -> Result<(),
         connection.script("ROLLBACK").await.map_err(fault)?;
         return Err(newer(version));
     }
+    if version == UNSEALED {
+        connection.script("ROLLBACK").await.map_err(fault)?;
+        return Err(unsealed());
+    }
     if version >= migration.version {
         return connection.script("ROLLBACK").await.map_err(fault);
     }
@@ -151,6 +158,7 @@ pub(super) async fn require_current(target: &Target) -> Result<(), Fault> {
         None => missing("the database has no tables"),
         Some(VERSION) => Ok(()),
         Some(version) if version > VERSION => Err(newer(version)),
+        Some(UNSEALED) => Err(unsealed()),
         Some(version) => {
             let detail = format!(
                 "its tables have version {version} and this build needs {VERSION}; back it up, then run \
@@ -163,5 +171,11 @@ pub(super) async fn require_current(target: &Target) -> Result<(), Fault> {
 
 fn newer(version: i64) -> Fault {
     let detail = format!("its tables have version {version}, newer than {VERSION}; use a newer countersign");
+    Fault::new("open the database", detail)
+}
+
+fn unsealed() -> Fault {
+    let detail = "its tables were made by a version that did not authenticate what it stored; export its log with \
+                  that version, then make a new gate directory";
     Fault::new("open the database", detail)
 }

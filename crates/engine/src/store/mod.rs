@@ -4,37 +4,53 @@
 //! transaction and answers after the commit. A [`Grant`] comes from nowhere else. The store decides nothing:
 //! it only refuses a step whose proposal has moved on. Nothing here is slower for a longer history.
 
+mod admit;
 mod batch;
 mod connect;
 mod db;
 mod desk;
 mod error;
+mod gate_lock;
+mod header;
+mod health;
+mod keys;
+mod lease;
 mod log;
 mod migrate;
+mod moment;
 mod people;
+mod process;
 mod proposals;
+mod quarantine;
 mod rows;
 mod sqlite;
 mod writer;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use countersign_core::audit::Entry;
 use countersign_core::digest::Digest;
 use countersign_core::id::ProposalId;
 use countersign_core::proposal::{Record, State, StateName, Step};
+use countersign_core::refusal::Refusal;
 use countersign_core::time::Timestamp;
 use tokio::sync::broadcast;
 
+use self::batch::Batcher;
 use self::db::Readers;
 use self::desk::Desk;
+use self::gate_lock::GateLock;
+use self::health::LogHealth;
+use self::moment::Moments;
 use self::rows::Write;
-use self::writer::Writer;
+use self::writer::{Done, Writer};
 use crate::fault::{Fault, Stop};
 use crate::grant::Grant;
 use crate::seal::SealKeys;
 use crate::world::World;
 
+pub use self::admit::{Admission, NotAdmitted};
 pub use self::desk::WriteCounters;
 
 /// Changes that a slow watcher may be behind before it misses some and must read again.
@@ -49,6 +65,39 @@ pub struct Committed {
     pub record: Record,
     /// Present exactly when the step was a dispatch.
     pub grant: Option<Grant>,
+}
+
+/// What goes with a step besides its rows.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Placed {
+    /// The key of the request that opens it.
+    pub key: Option<IdempotencyKey>,
+    /// Whether an equal request by the same agent is to get this new proposal. At most one such can be there.
+    pub joinable: bool,
+    /// What its dispatch rests on; needed exactly when it is one.
+    pub admission: Option<Admission>,
+}
+
+/// What became of a step that was offered.
+#[derive(Debug)]
+pub enum Offered {
+    /// It is durable.
+    Committed(Box<Committed>),
+    /// Its dispatch may not be recorded, and nothing was.
+    NotAdmitted(NotAdmitted),
+}
+
+/// A request that is to get an equal proposal of the same agent.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Joining {
+    /// The agent.
+    pub agent: String,
+    /// The intent that is equal.
+    pub intent: Digest,
+    /// The key of the request.
+    pub key: Option<IdempotencyKey>,
+    /// What the log says about it; the proposal is filled in when it is known.
+    pub entry: Entry,
 }
 
 /// An idempotency key that came with a proposal. Scoped to the agent; unique.
@@ -127,6 +176,9 @@ pub struct Store {
     writer: Arc<Writer>,
     changes: broadcast::Sender<Change>,
     keys: SealKeys,
+    world: World,
+    health: Arc<LogHealth>,
+    lock: GateLock,
 }
 
 impl Store {
@@ -167,35 +219,75 @@ impl Store {
             db::Target::Postgres(_) => i64::from(dice.checked_rem(TALLY_SHARDS).unwrap_or_default()),
         };
         let readers = Readers::of(&target);
-        let desk = Desk::open(target, lock).await.map_err(|e| Fault::new("open the database", e))?;
+        let opened = |e| Fault::new("open the database", e);
+        let gate_lock = GateLock::prove(&target).await.map_err(opened)?;
+        let desk = Desk::open(target, lock).await.map_err(opened)?;
         let (changes, _) = broadcast::channel(CHANGES_KEPT);
-        let writer = Arc::new(Writer::start(&desk, shard, changes.clone()));
-        Ok(Self { desk, readers, writer, changes, keys })
+        let health = Arc::new(LogHealth::new(world.ticks()));
+        let moments = Moments::new(world.clone(), keys.clone(), Arc::clone(&health), gate_lock);
+        let batcher = Batcher::new(Arc::clone(&desk), moments, shard);
+        let writer = Arc::new(Writer::start(&desk, batcher, changes.clone()));
+        Ok(Self { desk, readers, writer, changes, keys, world: world.clone(), health, lock: gate_lock })
     }
 
-    /// The one write path: moves the proposal and appends its entry in one transaction.
+    /// Commits a step that is no dispatch. See [`Store::offer`].
+    pub async fn commit(&self, step: Step, placed: Placed) -> Result<Record, Stop> {
+        let id = step.record.proposal.id;
+        match self.offer(step, placed).await? {
+            Offered::Committed(committed) if committed.grant.is_none() => Ok(committed.record),
+            Offered::Committed(_) | Offered::NotAdmitted(_) => {
+                // `offer` refuses a dispatch without an admission, and `commit` is given none.
+                Err(Refusal::InDoubt { id }.into())
+            }
+        }
+    }
+
+    /// The one write path: moves the proposal and appends its entries in one transaction.
     ///
-    /// A step that lost its race is refused with `conflict` and writes nothing, and so is a new pending proposal
-    /// that has an equal to join; a new proposal with an idempotency key, with `idempotency_key_in_progress`. A full queue refuses
-    /// with `busy`, except the outcome of a call that was made: that waits for its turn. After a fault
-    /// nobody knows whether the step was recorded, and there is no grant.
+    /// A step that lost its race is refused with `conflict` and writes nothing, and so is a new proposal that an
+    /// equal one keeps out; one whose idempotency key is taken, with `idempotency_key_in_progress`. A full
+    /// queue refuses with `busy`, except the outcome of a call that was made: that waits for its turn. A fault
+    /// means that nothing was recorded; when nobody knows, the refusal is `in_doubt` and there is no grant.
     #[tracing::instrument(name = "store.commit", skip_all, fields(proposal = %step.record.proposal.id))]
-    pub async fn commit(&self, step: Step, key: Option<IdempotencyKey>) -> Result<Committed, Stop> {
-        let write = Write::of(&step, key)?;
+    pub async fn offer(&self, step: Step, placed: Placed) -> Result<Offered, Stop> {
+        let dispatches = step.record.state.name() == StateName::Dispatched;
+        if dispatches != placed.admission.is_some() {
+            return Err(Fault::new(
+                "record a step",
+                "a dispatch needs an admission, and nothing else has one",
+            )
+            .into());
+        }
         let patient = step.from == Some(StateName::Dispatched);
-        self.writer.submit(write, patient).await?;
-        let grant = grant(&step.record);
-        Ok(Committed { record: step.record, grant })
+        let (write, record) = Write::of(step, placed, &self.keys)?;
+        match self.writer.submit(write, patient).await? {
+            Done::Written(at) => {
+                let grant = grant(&record, at);
+                Ok(Offered::Committed(Box::new(Committed { record, grant })))
+            }
+            Done::NotAdmitted(why) => Ok(Offered::NotAdmitted(why)),
+            Done::Joined(_) | Done::Gone => Err(Refusal::InDoubt { id: record.proposal.id }.into()),
+        }
+    }
+
+    /// Gives a request the equal proposal of the same agent that waits, runs, or whose outcome is unknown, and
+    /// records that it did. None when there is none any more. With a key of its own a request only joins what
+    /// waits for people.
+    pub async fn join(&self, joining: Joining) -> Result<Option<ProposalId>, Stop> {
+        match self.writer.submit(Write::join(joining), false).await? {
+            Done::Joined(id) => Ok(Some(id)),
+            Done::Gone | Done::Written(_) | Done::NotAdmitted(_) => Ok(None),
+        }
     }
 
     /// Appends an entry that moves no proposal.
     pub async fn note(&self, entry: Entry) -> Result<(), Stop> {
-        self.writer.submit(Write::note(&entry), false).await
+        self.writer.submit(Write::note(&entry), false).await.map(drop)
     }
 
-    /// Whether no other process can be the gate of this database: a SQLite file that was opened with its lock.
-    pub fn is_exclusive(&self) -> bool {
-        self.desk.is_locked()
+    /// Why this process cannot write any more, if so.
+    pub fn write_problem(&self) -> Option<String> {
+        self.desk.is_broken().then(|| "the disk failed; restart the gate".to_owned())
     }
 
     /// Subscribes to changes made through this process.
@@ -223,10 +315,11 @@ impl Store {
 ///
 /// INVARIANT I3: called after the commit and from nowhere else. `apply` leaves `Dispatched` at once, so a
 /// record that was just committed in that state was just dispatched.
-fn grant(record: &Record) -> Option<Grant> {
+fn grant(record: &Record, recorded_at: Duration) -> Option<Grant> {
     match &record.state {
         State::Dispatched { attempt, .. } => {
-            Some(Grant::of_recorded_dispatch(record.proposal.id, *attempt, record.binding.facts.call.clone()))
+            let call = record.binding.facts.call.clone();
+            Some(Grant::of_recorded_dispatch(record.proposal.id, *attempt, call, recorded_at))
         }
         State::Denied { .. }
         | State::Pending { .. }

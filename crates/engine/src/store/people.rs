@@ -62,7 +62,13 @@ impl Store {
             seen: time(2)?,
             expires: time(3)?,
         };
-        let unused = now.since(session.seen);
+        let unused = match session.seen.age_at(now) {
+            Some(unused) => unused,
+            // No more than `seen` is inexact anyway: two clocks differ a little.
+            None if session.seen <= now.plus(SEEN_TO) => Duration::ZERO,
+            // The clock stepped back. Nobody knows how long it was idle, so the person signs in again.
+            None => return Ok(None),
+        };
         if unused > idle {
             return Ok(None);
         }

@@ -2,29 +2,46 @@
 
 use std::collections::BTreeMap;
 
-use countersign_core::digest::Digest;
 use countersign_core::id::ProposalId;
 use countersign_core::limits::PAGE_SIZE_MAX;
 use countersign_core::proposal::{Record, StateName};
+use countersign_core::refusal::Refusal;
 use countersign_core::time::Timestamp;
-use sqlx::AssertSqlSafe;
+use sqlx::{AssertSqlSafe, SqlSafeStr};
 
 use super::db::Value;
 use super::error::Error;
-use super::rows::{self, RECORD_COLUMNS};
-use super::{Filter, Replay, Store};
-use crate::fault::Fault;
+use super::header::{self, RECORD_COLUMNS};
+use super::quarantine::NOT_SET_ASIDE;
+use super::{Filter, Store, rows};
+use crate::fault::{Fault, Stop};
 
 impl Store {
-    /// One proposal.
-    pub async fn proposal(&self, id: ProposalId) -> Result<Option<Record>, Fault> {
-        let sql = format!("SELECT {RECORD_COLUMNS} FROM proposal AS p WHERE p.id = $1");
-        let found = self.readers.fetch(AssertSqlSafe(sql), &[(&id.to_string()).into()]).await;
-        found.map_err(|e| Fault::new("read a proposal", e))?.first().map(rows::record).transpose()
+    /// One proposal. One whose row is not what the gate wrote is refused, and set aside with an alarm.
+    pub async fn proposal(&self, id: ProposalId) -> Result<Option<Record>, Stop> {
+        let fault = |e: Error| Fault::new("read a proposal", e);
+        let sql = format!(
+            "SELECT {RECORD_COLUMNS}, q.proposal FROM proposal AS p LEFT JOIN quarantine AS q ON q.proposal = p.id \
+             WHERE p.id = $1"
+        );
+        let found =
+            self.readers.fetch(AssertSqlSafe(sql), &[(&id.to_string()).into()]).await.map_err(fault)?;
+        let Some(row) = found.first() else { return Ok(None) };
+        if row.maybe_text(13).map_err(fault)?.is_some() {
+            return Err(Refusal::Quarantined { id }.into());
+        }
+        match header::read(row, &self.keys) {
+            Ok(record) => Ok(Some(record)),
+            Err(why) => {
+                self.set_aside(id, &why).await;
+                Err(Refusal::Quarantined { id }.into())
+            }
+        }
     }
 
-    /// A page of proposals, newest first.
+    /// A page of proposals, newest first, without what is set aside.
     pub async fn list(&self, filter: &Filter) -> Result<Vec<Record>, Fault> {
+        let fault = |e: Error| Fault::new("list proposals", e);
         let before = match filter.before {
             Some(id) => self.seq(id).await?.unwrap_or(0),
             None => i64::MAX,
@@ -36,8 +53,17 @@ impl Store {
             "SELECT {RECORD_COLUMNS} FROM ({page}) AS page JOIN proposal AS p ON p.seq = page.seq \
              ORDER BY p.seq DESC"
         );
-        let found = self.readers.fetch(AssertSqlSafe(sql), &values).await;
-        found.map_err(|e| Fault::new("list proposals", e))?.iter().map(rows::record).collect()
+        let mut records = Vec::new();
+        for row in self.readers.fetch(AssertSqlSafe(sql), &values).await.map_err(fault)? {
+            match header::read(&row, &self.keys) {
+                Ok(record) => records.push(record),
+                Err(why) => match row.text(0).map_err(fault).and_then(rows::id) {
+                    Ok(id) => self.set_aside(id, &why).await,
+                    Err(error) => tracing::error!(%error, why, "a stored proposal has no readable id"),
+                },
+            }
+        }
+        Ok(records)
     }
 
     /// Where a proposal stands in the order in which they came. None for one that is not there.
@@ -74,28 +100,13 @@ impl Store {
         u32::try_from(n).map_err(|e| Fault::new("count an agent's open proposals", e))
     }
 
-    /// The pending proposal that an equal one by this agent would join. At most one: a second one loses when it
-    /// is committed.
-    pub async fn joinable(&self, agent: &str, intent: &Digest) -> Result<Option<ProposalId>, Fault> {
-        let sql = "SELECT id FROM proposal WHERE agent = $1 AND join_key = $2";
-        self.ids(sql, &[agent.into(), (&intent.to_string()).into()]).await.map(|ids| ids.first().copied())
-    }
-
-    /// What was stored under this agent's idempotency key.
-    pub async fn replay(&self, agent: &str, key: &str) -> Result<Option<Replay>, Fault> {
-        let fault = |e: Error| Fault::new("look an idempotency key up", e);
-        let sql = "SELECT id, idem_request FROM proposal WHERE agent = $1 AND idem_key = $2";
-        let found = self.readers.fetch(sql, &[agent.into(), key.into()]).await.map_err(fault)?;
-        let Some(row) = found.first() else { return Ok(None) };
-        let request = row.text(1).map_err(fault)?.parse();
-        let request = request.map_err(|e| Fault::new("look an idempotency key up", e))?;
-        Ok(Some(Replay { request, proposal: rows::id(row, 0)? }))
-    }
-
     /// Open proposals whose deadline has passed, the longest overdue first.
     pub async fn due(&self, now: Timestamp, limit: u32) -> Result<Vec<ProposalId>, Fault> {
-        let sql = "SELECT id FROM proposal WHERE due IS NOT NULL AND due <= $1 ORDER BY due, seq LIMIT $2";
-        self.ids(sql, &[now.as_micros().into(), i64::from(limit).into()]).await
+        let sql = format!(
+            "SELECT p.id FROM proposal AS p WHERE p.due IS NOT NULL AND p.due <= $1 AND {NOT_SET_ASIDE} \
+             ORDER BY p.due, p.seq LIMIT $2"
+        );
+        self.ids(AssertSqlSafe(sql), &[now.as_micros().into(), i64::from(limit).into()]).await
     }
 
     /// Proposals in this state, oldest first, after a cursor.
@@ -109,14 +120,31 @@ impl Store {
             Some(id) => self.seq(id).await?.unwrap_or(0),
             None => 0,
         };
-        let sql = "SELECT id FROM proposal WHERE state = $1 AND seq > $2 ORDER BY seq LIMIT $3";
-        self.ids(sql, &[state.as_str().into(), after.into(), i64::from(limit).into()]).await
+        let sql = format!(
+            "SELECT p.id FROM proposal AS p WHERE p.state = $1 AND p.seq > $2 AND {NOT_SET_ASIDE} \
+             ORDER BY p.seq LIMIT $3"
+        );
+        self.ids(AssertSqlSafe(sql), &[state.as_str().into(), after.into(), i64::from(limit).into()]).await
     }
 
-    async fn ids(&self, sql: &'static str, values: &[Value<'_>]) -> Result<Vec<ProposalId>, Fault> {
-        let found = self.readers.fetch(sql, values).await.map_err(|e| Fault::new("look proposals up", e))?;
-        found.iter().map(|row| rows::id(row, 0)).collect()
+    pub(super) async fn ids(
+        &self,
+        sql: impl SqlSafeStr,
+        values: &[Value<'_>],
+    ) -> Result<Vec<ProposalId>, Fault> {
+        let fault = |e: Error| Fault::new("look proposals up", e);
+        let found = self.readers.fetch(sql, values).await.map_err(fault)?;
+        Ok(found.iter().filter_map(|row| readable(row.text(0))).collect())
     }
+}
+
+/// An id, if it is one. A row whose id was damaged is nobody's proposal: it is found by nothing but an alarm.
+fn readable(text: super::error::Result<&str>) -> Option<ProposalId> {
+    let id = text.map_err(|e| Fault::new("read a proposal's id", e)).and_then(rows::id);
+    if let Err(error) = &id {
+        tracing::error!(%error, "a stored proposal has no readable id");
+    }
+    id.ok()
 }
 
 /// The statement for one page; `$1` is the cursor and `$2` the limit.

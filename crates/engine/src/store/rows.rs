@@ -1,20 +1,23 @@
 //! What one step writes, as plain values. Made in the caller's time, so that the writer only writes.
 //!
 //! Nothing is stored twice: a proposal's own fields go into `body` once and never again, what moves goes into
-//! `moving`.
+//! `moving`. The authentication code (`mac`) covers every column that means something.
 
 use countersign_core::approval::Approval;
 use countersign_core::audit::{Entry, EventCode};
 use countersign_core::decision::Decision;
+use countersign_core::digest::Digest;
 use countersign_core::id::ProposalId;
-use countersign_core::proposal::{Binding, Record, State, StateName, Step};
+use countersign_core::limits::IDEMPOTENCY_KEPT;
+use countersign_core::proposal::{Record, State, StateName, Step, StoredParts};
 use countersign_core::time::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use super::db::Row;
-use super::error;
-use super::{Change, IdempotencyKey};
+use super::admit::Admission;
+use super::header::{Header, part};
+use super::{Change, IdempotencyKey, Joining, Placed};
 use crate::fault::Fault;
+use crate::seal::SealKeys;
 
 /// One thing to write.
 #[derive(Debug)]
@@ -23,6 +26,8 @@ pub(super) enum Write {
     Open(Box<OpenRow>),
     /// A move of an existing one.
     Move(Box<MoveRow>),
+    /// A request that gets a proposal which is there.
+    Join(Box<JoinRow>),
     /// An entry that moves nothing.
     Note(EntryRow),
 }
@@ -37,6 +42,16 @@ pub(super) struct EntryRow {
     pub(super) body: Vec<u8>,
 }
 
+/// A row of the idempotency table.
+#[derive(Debug)]
+pub(super) struct KeyRow {
+    pub(super) agent: String,
+    pub(super) key: String,
+    pub(super) request: String,
+    /// When to look whether its proposal is settled.
+    pub(super) look_at: i64,
+}
+
 /// The rows of a new proposal.
 #[derive(Debug)]
 pub(super) struct OpenRow {
@@ -46,13 +61,16 @@ pub(super) struct OpenRow {
     pub(super) person: Option<String>,
     pub(super) due: Option<i64>,
     pub(super) intent: String,
+    /// The intent, when an equal request is to get this proposal.
+    pub(super) join_key: Option<String>,
     pub(super) attempt: Option<String>,
-    pub(super) idem_key: Option<String>,
-    pub(super) idem_request: Option<String>,
     pub(super) moving: String,
     pub(super) body: String,
     pub(super) binding: String,
+    pub(super) mac: Vec<u8>,
+    pub(super) key: Option<KeyRow>,
     pub(super) entries: Vec<EntryRow>,
+    pub(super) admission: Option<Admission>,
 }
 
 /// The new values of a proposal that moves.
@@ -69,7 +87,18 @@ pub(super) struct MoveRow {
     pub(super) moving: String,
     /// What is bound, when that may have changed.
     pub(super) binding: Option<String>,
+    pub(super) mac: Vec<u8>,
     pub(super) entries: Vec<EntryRow>,
+    pub(super) admission: Option<Admission>,
+}
+
+/// A request that gets a proposal which is there.
+#[derive(Debug)]
+pub(super) struct JoinRow {
+    pub(super) agent: String,
+    pub(super) intent: String,
+    pub(super) key: Option<KeyRow>,
+    pub(super) entry: Entry,
 }
 
 /// The part of a record that moves.
@@ -80,44 +109,47 @@ struct MovingOut<'a> {
     state: &'a State,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct MovingIn {
-    decision: Decision,
-    approvals: Vec<Approval>,
-    state: State,
-}
-
 impl Write {
-    /// The rows of one step. Refuses a step that contradicts itself: it must have one entry for each version
-    /// that it makes, all about this proposal (I9).
-    pub(super) fn of(step: &Step, key: Option<IdempotencyKey>) -> Result<Self, Fault> {
+    /// The rows of one step, and the record as it is then stored. Refuses a step that contradicts itself: it
+    /// must have one entry for each version that it makes, all about this proposal (I9).
+    pub(super) fn of(mut step: Step, placed: Placed, keys: &SealKeys) -> Result<(Self, Record), Fault> {
         let record = &step.record;
         let versions = step.from_version.saturating_add(1)..=record.version;
         let whole = step.entries.iter().map(|e| e.version).eq(versions)
             && !step.entries.is_empty()
             && step.entries.iter().all(|e| e.proposal == Some(record.proposal.id));
         if !whole {
-            return Err(bad("its entry is not about the version that it makes"));
+            return Err(bad("its entries are not about the versions that it makes"));
         }
-        match (step.from, step.from_version, key) {
-            (None, 0, key) => OpenRow::of(step, key).map(|row| Self::Open(Box::new(row))),
-            (Some(from), 1.., None) => MoveRow::of(step, from).map(|row| Self::Move(Box::new(row))),
-            (Some(_), 1.., Some(_)) => Err(bad("only a new proposal has an idempotency key")),
-            (None, 1.., _) | (Some(_), 0, _) => Err(bad("it does not say where it comes from")),
-        }
+        let write = match (step.from, step.from_version) {
+            (None, 0) => Self::Open(Box::new(OpenRow::of(&mut step, placed, keys)?)),
+            (Some(from), 1..) if placed.key.is_none() => {
+                Self::Move(Box::new(MoveRow::of(&mut step, from, placed.admission, keys)?))
+            }
+            (Some(_), 1..) => return Err(bad("only a new proposal has an idempotency key")),
+            (None, 1..) | (Some(_), 0) => return Err(bad("it does not say where it comes from")),
+        };
+        Ok((write, step.record))
     }
 
     /// The row of an entry that moves nothing.
     pub(super) fn note(entry: &Entry) -> Self {
-        Self::Note(EntryRow { version: None, ..EntryRow::of(entry) })
+        Self::Note(EntryRow::note(entry))
     }
 
-    /// The entries that go with it, in order.
+    /// The row of a request that gets another's proposal.
+    pub(super) fn join(joining: Joining) -> Self {
+        let Joining { agent, intent, key, entry } = joining;
+        let key = key.map(|key| KeyRow::of(&agent, key, entry.at));
+        Self::Join(Box::new(JoinRow { agent, intent: intent.to_string(), key, entry }))
+    }
+
+    /// The entries that go with it, in order. Those of a join are known only when it is written.
     pub(super) fn entries(&self) -> &[EntryRow] {
         match self {
             Self::Open(opening) => &opening.entries,
             Self::Move(moving) => &moving.entries,
+            Self::Join(_) => &[],
             Self::Note(entry) => std::slice::from_ref(entry),
         }
     }
@@ -127,7 +159,25 @@ impl Write {
         match self {
             Self::Open(opening) => Some(opening.change),
             Self::Move(moving) => Some(moving.change),
-            Self::Note(_) => None,
+            Self::Join(_) | Self::Note(_) => None,
+        }
+    }
+
+    /// What its dispatch rests on, when it is one.
+    pub(super) fn admission(&self) -> Option<&Admission> {
+        match self {
+            Self::Open(opening) => opening.admission.as_ref(),
+            Self::Move(moving) => moving.admission.as_ref(),
+            Self::Join(_) | Self::Note(_) => None,
+        }
+    }
+
+    /// The proposal whose row it writes, and the code of that row.
+    pub(super) fn row(&self) -> Option<(&str, &[u8])> {
+        match self {
+            Self::Open(opening) => Some((&opening.id, &opening.mac)),
+            Self::Move(moving) => Some((&moving.id, &moving.mac)),
+            Self::Join(_) | Self::Note(_) => None,
         }
     }
 }
@@ -137,7 +187,7 @@ fn bad(detail: &'static str) -> Fault {
 }
 
 impl EntryRow {
-    fn of(entry: &Entry) -> Self {
+    pub(super) fn of(entry: &Entry) -> Self {
         Self {
             at: entry.at.as_micros(),
             proposal: entry.proposal.map(|id| id.to_string()),
@@ -145,37 +195,71 @@ impl EntryRow {
             body: entry.to_bytes(),
         }
     }
+
+    /// Of an entry that moves nothing.
+    pub(super) fn note(entry: &Entry) -> Self {
+        Self { version: None, ..Self::of(entry) }
+    }
+}
+
+impl KeyRow {
+    fn of(agent: &str, key: IdempotencyKey, now: Timestamp) -> Self {
+        let IdempotencyKey { key, request } = key;
+        let look_at = now.plus(IDEMPOTENCY_KEPT).as_micros();
+        Self { agent: agent.to_owned(), key, request: request.to_string(), look_at }
+    }
 }
 
 impl OpenRow {
-    fn of(step: &Step, key: Option<IdempotencyKey>) -> Result<Self, Fault> {
+    fn of(step: &mut Step, placed: Placed, keys: &SealKeys) -> Result<Self, Fault> {
+        let Placed { key, joinable, admission } = placed;
+        let body = json(&step.record.proposal)?;
+        let binding = json(&step.record.binding)?;
+        step.record.parts = StoredParts { body: Some(part(&body)), binding: Some(part(&binding)) };
         let record = &step.record;
         let chain = &record.proposal.chain;
-        let (idem_key, idem_request) = key.map(|k| (k.key, k.request.to_string())).unzip();
+        let agent = chain.agent().to_owned();
+        let moving = moving(record)?;
+        let header = Header::of(record, &moving);
+        let joins = joinable && matches!(record.state.name(), StateName::Pending | StateName::Dispatched);
         Ok(Self {
             change: change(record),
             id: record.proposal.id.to_string(),
-            agent: chain.agent().to_owned(),
             person: chain.person().map(str::to_owned),
             due: record.due().map(Timestamp::as_micros),
             intent: record.binding.intent.to_string(),
-            attempt: attempt(record),
-            idem_key,
-            idem_request,
-            moving: moving(record)?,
-            body: json(&record.proposal)?,
-            binding: json(&record.binding)?,
+            join_key: joins.then(|| record.binding.intent.to_string()),
+            attempt: record.attempt().map(|a| a.to_string()),
+            mac: header.seal(keys)?,
+            moving,
+            body,
+            binding,
+            key: key.map(|key| KeyRow::of(&agent, key, record.proposal.created_at)),
+            agent,
             entries: step.entries.iter().map(EntryRow::of).collect(),
+            admission,
         })
     }
 }
 
 impl MoveRow {
-    fn of(step: &Step, from: StateName) -> Result<Self, Fault> {
+    fn of(
+        step: &mut Step,
+        from: StateName,
+        admission: Option<Admission>,
+        keys: &SealKeys,
+    ) -> Result<Self, Fault> {
+        // `core::proposal::apply` binds anew only when it decides again, and says so by these.
+        let rebound =
+            |e: &Entry| matches!(e.event, EventCode::Revised | EventCode::Refused | EventCode::Confirmed);
+        let binding = if step.entries.iter().any(rebound) { Some(json(&step.record.binding)?) } else { None };
+        if let Some(binding) = &binding {
+            step.record.parts.binding = Some(part(binding));
+        }
         let record = &step.record;
-        // `core::proposal::apply` binds anew only when it decides again, and says so by these two.
-        let rebound = |e: &Entry| matches!(e.event, EventCode::Revised | EventCode::Refused);
-        let rebound = step.entries.iter().any(rebound);
+        let moving = moving(record)?;
+        let header = Header::of(record, &moving);
+        let dispatched = record.state.name() == StateName::Dispatched;
         Ok(Self {
             change: change(record),
             id: record.proposal.id.to_string(),
@@ -183,34 +267,18 @@ impl MoveRow {
             from,
             due: record.due().map(Timestamp::as_micros),
             intent: record.binding.intent.to_string(),
-            attempt: attempt(record),
-            moving: moving(record)?,
-            binding: if rebound { Some(json(&record.binding)?) } else { None },
+            attempt: record.attempt().filter(|_| dispatched).map(|a| a.to_string()),
+            mac: header.seal(keys)?,
+            moving,
+            binding,
             entries: step.entries.iter().map(EntryRow::of).collect(),
+            admission,
         })
     }
 }
 
 fn change(record: &Record) -> Change {
     Change { proposal: record.proposal.id, version: record.version, state: record.state.name() }
-}
-
-/// The attempt of a record that is being dispatched.
-fn attempt(record: &Record) -> Option<String> {
-    match &record.state {
-        State::Dispatched { attempt, .. } => Some(attempt.to_string()),
-        State::Denied { .. }
-        | State::Pending { .. }
-        | State::Ready { .. }
-        | State::Succeeded { .. }
-        | State::Failed { .. }
-        | State::Unknown { .. }
-        | State::Rejected { .. }
-        | State::Expired { .. }
-        | State::Cancelled { .. }
-        | State::Superseded { .. }
-        | State::Refused { .. } => None,
-    }
 }
 
 fn moving(record: &Record) -> Result<String, Fault> {
@@ -221,39 +289,12 @@ fn json<T: Serialize>(value: &T) -> Result<String, Fault> {
     serde_json::to_string(value).map_err(|e| Fault::new("write a proposal as JSON", e))
 }
 
-/// The columns that [`record`] reads, of `proposal AS p`.
-pub(super) const RECORD_COLUMNS: &str = "p.version, p.state, p.intent, p.moving, p.body, p.binding";
-
-/// Puts a record together again. What does not fit together is a fault and never a record: nothing may be
-/// decided on half a proposal.
-pub(super) fn record(row: &Row) -> Result<Record, Fault> {
-    let column = |result: error::Result<_>| result.map_err(|e| Fault::new("read a proposal", e));
-    let version = row.integer(0).map_err(|e| Fault::new("read a proposal", e))?;
-    let version = u32::try_from(version).map_err(|e| Fault::new("read a proposal's version", e))?;
-    let (state, intent) = (column(row.text(1))?, column(row.text(2))?);
-    let moving: MovingIn = parse(column(row.text(3))?)?;
-    let binding: Binding = parse(column(row.text(5))?)?;
-    let record = Record {
-        proposal: parse(column(row.text(4))?)?,
-        binding,
-        decision: moving.decision,
-        approvals: moving.approvals,
-        state: moving.state,
-        version,
-    };
-    if record.state.name().as_str() != state || record.binding.intent.to_string() != intent {
-        let detail = format!("the parts of `{}` do not belong together", record.proposal.id);
-        return Err(Fault::new("read a proposal", detail));
-    }
-    Ok(record)
-}
-
-fn parse<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Fault> {
-    serde_json::from_str(text).map_err(|e| Fault::new("read a stored proposal", e))
-}
-
 /// A stored id.
-pub(super) fn id(row: &Row, column: usize) -> Result<ProposalId, Fault> {
-    let text = row.text(column).map_err(|e| Fault::new("read a proposal's id", e))?;
+pub(super) fn id(text: &str) -> Result<ProposalId, Fault> {
     text.parse().map_err(|e| Fault::new("read a proposal's id", e))
+}
+
+/// A stored digest.
+pub(super) fn digest(text: &str) -> Result<Digest, Fault> {
+    text.parse().map_err(|e| Fault::new("read a stored digest", e))
 }

@@ -118,7 +118,11 @@ impl Connection {
         let mut answer = statement.raw_query();
         let mut rows = Vec::new();
         while let Some(row) = answer.next()? {
-            rows.push((0..columns).map(|column| row.get(column)).collect::<rusqlite::Result<Row>>()?);
+            rows.push(
+                (0..columns)
+                    .map(|column| Ok(cell(row.get_ref(column)?)))
+                    .collect::<rusqlite::Result<Row>>()?,
+            );
         }
         Ok(rows)
     }
@@ -145,6 +149,20 @@ impl Connection {
             statement.raw_bind_parameter(place, value)?;
         }
         Ok(statement)
+    }
+}
+
+/// A value as it stands. A text that is no UTF-8 comes as bytes, so that one damaged row does not hide the others.
+fn cell(value: ValueRef<'_>) -> Owned {
+    match value {
+        ValueRef::Null => Owned::Null,
+        ValueRef::Integer(integer) => Owned::Integer(integer),
+        ValueRef::Real(real) => Owned::Real(real),
+        ValueRef::Blob(bytes) => Owned::Blob(bytes.to_vec()),
+        ValueRef::Text(bytes) => match std::str::from_utf8(bytes) {
+            Ok(text) => Owned::Text(text.to_owned()),
+            Err(_) => Owned::Blob(bytes.to_vec()),
+        },
     }
 }
 

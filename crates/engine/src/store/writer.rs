@@ -2,7 +2,7 @@
 //!
 //! While one transaction is on its way to the disk, the steps that arrive wait; the next transaction takes
 //! all of them. Nobody is answered before the commit, and a commit that did not come back answers nobody
-//! with a yes.
+//! with a yes: on PostgreSQL the same steps are offered again until it is known whether they are there.
 //!
 //! Who finds nobody writing writes at once, without a change of thread; what arrives meanwhile is the
 //! writer's own, on the desk's thread.
@@ -13,15 +13,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use countersign_core::id::ProposalId;
-use countersign_core::limits::{WRITER_BATCH_MAX, WRITER_QUEUE_MAX};
+use countersign_core::limits::{DOUBT_WITHIN, WRITER_BATCH_MAX, WRITER_QUEUE_MAX};
 use countersign_core::refusal::Refusal;
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::{Mutex as Turn, Notify, broadcast, mpsc, oneshot};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use super::Change;
-use super::batch::{BatchError, Batcher, Fate};
+use super::admit::NotAdmitted;
+use super::batch::{BatchError, Batcher, Fate, Offer};
 use super::desk::Desk;
+use super::error::Error;
 use super::rows::Write;
 use crate::fault::{Fault, Stop};
 
@@ -33,10 +36,26 @@ const COMPANY_WAIT: Duration = Duration::from_millis(1);
 /// Seconds after which a caller who found the queue full should come back.
 const RETRY_AFTER_S: u32 = 1;
 
+/// Between two offers of steps whose commit did not come back.
+const DOUBT_PAUSE: Duration = Duration::from_millis(200);
+
+/// What a write came to.
+#[derive(Debug)]
+pub(super) enum Done {
+    /// It is durable; when it was handed to the database, by the monotonic clock.
+    Written(Duration),
+    /// The request got this proposal.
+    Joined(ProposalId),
+    /// There is nothing to join any more.
+    Gone,
+    /// Its dispatch may not be recorded, and nothing was.
+    NotAdmitted(NotAdmitted),
+}
+
 #[derive(Debug)]
 struct Work {
     write: Write,
-    reply: oneshot::Sender<Result<(), Stop>>,
+    reply: oneshot::Sender<Result<Done, Stop>>,
 }
 
 /// The way to the writer.
@@ -62,10 +81,10 @@ struct Shared {
 
 impl Writer {
     /// Starts the writer. It ends when this handle is dropped or closed, after it has written what waits.
-    pub(super) fn start(desk: &Arc<Desk>, shard: i64, changes: broadcast::Sender<Change>) -> Self {
+    pub(super) fn start(desk: &Arc<Desk>, batcher: Batcher, changes: broadcast::Sender<Change>) -> Self {
         let (queue, arriving) = mpsc::channel(WRITER_QUEUE_MAX);
-        let batcher = Batcher::new(Arc::clone(desk), shard);
-        let side = Side { batcher, changes, arriving, kept: Vec::new() };
+        let may_ask_again = !desk.target().is_file();
+        let side = Side { batcher, changes, arriving, kept: Vec::new(), may_ask_again };
         let shared = Arc::new(Shared {
             side: Turn::new(side),
             waiting: Notify::new(),
@@ -78,7 +97,7 @@ impl Writer {
 
     /// Hands a write over and waits until it is durable. A full queue refuses at once with `busy`, unless
     /// the caller is patient and waits for a place.
-    pub(super) async fn submit(&self, write: Write, patient: bool) -> Result<(), Stop> {
+    pub(super) async fn submit(&self, write: Write, patient: bool) -> Result<Done, Stop> {
         let closed = || Fault::new("record a step", "the store is closed");
         let place = if patient {
             self.queue.reserve().await.map_err(|_| closed())?
@@ -94,10 +113,8 @@ impl Writer {
         let (reply, answer) = oneshot::channel();
         place.send(Work { write, reply });
         self.shared.see_to_it();
-        match answer.await {
-            Ok(result) => result,
-            Err(_) => Err(closed().into()),
-        }
+        // Whoever took the step and did not answer may have written it.
+        answer.await.unwrap_or_else(|_| Err(closed().in_doubt().into()))
     }
 
     /// Writes what waits and ends.
@@ -172,6 +189,8 @@ struct Side {
     arriving: mpsc::Receiver<Work>,
     /// What is written next.
     kept: Vec<Work>,
+    /// Whether a commit that did not come back can be asked for: a server knows, a broken file does not.
+    may_ask_again: bool,
 }
 
 impl Side {
@@ -201,7 +220,7 @@ impl Side {
         let (works, later) = split(std::mem::take(&mut self.kept));
         self.kept = later;
         let writes: Vec<&Write> = works.iter().map(|w| &w.write).collect();
-        match self.batcher.write(&writes).await {
+        match self.batcher.write(&writes, Offer::First).await {
             Ok(fates) => {
                 for (work, fate) in works.into_iter().zip(fates) {
                     self.answer(work, fate);
@@ -210,26 +229,78 @@ impl Side {
             // One step that the database cannot take must not take the others with it.
             Err(BatchError::Undone(error)) if works.len() > 1 && error.is_about_a_row() => {
                 for work in works {
-                    match self.batcher.write(&[&work.write]).await {
-                        Ok(fates) => self.answer(work, fates.first().copied().unwrap_or(Fate::Lost)),
-                        Err(error) => refuse_all(vec![work], error),
+                    match self.batcher.write(&[&work.write], Offer::First).await {
+                        Ok(fates) => self.answer(work, fates.first().cloned().unwrap_or(Fate::Lost)),
+                        Err(error) => self.not_committed(vec![work], error).await,
                     }
                 }
             }
-            Err(error) => refuse_all(works, error),
+            Err(error) => self.not_committed(works, error).await,
         }
+    }
+
+    async fn not_committed(&mut self, works: Vec<Work>, error: BatchError) {
+        match error {
+            BatchError::Undone(error) => refuse_all(works, error),
+            BatchError::InDoubt(error) => self.in_doubt(works, error).await,
+        }
+    }
+
+    /// A commit did not come back. "Not found" alone would prove nothing while the old transaction may still
+    /// commit: so the same rows are offered again, which waits for it, and then either writes them or finds them.
+    async fn in_doubt(&mut self, works: Vec<Work>, error: Error) {
+        tracing::error!(%error, steps = works.len(), "a commit did not come back");
+        let (began, offered_at) = (Instant::now(), self.batcher.offered_at());
+        // Entries without a row of their own cannot be recognised again, so they are not offered twice.
+        let (mut works, others): (Vec<Work>, Vec<Work>) =
+            works.into_iter().partition(|work| work.write.row().is_some());
+        doubt_all(others);
+        while self.may_ask_again && !works.is_empty() && began.elapsed() < DOUBT_WITHIN {
+            tokio::time::sleep(DOUBT_PAUSE).await;
+            match self.offer_again(&works, offered_at).await {
+                Ok(fates) => {
+                    tracing::warn!(after = ?began.elapsed(), "a commit in doubt was cleared up");
+                    for (work, fate) in works.into_iter().zip(fates) {
+                        self.answer(work, fate);
+                    }
+                    return;
+                }
+                Err(BatchError::Undone(error) | BatchError::InDoubt(error)) => {
+                    tracing::warn!(%error, "a commit is still in doubt");
+                }
+            }
+        }
+        doubt_all(std::mem::take(&mut works));
+    }
+
+    /// The same steps on a new connection. What is there already was written by the first offer, so the age of a
+    /// grant that comes of it counts from then.
+    async fn offer_again(&mut self, works: &[Work], first: Duration) -> Result<Vec<Fate>, BatchError> {
+        let writes: Vec<&Write> = works.iter().map(|w| &w.write).collect();
+        let mut fates = self.batcher.write(&writes, Offer::Again).await?;
+        let there = self.batcher.there(&writes).await?;
+        for (fate, there) in fates.iter_mut().zip(there) {
+            if there {
+                *fate = Fate::Written(first);
+            }
+        }
+        Ok(fates)
     }
 
     /// Tells everybody who watches, then the one who waits.
     fn answer(&self, work: Work, fate: Fate) {
         let result = match fate {
-            Fate::Written => {
+            Fate::Written(at) => {
                 if let Some(change) = work.write.change() {
                     // Nobody may be watching.
                     let _ = self.changes.send(change);
                 }
-                Ok(())
+                Ok(Done::Written(at))
             }
+            Fate::Joined(id) => Ok(Done::Joined(id)),
+            Fate::Gone => Ok(Done::Gone),
+            Fate::NotAdmitted(why) => Ok(Done::NotAdmitted(why)),
+            Fate::KeyTaken => Err(Stop::Refused(Refusal::IdempotencyKeyInProgress)),
             Fate::Lost => Err(Stop::Refused(lost(&work.write))),
         };
         // The caller may have given up; what is written stays written.
@@ -239,11 +310,10 @@ impl Side {
 
 fn lost(write: &Write) -> Refusal {
     match write {
-        Write::Open(opening) if opening.idem_key.is_some() => Refusal::IdempotencyKeyInProgress,
         Write::Open(opening) => Refusal::Conflict { id: opening.change.proposal },
         Write::Move(moving) => Refusal::Conflict { id: moving.change.proposal },
-        // A note has no guard, so it cannot lose.
-        Write::Note(_) => Refusal::Busy { retry_after_s: RETRY_AFTER_S },
+        // Neither has a guard that can lose.
+        Write::Join(_) | Write::Note(_) => Refusal::Busy { retry_after_s: RETRY_AFTER_S },
     }
 }
 
@@ -255,18 +325,28 @@ fn split(works: Vec<Work>) -> (Vec<Work>, Vec<Work>) {
         Write::Move(moving) => {
             *first.entry(moving.change.proposal).or_insert(moving.from_version) == moving.from_version
         }
-        Write::Open(_) | Write::Note(_) => true,
+        Write::Open(_) | Write::Join(_) | Write::Note(_) => true,
     })
 }
 
-fn refuse_all(works: Vec<Work>, error: BatchError) {
-    let (doing, error) = match error {
-        BatchError::Undone(error) => ("record a step", error),
-        BatchError::InDoubt(error) => ("learn whether a step was recorded", error),
-    };
-    tracing::error!(%error, steps = works.len(), "failed to {doing}");
+/// Nothing of them was written.
+fn refuse_all(works: Vec<Work>, error: Error) {
+    tracing::error!(%error, steps = works.len(), "failed to record steps");
     let error = Arc::new(error);
     for work in works {
-        let _ = work.reply.send(Err(Fault::new(doing, Arc::clone(&error)).into()));
+        let _ = work.reply.send(Err(Fault::new("record a step", Arc::clone(&error)).into()));
+    }
+}
+
+/// Nobody knows whether they were written: the answer names the proposal that it is about.
+fn doubt_all(works: Vec<Work>) {
+    for work in works {
+        let stop = match work.write.change() {
+            Some(change) => Refusal::InDoubt { id: change.proposal }.into(),
+            None => Fault::new("learn whether an entry was recorded", "the commit did not come back")
+                .in_doubt()
+                .into(),
+        };
+        let _ = work.reply.send(Err(stop));
     }
 }

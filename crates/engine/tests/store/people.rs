@@ -84,3 +84,20 @@ pub async fn a_token_at_rest_opens_nothing_t47(place: &Place) {
         assert_eq!(stored, [digest.to_string()], "only the digest is kept");
     }
 }
+
+pub async fn a_session_from_the_future_is_over_a6(place: &Place) {
+    let store = place.store().await;
+    let (link, session) = (digest("link"), digest("session"));
+    let seen = START.plus(HOUR);
+    store.add_link(&link, "ann", seen.plus(HOUR)).await.unwrap();
+    store.redeem_link(&link, &session, seen, seen.plus(8 * HOUR)).await.unwrap();
+    assert!(store.session(&session, seen, HOUR).await.unwrap().is_some());
+    // `seen` is exact to a minute, so clocks may differ by as much.
+    let slow = START.plus(HOUR.saturating_sub(Duration::from_mins(1)));
+    assert_eq!(store.session(&session, slow, HOUR).await.unwrap().map(|s| s.seen), Some(seen));
+    // Nobody knows how long it was idle when the clock has stepped back.
+    let back = START.plus(HOUR.saturating_sub(Duration::from_secs(61)));
+    for now in [back, START] {
+        assert_eq!(store.session(&session, now, HOUR).await.unwrap(), None);
+    }
+}

@@ -8,7 +8,7 @@ use countersign_engine::fault::Stop;
 use futures_util::future::join_all;
 
 use crate::raw::Raw;
-use crate::steps::{self, world};
+use crate::steps::{self, Offers as _, world};
 use crate::writing::stored;
 use crate::{Place, assert_sound};
 
@@ -16,11 +16,11 @@ pub async fn of_two_moves_from_one_version_one_wins_and_the_other_writes_nothing
     let (store, world) = (place.store().await, world(20));
     let beside = place.beside(21).await;
     for round in 0..20 {
-        let record = store.commit(steps::pending(&world, "a", None, round), None).await.unwrap().record;
+        let record = store.put(steps::pending(&world, "a", None, round)).await.unwrap().record;
         let other = if round % 2 == 0 { &store } else { &beside };
         let (approved, rejected) = tokio::join!(
-            store.commit(steps::approve(&world, &record), None),
-            other.commit(steps::reject(&world, &record), None),
+            store.put(steps::approve(&world, &record)),
+            other.put(steps::reject(&world, &record)),
         );
         let (winner, loser) = match (approved, rejected) {
             (Ok(winner), Err(loser)) | (Err(loser), Ok(winner)) => (winner.record, loser),
@@ -37,8 +37,8 @@ pub async fn of_two_moves_from_one_version_one_wins_and_the_other_writes_nothing
 pub async fn a_thousand_dispatches_of_one_proposal_give_one_grant_t09(place: &Place) {
     let (store, world) = (place.store().await, world(22));
     let replicas = [store.clone(), place.beside(23).await, place.beside(24).await];
-    let record = store.commit(steps::ready(&world, "a"), None).await.unwrap().record;
-    let dispatches = (0..1_000).map(|n| replicas[n % 3].commit(steps::dispatch(&world, &record), None));
+    let record = store.put(steps::ready(&world, "a")).await.unwrap().record;
+    let dispatches = (0..1_000).map(|n| replicas[n % 3].put(steps::dispatch(&world, &record)));
     let results = join_all(dispatches).await;
     let grants = results.iter().filter_map(|r| r.as_ref().ok()).filter(|c| c.grant.is_some()).count();
     let conflicts =
@@ -49,12 +49,12 @@ pub async fn a_thousand_dispatches_of_one_proposal_give_one_grant_t09(place: &Pl
 
 pub async fn an_attempt_is_never_recorded_twice_even_past_the_version_guard_t09(place: &Place) {
     let (store, world) = (place.store().await, world(25));
-    let record = store.commit(steps::ready(&world, "a"), None).await.unwrap().record;
-    store.commit(steps::dispatch(&world, &record), None).await.unwrap();
-    // Somebody restores an old row by hand.
+    let record = store.put(steps::ready(&world, "a")).await.unwrap().record;
+    store.put(steps::dispatch(&world, &record)).await.unwrap();
+    // Somebody restores an old row by hand, and only what is past the version guard keeps it out.
     let mut raw = Raw::open(place).await;
     raw.run("UPDATE proposal SET version = 1, state = 'ready'").await;
-    let again = store.commit(steps::dispatch(&world, &record), None).await;
+    let again = store.put(steps::dispatch(&world, &record)).await;
     assert!(matches!(again, Err(Stop::Refused(Refusal::Conflict { .. }))));
 }
 
@@ -64,7 +64,7 @@ pub async fn counts_are_what_a_recount_gives(place: &Place) {
     assert!(store.counts().await.unwrap().values().all(|n| *n == 0));
     let opened = join_all((0..30).map(|n| {
         let store = if n % 3 == 0 { &beside } else { &store };
-        store.commit(steps::pending(&world, "a", None, n), None)
+        store.put(steps::pending(&world, "a", None, n))
     }))
     .await;
     let records: Vec<_> = opened.into_iter().map(|r| r.unwrap().record).collect();
@@ -75,7 +75,7 @@ pub async fn counts_are_what_a_recount_gives(place: &Place) {
             1 => vec![steps::cancel(&world, record)],
             _ => vec![],
         };
-        moves.into_iter().map(move |step| store.commit(step, None))
+        moves.into_iter().map(move |step| store.put(step))
     });
     join_all(moves).await;
     let mut raw = Raw::open(place).await;

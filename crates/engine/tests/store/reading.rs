@@ -9,13 +9,13 @@ use std::time::Duration;
 
 use crate::Place;
 use crate::raw::Raw;
-use crate::steps::{self, world};
+use crate::steps::{self, Offers as _, world};
 
 async fn add(store: &Store, world: &World, agent: &str, person: Option<&str>) -> Record {
     world.advance(Duration::from_millis(1));
     // Equal ones would be joined.
     let amount = u64::try_from(world.now().as_micros() / 1_000 % 1_000_000).unwrap();
-    store.commit(steps::pending(world, agent, person, amount), None).await.unwrap().record
+    store.put(steps::pending(world, agent, person, amount)).await.unwrap().record
 }
 
 fn ids(records: &[Record]) -> Vec<ProposalId> {
@@ -50,7 +50,7 @@ pub async fn a_list_is_filtered_by_state_agent_and_person(place: &Place) {
     let two = add(&store, &world, "a", Some("eve")).await;
     let three = add(&store, &world, "b", Some("bob")).await;
     let four = add(&store, &world, "b", None).await;
-    store.commit(steps::cancel(&world, &two), None).await.unwrap();
+    store.put(steps::cancel(&world, &two)).await.unwrap();
     let [one, two, three, four] = [one, two, three, four].map(|r| r.proposal.id);
     let (pending, cancelled) = (StateName::Pending, StateName::Cancelled);
     for (states, agent, person, expect) in [
@@ -87,18 +87,18 @@ pub async fn open_proposals_are_found_by_agent_intent_and_deadline(place: &Place
     assert_eq!(store.open_of("b", 10).await.unwrap(), 0);
     let (a, b) = (first.proposal.id, second.proposal.id);
     let intent = &first.binding.intent;
-    assert_eq!(store.joinable("a", intent).await.unwrap(), Some(a));
-    assert_eq!(store.joinable("b", intent).await.unwrap(), None);
+    assert_eq!(store.joins("a", *intent).await, Some(a));
+    assert_eq!(store.joins("b", *intent).await, None);
     let due = first.due().unwrap();
     let before = Timestamp::from_micros(due.as_micros() - 1);
     assert_eq!(store.due(before, 10).await.unwrap(), []);
     assert_eq!(store.due(due, 10).await.unwrap(), [a]);
     assert_eq!(store.due(due.plus(Duration::from_secs(1)), 10).await.unwrap(), [a, b]);
     assert_eq!(store.due(due.plus(Duration::from_secs(1)), 1).await.unwrap(), [a]);
-    store.commit(steps::approve(&world, &first), None).await.unwrap();
-    assert_eq!(store.joinable("a", intent).await.unwrap(), None, "it is no longer pending");
+    store.put(steps::approve(&world, &first)).await.unwrap();
+    assert_eq!(store.joins("a", *intent).await, Some(a), "without a key also while it waits to be sent");
     assert_eq!(store.open_of("a", 10).await.unwrap(), 2, "but still open");
-    store.commit(steps::cancel(&world, &second), None).await.unwrap();
+    store.put(steps::cancel(&world, &second)).await.unwrap();
     assert_eq!(store.open_of("a", 10).await.unwrap(), 1);
     assert_eq!(store.due(due.plus(steps::DECIDE_IN), 10).await.unwrap(), [a]);
 }
@@ -107,7 +107,7 @@ pub async fn text_sorts_by_its_bytes(place: &Place) {
     let (store, world) = (place.store().await, world(43));
     let mut names = ["b", "B", "a", "Z", "ä", "é", "z", "_", "~", "10", "9", "a b", "ab", "A"];
     for name in names {
-        store.commit(steps::pending(&world, name, None, 3), None).await.unwrap();
+        store.put(steps::pending(&world, name, None, 3)).await.unwrap();
     }
     let mut raw = Raw::open(place).await;
     names.sort_unstable();
@@ -119,8 +119,8 @@ pub async fn text_sorts_by_its_bytes(place: &Place) {
 
 pub async fn parts_that_do_not_belong_together_are_a_fault_and_no_record_t10(place: &Place) {
     let (store, world) = (place.store().await, world(44));
-    let one = store.commit(steps::pending(&world, "a", None, 1), None).await.unwrap().record;
-    let two = store.commit(steps::pending(&world, "a", None, 2), None).await.unwrap().record;
+    let one = store.put(steps::pending(&world, "a", None, 1)).await.unwrap().record;
+    let two = store.put(steps::pending(&world, "a", None, 2)).await.unwrap().record;
     let mut raw = Raw::open(place).await;
     raw.run(&format!(
         "UPDATE proposal SET binding = (SELECT binding FROM proposal WHERE id = '{}') WHERE id = '{}'",

@@ -15,7 +15,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use crate::raw::Raw;
-use crate::steps::{self, digest, world};
+use crate::steps::{self, Offers as _, digest, world};
 use crate::{Place, assert_sound};
 
 fn idempotency(key: &str, request: &str) -> IdempotencyKey {
@@ -31,9 +31,9 @@ pub async fn what_is_written_is_what_is_read(place: &Place) {
     assert_eq!(store.proposal(world.id()).await.unwrap(), None);
     let key = idempotency("key-1", "request-1");
     let step = steps::pending(&world, "support-bot", Some("bob"), 120);
-    let Committed { record, grant } = store.commit(step.clone(), Some(key)).await.unwrap();
+    let Committed { record, grant } = store.put_keyed(step.clone(), key).await.unwrap();
     assert!(grant.is_none());
-    assert_eq!(record, step.record);
+    assert_eq!(Record { parts: record.parts, ..step.record }, record);
     assert_eq!(stored(&store, &record).await, record);
     store.note(steps::sign_in(&world, "ann")).await.unwrap();
     let entries = assert_sound(&store).await;
@@ -42,17 +42,17 @@ pub async fn what_is_written_is_what_is_read(place: &Place) {
 
 pub async fn a_proposal_lives_from_pending_to_succeeded(place: &Place) {
     let (store, world) = (place.store().await, world(3));
-    let first = store.commit(steps::pending(&world, "a", None, 7), None).await.unwrap().record;
-    let revised = store.commit(steps::revise(&world, &first, 8), None).await.unwrap().record;
+    let first = store.put(steps::pending(&world, "a", None, 7)).await.unwrap().record;
+    let revised = store.put(steps::revise(&world, &first, 8)).await.unwrap().record;
     assert_ne!(revised.binding.intent, first.binding.intent);
     assert_eq!(stored(&store, &revised).await, revised);
-    let approved = store.commit(steps::approve(&world, &revised), None).await.unwrap().record;
+    let approved = store.put(steps::approve(&world, &revised)).await.unwrap().record;
     let attempt = world.id();
-    let dispatched = store.commit(steps::dispatch_as(&world, &approved, attempt), None).await.unwrap();
+    let dispatched = store.put(steps::dispatch_as(&world, &approved, attempt)).await.unwrap();
     let grant = dispatched.grant.expect("a dispatch gives a grant");
     assert_eq!((grant.proposal(), grant.attempt()), (first.proposal.id, attempt));
     assert_eq!(*grant.call(), revised.binding.facts.call, "the call is the one that was approved");
-    let done = store.commit(steps::succeed(&world, &dispatched.record, attempt), None).await.unwrap();
+    let done = store.put(steps::succeed(&world, &dispatched.record, attempt)).await.unwrap();
     assert!(done.grant.is_none());
     assert_eq!(stored(&store, &done.record).await, done.record);
     assert_eq!(done.record.version, 5);
@@ -71,7 +71,7 @@ pub async fn a_step_that_contradicts_itself_is_refused(place: &Place) {
     let mut nowhere = good.clone();
     nowhere.from = Some(StateName::Ready);
     for step in [another, later, jump, nowhere] {
-        assert!(matches!(store.commit(step, None).await, Err(Stop::Fault(_))));
+        assert!(matches!(store.put(step).await, Err(Stop::Fault(_))));
     }
     assert_eq!(assert_sound(&store).await, []);
 }
@@ -80,7 +80,7 @@ pub async fn an_idempotency_key_is_unique_for_its_agent_t96(place: &Place) {
     let (store, world) = (place.store().await, world(5));
     let commits = (0..20).map(|n| {
         let step = steps::pending(&world, "a", None, n);
-        store.commit(step, Some(idempotency("same", "request")))
+        store.put_keyed(step, idempotency("same", "request"))
     });
     let results = join_all(commits).await;
     let won: Vec<&Committed> = results.iter().filter_map(|r| r.as_ref().ok()).collect();
@@ -89,10 +89,9 @@ pub async fn an_idempotency_key_is_unique_for_its_agent_t96(place: &Place) {
         let Err(stop) = result else { continue };
         assert!(matches!(stop, Stop::Refused(Refusal::IdempotencyKeyInProgress)), "{stop}");
     }
-    let again = store.commit(steps::pending(&world, "a", None, 1), Some(idempotency("same", "other"))).await;
+    let again = store.put_keyed(steps::pending(&world, "a", None, 1), idempotency("same", "other")).await;
     assert!(matches!(again, Err(Stop::Refused(Refusal::IdempotencyKeyInProgress))));
-    let other =
-        store.commit(steps::pending(&world, "b", None, 1), Some(idempotency("same", "request"))).await;
+    let other = store.put_keyed(steps::pending(&world, "b", None, 1), idempotency("same", "request")).await;
     assert!(other.is_ok(), "another agent has keys of its own");
     let replay = store.replay("a", "same").await.unwrap().expect("the key is kept");
     assert_eq!((replay.proposal, replay.request), (won[0].record.proposal.id, digest("request")));
@@ -104,20 +103,20 @@ pub async fn an_idempotency_key_is_unique_for_its_agent_t96(place: &Place) {
 pub async fn of_equal_pending_proposals_of_one_agent_one_is_opened_t29(place: &Place) {
     let (store, world) = (place.store().await, world(8));
     let first = steps::pending(&world, "a", None, 1);
-    let twins = (0..20).map(|_| store.commit(steps::pending(&world, "a", None, 1), None));
+    let twins = (0..20).map(|_| store.put(steps::pending(&world, "a", None, 1)));
     let mut opened: Vec<Committed> = join_all(twins).await.into_iter().filter_map(Result::ok).collect();
     let one = opened.pop().unwrap().record;
     assert!(opened.is_empty(), "the others have one to join");
-    let joinable = async || store.joinable("a", &one.binding.intent).await.unwrap();
+    let joinable = async || store.joins("a", one.binding.intent).await;
     assert_eq!(joinable().await, Some(one.proposal.id));
-    let lost = store.commit(first, None).await;
+    let lost = store.put(first).await;
     assert!(matches!(lost, Err(Stop::Refused(Refusal::Conflict { .. }))));
-    store.commit(steps::pending(&world, "b", None, 1), None).await.unwrap();
-    store.commit(steps::pending(&world, "a", None, 2), None).await.unwrap();
-    store.commit(steps::cancel(&world, &one), None).await.unwrap();
+    store.put(steps::pending(&world, "b", None, 1)).await.unwrap();
+    store.put(steps::pending(&world, "a", None, 2)).await.unwrap();
+    store.put(steps::cancel(&world, &one)).await.unwrap();
     assert_eq!(joinable().await, None, "what is over cannot be joined");
-    store.commit(steps::pending(&world, "a", None, 1), None).await.unwrap();
-    assert_eq!(assert_sound(&store).await.len(), 5, "a losing proposal has no entry");
+    store.put(steps::pending(&world, "a", None, 1)).await.unwrap();
+    assert_eq!(assert_sound(&store).await.len(), 6, "a losing proposal has no entry, and a join has one");
 }
 
 pub async fn many_steps_share_one_commit_p21(place: &Place) {
@@ -127,6 +126,7 @@ pub async fn many_steps_share_one_commit_p21(place: &Place) {
         .iter()
         .map(|s| serde_json::to_vec(&s.record).unwrap().len() + s.entries[0].to_bytes().len())
         .sum();
+    let before = store.counters();
     // While one transaction is on its way, everybody arrives.
     let mut holder = Raw::open(place).await;
     holder.stop_writers().await;
@@ -135,7 +135,7 @@ pub async fn many_steps_share_one_commit_p21(place: &Place) {
     for step in steps {
         let (store, arrived) = (store.clone(), Arc::clone(&arrived));
         all.spawn(async move {
-            let mut commit = pin!(store.commit(step, None));
+            let mut commit = pin!(store.put(step));
             let at_once = poll_fn(|cx| Poll::Ready(commit.as_mut().poll(cx))).await;
             arrived.fetch_add(1, Ordering::SeqCst);
             match at_once {
@@ -153,18 +153,19 @@ pub async fn many_steps_share_one_commit_p21(place: &Place) {
     let results = all.join_all().await;
     assert!(results.iter().all(Result::is_ok));
     let counters = store.counters();
-    assert!(counters.commits <= 2, "{counters:?}");
-    assert!(counters.statements <= 64 * 2, "{counters:?}");
-    assert!(counters.rows < 64 * 3 + 64, "{counters:?}");
-    assert!(counters.bytes <= u64::try_from(payload + payload / 2).unwrap(), "{counters:?} for {payload}");
+    assert!(counters.commits - before.commits <= 2, "{counters:?}");
+    assert!(counters.statements - before.statements <= 64 * 2, "{counters:?}");
+    assert!(counters.rows - before.rows < 64 * 3 + 64, "{counters:?}");
+    let bytes = counters.bytes - before.bytes;
+    assert!(bytes <= u64::try_from(payload + payload / 2).unwrap(), "{counters:?} for {payload}");
     assert_eq!(assert_sound(&store).await.len(), 64);
 }
 
 pub async fn a_full_queue_is_busy_and_an_outcome_waits(place: &Place) {
     let (store, world) = (place.store().await, world(7));
-    let record = store.commit(steps::ready(&world, "a"), None).await.unwrap().record;
+    let record = store.put(steps::ready(&world, "a")).await.unwrap().record;
     let attempt = world.id();
-    let sent = store.commit(steps::dispatch_as(&world, &record, attempt), None).await.unwrap().record;
+    let sent = store.put(steps::dispatch_as(&world, &record, attempt)).await.unwrap().record;
     let mut holder = Raw::open(place).await;
     holder.stop_writers().await;
     let first_refusal = Arc::new(Notify::new());
@@ -172,11 +173,11 @@ pub async fn a_full_queue_is_busy_and_an_outcome_waits(place: &Place) {
     for n in 0..2_000 {
         let (store, step) = (store.clone(), steps::pending(&world, "a", None, n));
         let first_refusal = Arc::clone(&first_refusal);
-        all.spawn(async move { store.commit(step, None).await.inspect_err(|_| first_refusal.notify_one()) });
+        all.spawn(async move { store.put(step).await.inspect_err(|_| first_refusal.notify_one()) });
     }
     // The writer cannot move on, so the queue is full by now.
     first_refusal.notified().await;
-    let outcome = store.commit(steps::succeed(&world, &sent, attempt), None);
+    let outcome = store.put(steps::succeed(&world, &sent, attempt));
     let release = async { holder.run("ROLLBACK").await };
     let (outcome, ()) = tokio::join!(outcome, release);
     let all = all.join_all().await;
@@ -193,7 +194,7 @@ pub async fn one_step_the_database_refuses_takes_no_other_with_it(place: &Place)
     let (store, world) = (place.store().await, world(8));
     let mut ready = Vec::new();
     for _ in 0..3 {
-        ready.push(store.commit(steps::ready(&world, "a"), None).await.unwrap().record);
+        ready.push(store.put(steps::ready(&world, "a")).await.unwrap().record);
     }
     // One attempt for two proposals: the index refuses the second.
     let attempt = world.id();
@@ -202,7 +203,7 @@ pub async fn one_step_the_database_refuses_takes_no_other_with_it(place: &Place)
         steps::dispatch_as(&world, &ready[1], attempt),
         steps::dispatch(&world, &ready[2]),
     ];
-    let results = join_all(moves.into_iter().map(|step| store.commit(step, None))).await;
+    let results = join_all(moves.into_iter().map(|step| store.put(step))).await;
     assert!(results[2].is_ok());
     let twins = [&results[0], &results[1]];
     assert_eq!(twins.iter().filter(|r| r.is_ok()).count(), 1);
@@ -213,9 +214,9 @@ pub async fn one_step_the_database_refuses_takes_no_other_with_it(place: &Place)
 pub async fn only_what_was_written_is_announced(place: &Place) {
     let (store, world) = (place.store().await, world(9));
     let mut changes = store.changes();
-    let record = store.commit(steps::pending(&world, "a", None, 1), None).await.unwrap().record;
-    let rejected = store.commit(steps::reject(&world, &record), None).await.unwrap().record;
-    assert!(store.commit(steps::cancel(&world, &record), None).await.is_err());
+    let record = store.put(steps::pending(&world, "a", None, 1)).await.unwrap().record;
+    let rejected = store.put(steps::reject(&world, &record)).await.unwrap().record;
+    assert!(store.put(steps::cancel(&world, &record)).await.is_err());
     store.note(steps::sign_in(&world, "ann")).await.unwrap();
     let first = changes.try_recv().unwrap();
     assert_eq!((first.proposal, first.version, first.state), (record.proposal.id, 1, StateName::Pending));

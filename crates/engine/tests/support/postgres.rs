@@ -75,7 +75,7 @@ fn start() -> Option<Server> {
 }
 
 /// Where `initdb` and `postgres` are.
-fn programs() -> Option<PathBuf> {
+pub fn programs() -> Option<PathBuf> {
     let told = Command::new("pg_config").arg("--bindir").output().ok();
     let told = told.map(|out| PathBuf::from(String::from_utf8_lossy(&out.stdout).trim()));
     let installed = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();

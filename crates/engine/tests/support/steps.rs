@@ -7,12 +7,14 @@ use countersign_core::approval::{Approval, Standing};
 use countersign_core::audit::{Actor, Entry, EventCode};
 use countersign_core::decision::Decision;
 use countersign_core::digest::{Digest, domain};
-use countersign_core::id::AttemptId;
+use countersign_core::id::{AttemptId, ProposalId};
 use countersign_core::outcome::{Outcome, Response};
 use countersign_core::preview::{Fidelity, Preview};
-use countersign_core::proposal::{Binding, Event, Proposal, Record, Step, apply, open};
+use countersign_core::proposal::{Binding, Event, Proposal, Record, StateName, Step, apply, open};
 use countersign_core::time::Timestamp;
+use countersign_engine::fault::Stop;
 use countersign_engine::seal::SealKeys;
+use countersign_engine::store::{Admission, Committed, IdempotencyKey, Joining, Offered, Placed, Store};
 use countersign_engine::world::World;
 use serde_json::json;
 
@@ -31,6 +33,63 @@ pub fn world(seed: u64) -> World {
 /// The keys that seal what these tests store.
 pub fn keys() -> SealKeys {
     SealKeys::new("gate.example/log", zeroize::Zeroizing::new([9; 32]), Vec::new())
+}
+
+/// The process that the steps of these tests belong to.
+pub const OWNER: &str = "gate-1";
+
+/// The digest of the rules in force in these tests.
+pub fn rules() -> Digest {
+    digest("rules")
+}
+
+/// The entry with which these tests put their rules in force.
+pub fn started() -> Entry {
+    Entry::new(START, EventCode::GateStarted, Actor::Gate, json!({}))
+}
+
+/// Offers steps as the gate does.
+pub trait Offers {
+    /// A step; a dispatch comes with an admission.
+    fn put(&self, step: Step) -> impl Future<Output = Result<Committed, Stop>> + Send;
+    /// The first step of a request with an idempotency key.
+    fn put_keyed(
+        &self,
+        step: Step,
+        key: IdempotencyKey,
+    ) -> impl Future<Output = Result<Committed, Stop>> + Send;
+    /// A request that gets an equal proposal.
+    fn joins(&self, agent: &str, intent: Digest) -> impl Future<Output = Option<ProposalId>> + Send;
+}
+
+impl Offers for Store {
+    async fn put(&self, step: Step) -> Result<Committed, Stop> {
+        place(self, step, None).await
+    }
+
+    async fn put_keyed(&self, step: Step, key: IdempotencyKey) -> Result<Committed, Stop> {
+        place(self, step, Some(key)).await
+    }
+
+    async fn joins(&self, agent: &str, intent: Digest) -> Option<ProposalId> {
+        let entry = Entry::new(START, EventCode::Joined, Actor::Gate, json!({}));
+        self.join(Joining { agent: agent.to_owned(), intent, key: None, entry }).await.unwrap()
+    }
+}
+
+async fn place(store: &Store, step: Step, key: Option<IdempotencyKey>) -> Result<Committed, Stop> {
+    let dispatches = step.record.state.name() == StateName::Dispatched;
+    let admission = Admission {
+        rules: rules(),
+        decided_at: Duration::ZERO,
+        use_by: Timestamp::from_micros(i64::MAX),
+        owner: OWNER.to_owned(),
+    };
+    let placed = Placed { key, joinable: true, admission: dispatches.then_some(admission) };
+    match store.offer(step, placed).await? {
+        Offered::Committed(committed) => Ok(*committed),
+        Offered::NotAdmitted(why) => panic!("it is admitted: {why}"),
+    }
 }
 
 /// A digest of a text.

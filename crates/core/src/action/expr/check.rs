@@ -93,7 +93,7 @@ impl Vocabulary<'_> {
     }
 }
 
-fn property<'v>(schema: &'v Value, name: &str) -> Option<&'v Value> {
+pub(super) fn property<'v>(schema: &'v Value, name: &str) -> Option<&'v Value> {
     schema.get("properties").and_then(|p| p.get(name))
 }
 

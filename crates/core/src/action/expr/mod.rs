@@ -7,6 +7,7 @@ mod check;
 mod convert;
 mod functions;
 mod scope;
+mod suffix;
 mod template;
 
 use std::collections::BTreeSet;
@@ -18,6 +19,7 @@ use serde_json::Value;
 pub(super) use check::Vocabulary;
 pub(super) use convert::as_text;
 pub(super) use scope::Scope;
+pub(super) use suffix::suffix_rules;
 pub(super) use template::{Fault, Piece, Template, Text, split};
 
 use super::RenderError;

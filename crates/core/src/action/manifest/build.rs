@@ -10,11 +10,12 @@ use super::raw::RawAction;
 use super::source::{Report, Source};
 use super::system::is_name;
 use super::{lets, preview, request};
-use crate::action::expr::Vocabulary;
+use crate::action::expr::{Piece, Vocabulary, split, suffix_rules};
 use crate::action::registry::{Action, System};
 use crate::action::render::{Base, Guard, Plan};
 use crate::action::schema::{self, InputSchema};
 use crate::action::types::{ActionName, EffectClass, Group};
+use crate::address::SuffixRule;
 use crate::digest::{Digest, Hasher, domain};
 use crate::json::canonical;
 
@@ -51,6 +52,7 @@ pub(super) fn action(
     let undo = effect::undo(&raw, report);
     let hidden = preview::hidden(&raw, report);
     warn(&raw, owner, effect.class, report);
+    warn_of_suffixes(&table, &mut Vec::new(), &schema, report);
     if report.errors() > 0 {
         return None;
     }
@@ -187,6 +189,38 @@ fn plan(
         );
     }
     Some(Plan { resource_id: resource_id?, lets, read, guard, after, effects, money, count, request })
+}
+
+/// Rules on the end of an address that other texts meet too, in every expression below `value`.
+fn warn_of_suffixes(value: &Value, path: &mut Vec<String>, schema: &Value, report: &mut Report<'_>) {
+    match value {
+        Value::String(text) => {
+            for piece in split(text).unwrap_or_default() {
+                let Piece::Code(code) = piece else { continue };
+                let faults: BTreeSet<_> =
+                    suffix_rules(code, schema).iter().filter_map(SuffixRule::fault).collect();
+                for (message, remedy) in faults {
+                    let path: Vec<&str> = path.iter().map(String::as_str).collect();
+                    report.warn(&path, message, &remedy);
+                }
+            }
+        }
+        Value::Array(items) => {
+            for (at, item) in items.iter().enumerate() {
+                path.push(at.to_string());
+                warn_of_suffixes(item, path, schema, report);
+                path.pop();
+            }
+        }
+        Value::Object(members) => {
+            for (name, member) in members {
+                path.push(name.clone());
+                warn_of_suffixes(member, path, schema, report);
+                path.pop();
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
 }
 
 /// What is only careless.

@@ -8,7 +8,7 @@ use super::raw::{RawAction, RawPreview};
 use super::request::query;
 use super::source::Report;
 use crate::action::expr::{Template, Text, Vocabulary};
-use crate::action::render::{Base, Guard, UrlTemplate};
+use crate::action::render::{Base, Guard, Presence, UrlTemplate};
 use crate::action::types::Method;
 
 /// The read of a preview. It sees the input and nothing else.
@@ -35,7 +35,6 @@ pub(super) fn read(
 
 /// What guards the write.
 pub(super) fn guard(preview: &RawPreview, report: &mut Report<'_>) -> Guard {
-    report.unsupported(&["preview", "optional"], preview.optional.is_some());
     let needs_read = [
         ("bind", preview.bind.is_some()),
         ("watch", !preview.watch.is_empty()),
@@ -51,6 +50,7 @@ pub(super) fn guard(preview: &RawPreview, report: &mut Report<'_>) -> Guard {
         }
     }
     check_pointers(&["preview", "watch"], &preview.watch, report);
+    check_optional(preview, report);
     match preview.bind.as_deref() {
         Some("etag") if preview.watch.is_empty() => return Guard::Etag,
         Some("etag") => report.error(
@@ -66,7 +66,25 @@ pub(super) fn guard(preview: &RawPreview, report: &mut Report<'_>) -> Guard {
     if preview.watch.is_empty() {
         return Guard::None;
     }
-    Guard::Watch(preview.watch.iter().cloned().collect())
+    let watched = |pointer: &String| {
+        let may_be_absent = preview.optional.contains(pointer);
+        (pointer.clone(), if may_be_absent { Presence::Optional } else { Presence::Required })
+    };
+    Guard::Watch(preview.watch.iter().map(watched).collect())
+}
+
+/// `optional` lists those of `watch` that a record may lack.
+fn check_optional(preview: &RawPreview, report: &mut Report<'_>) {
+    check_pointers(&["preview", "optional"], &preview.optional, report);
+    for (at, pointer) in preview.optional.iter().enumerate() {
+        if !preview.watch.contains(pointer) {
+            report.error(
+                &["preview", "optional", &at.to_string()],
+                format!("`{pointer}` is not watched"),
+                "Add it to `watch`, or remove it: `optional` lists those of `watch` that a record may lack.",
+            );
+        }
+    }
 }
 
 /// The sentences of `preview.effects`.
@@ -136,10 +154,18 @@ pub(super) fn hidden(raw: &RawAction, report: &mut Report<'_>) -> Vec<String> {
 
 fn check_pointers(path: &[&str], pointers: &[String], report: &mut Report<'_>) {
     for (at, pointer) in pointers.iter().enumerate() {
+        let index = at.to_string();
+        let whole: Vec<&str> = path.iter().copied().chain([index.as_str()]).collect();
+        if pointer.contains("${") {
+            report.error(
+                &whole,
+                format!("`{pointer}` has an expression, but a pointer is taken as it is written"),
+                "Name the field of the record itself, like `/a/b`.",
+            );
+            continue;
+        }
         let escapes_well = pointer.split('~').skip(1).all(|rest| rest.starts_with(['0', '1']));
         if !pointer.starts_with('/') || !escapes_well {
-            let index = at.to_string();
-            let whole: Vec<&str> = path.iter().copied().chain([index.as_str()]).collect();
             report.error(
                 &whole,
                 format!("`{pointer}` is not a JSON pointer"),

@@ -72,7 +72,8 @@ pub(super) struct RawPreview {
     pub(super) after: Option<IgnoredAny>,
     #[serde(default)]
     pub(super) effects: Vec<String>,
-    pub(super) optional: Option<IgnoredAny>,
+    #[serde(default)]
+    pub(super) optional: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]

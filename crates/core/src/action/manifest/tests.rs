@@ -93,7 +93,9 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     ("\"/disputed\"]", "\"disputed\"]", "`disputed` is not a JSON pointer"),
     ("watch   = [", "bind = \"etag\"\nwatch = [", "`bind` and `watch`"),
     ("watch   = [", "bind = \"hash\"\nwatch = [", "`hash` is not known"),
-    ("let     = {", "optional = true\nlet = {", "`preview.optional` is not supported yet"),
+    ("\"/disputed\"]", "\"/${input.charge}\"]", "`/${input.charge}` has an expression"),
+    ("optional = [\"/disputed\"]", "optional = [\"/disputes\"]", "`/disputes` is not watched"),
+    ("optional = [\"/disputed\"]", "optional = [\"disputed\"]", "`disputed` is not a JSON pointer"),
     ("let     = { ", "let = { Bad = 1, ", "`Bad` cannot be the name"),
     ("let     = { ", "let = { a = \"${b}\", b = \"${a}\", ", "in a circle"),
     ("let     = { ", "let = { a = \"${minor_unit}\", ", "`minor_unit` is not known here"),
@@ -224,7 +226,7 @@ fn careless_manifests_load_with_warnings() {
     for (from, to, message) in [
         ("^ch_[A-Za-z0-9]{8,64}$", "^ch_[A-Za-z0-9]+$", "nothing bounds this text"),
         (
-            "watch   = [\"/amount\", \"/amount_refunded\", \"/currency\", \"/disputed\"]",
+            "watch   = [\"/amount\", \"/amount_refunded\", \"/currency\", \"/disputed\"]\noptional = [\"/disputed\"]",
             "",
             "nothing guards the record",
         ),
@@ -258,7 +260,8 @@ fn any_changed_field_of_an_action_or_its_system_changes_the_revision_t03() {
         ("id   = \"${input.charge}\"", "id = \"x\""),
         ("method = \"GET\", path", "method = \"HEAD\", path"),
         ("path = \"/v1/charges/", "path = \"/v2/charges/"),
-        (", \"/disputed\"", ""),
+        ("\"/amount\", ", ""),
+        ("optional = [\"/disputed\"]", ""),
         ("? input.amount :", "? input.amount + 0 :"),
         ("before.amount_refunded + minor_units", "minor_units + before.amount_refunded"),
         ("Cannot be undone.", "Can never be undone."),
@@ -305,4 +308,71 @@ fn the_key_header_and_the_manifest_headers_cannot_meet() {
     let text = stripe("header = \"Idempotency-Key\"", "header = \"X-Key\"")
         .replace("encoding = \"form\"", "headers = { \"x-key\" = \"1\" }");
     assert!(errors(&text).iter().any(|p| p.message.contains("carries the idempotency key")));
+}
+
+const MAIL: &str = r#"
+[system]
+name = "mail"
+base_url = "https://mail.example"
+credential = { read = "mail-ro", write = "mail-rw" }
+env = "support"
+owner = "mail-team"
+
+[action."message.send"]
+title = "Send a message"
+description = "Send one message."
+groups = ["write", "external"]
+[action."message.send".input]
+to = { type = "array", maxItems = 9, required = true, items = { type = "string", maxLength = 200 } }
+from = { type = "string", maxLength = 200, required = true }
+host = { type = "string", maxLength = 200, required = true }
+[action."message.send".resource]
+type = "Mailbox"
+id = "${input.from}"
+[action."message.send".preview]
+read = { path = "/mailboxes/1" }
+bind = "etag"
+effects = ["RULE"]
+[action."message.send".request]
+method = "POST"
+path = "/messages"
+body = { to = "${input.to}" }
+"#;
+
+#[test]
+fn a_suffix_rule_of_an_expression_needs_an_address_a10() {
+    let warnings = |manifest: &str, rule: &str| {
+        let text = manifest.replace("RULE", rule);
+        let found = load(&[&text]).unwrap_or_else(|p| panic!("{rule}: {p:?}")).1;
+        let line = crate::problem::line_of(&text, text.find("effects").unwrap());
+        for problem in &found {
+            assert_eq!(problem.line, line, "{rule}: {problem}");
+            assert!(problem.remedy.contains("email") || problem.remedy.contains('@'), "{problem}");
+        }
+        found.into_iter().map(|p| p.message).collect::<Vec<_>>()
+    };
+    let email = MAIL.replace("maxLength = 200 }", "format = \"email\" }");
+    for (rule, field) in [
+        ("${size(input.to.filter(t, !t.endsWith('@corp.com')))} go out.", "input.to[]"),
+        ("${input.to.exists(t, lower(t).endsWith('@corp.com'))} it is.", "input.to[]"),
+        ("${input.to[0].endsWith('corp.com')} it is.", "input.to[]"),
+        ("From ours: ${input.from.endsWith('@corp.com')}.", "input.from"),
+        ("From ours: ${lower(input.from).endsWith('@' + input.host)}.", "input.from"),
+    ] {
+        let found = warnings(MAIL, rule);
+        assert_eq!(found.len(), 1, "{rule}: {found:?}");
+        assert!(
+            found[0].starts_with(&format!("`{field}` is compared with the end of an address")),
+            "{found:?}"
+        );
+    }
+    for rule in ["${input.to[0].endsWith('@corp.com')} it is.", "Sends ${size(input.to)} messages."] {
+        assert_eq!(warnings(&email, rule), Vec::<String>::new(), "{rule}");
+    }
+    let open = warnings(&email, "${input.to[0].endsWith('corp.com')} it is.");
+    assert!(open.len() == 1 && open[0].contains("`x@evilcorp.com`"), "{open:?}");
+    for rule in ["${input.host.endsWith('.corp.com')} it is.", "${before.name.endsWith('@corp.com')} it is."]
+    {
+        assert_eq!(warnings(MAIL, rule), Vec::<String>::new(), "{rule}");
+    }
 }

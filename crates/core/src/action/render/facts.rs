@@ -1,10 +1,10 @@
 //! The facts of one proposal, in the order in which they depend on each other.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::{Before, Encoding, Guard, Plan, RenderError, amount};
+use super::{Before, Encoding, Guard, Plan, Presence, RenderError, amount};
 use crate::action::Action;
 use crate::action::expr::{Scope, Template};
 use crate::action::types::{Call, EffectClass, Facts, Group, Method, Precondition, ReadCall, Resource, Risk};
@@ -116,10 +116,16 @@ impl Plan {
                 Ok(Precondition::Etag { etag: etag.to_owned() })
             }
             (Guard::Watch(pointers), before) => {
-                let value = |p: &String| before.and_then(|b| b.body.pointer(p)).cloned();
-                let values: BTreeMap<String, Value> =
-                    pointers.iter().map(|p| (p.clone(), value(p).unwrap_or_default())).collect();
-                Ok(Precondition::Watched { values })
+                let (mut values, mut gone) = (BTreeMap::new(), BTreeSet::new());
+                for (pointer, presence) in pointers {
+                    let value = before.and_then(|b| b.body.pointer(pointer)).cloned();
+                    if value.is_none() && *presence == Presence::Required {
+                        gone.insert(pointer.clone());
+                    } else {
+                        values.insert(pointer.clone(), value.unwrap_or_default());
+                    }
+                }
+                Ok(Precondition::Watched { values, gone })
             }
         }
     }

@@ -8,7 +8,7 @@ mod body;
 mod facts;
 mod url;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -76,7 +76,16 @@ pub(super) enum Guard {
     /// The entity tag that came with the record.
     Etag,
     /// Values in the record, by JSON pointer.
-    Watch(BTreeSet<String>),
+    Watch(BTreeMap<String, Presence>),
+}
+
+/// Whether a watched value has to be in the record. A pointer that names nothing guards nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Presence {
+    /// A record without it is not the record that the manifest was written for.
+    Required,
+    /// The manifest says that a record may lack it.
+    Optional,
 }
 
 /// The call of an action.

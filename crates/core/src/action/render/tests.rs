@@ -67,9 +67,33 @@ fn a_refund_without_an_amount_becomes_one_exact_call_for_what_is_left() {
     assert_eq!((call.timeout_ms, call.effect), (30_000, EffectClass::Keyed));
     assert_eq!(call.ok.iter().copied().collect::<Vec<_>>(), [200]);
     let expect = json!({"/amount": 2000, "/amount_refunded": 500, "/currency": "usd", "/disputed": null});
-    let Precondition::Watched { values } = &facts.precondition else { panic!("{facts:?}") };
+    let Precondition::Watched { values, .. } = &facts.precondition else { panic!("{facts:?}") };
     assert_eq!(serde_json::to_value(values).unwrap(), expect);
     assert_eq!(facts.after.unwrap()["amount_refunded"], json!(2000));
+}
+
+#[test]
+fn a_watched_field_must_be_in_the_record_a9() {
+    let text = STRIPE.replace("watch   = [", "watch   = [\"/status\", \"/billing_details/name\", ");
+    let action = action(&text, "stripe.refund.create");
+    let given = input(&action, &json!({"charge": "ch_12345678"}));
+    let facts = |record: &Value| action.facts(&given, Some(&before(record.clone(), None)), ID);
+    let error = facts(&charge()).unwrap_err();
+    assert_eq!(error.place, "preview.watch");
+    assert!(error.detail.contains("has no `/status`") && !error.detail.contains("disputed"), "{error}");
+    let whole = json!({"amount": 2000, "amount_refunded": 500, "currency": "usd", "status": null,
+        "billing_details": {"name": "Ann"}});
+    let Precondition::Watched { values, .. } = facts(&whole).unwrap().precondition else { panic!("{whole}") };
+    let expect = json!({"/amount": 2000, "/amount_refunded": 500, "/currency": "usd", "/disputed": null,
+        "/status": null, "/billing_details/name": "Ann"});
+    assert_eq!(serde_json::to_value(values).unwrap(), expect);
+    for part in [json!({}), json!(null), json!([]), json!("secret")] {
+        let mut record = whole.clone();
+        record["billing_details"] = part;
+        let error = facts(&record).unwrap_err();
+        assert!(error.detail.contains("has no `/billing_details/name`"), "{record}: {error}");
+        assert!(!error.detail.contains("secret"), "{error}");
+    }
 }
 
 #[test]

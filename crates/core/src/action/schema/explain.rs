@@ -7,6 +7,9 @@ use serde_json::Value;
 use super::{child, properties};
 use crate::refusal::InputError;
 
+const EMAIL: &str = "must be one plain email address such as `ann@example.com`, in ASCII: no name, quotes, \
+                     comments, spaces or line breaks, a domain name with a dot, at most 254 bytes";
+
 /// Appends one finding; unknown fields become one mistake each.
 pub(super) fn explain(error: &ValidationError<'_>, schema: &Value, into: &mut Vec<InputError>) {
     let pointer = error.instance_path().as_str().to_owned();
@@ -32,6 +35,7 @@ fn detail(kind: &Kind) -> String {
         Kind::Enum { options } => format!("must be one of {options}"),
         Kind::Constant { expected_value } => format!("must be {expected_value}"),
         Kind::Pattern { pattern } => format!("must match `{pattern}`"),
+        Kind::Format { format } if format == "email" => EMAIL.to_owned(),
         Kind::Format { format } => format!("must have the format `{format}`"),
         Kind::MinLength { limit } => format!("must have at least {limit} characters"),
         Kind::MaxLength { limit } => format!("must have at most {limit} characters"),

@@ -22,7 +22,7 @@ pub(in crate::action) struct Finding {
 const ANY: [&str; 7] = ["type", "title", "description", "default", "enum", "const", "format"];
 const FORMATS: [&str; 9] = ["date-time", "date", "time", "email", "hostname", "ipv4", "ipv6", "uri", "uuid"];
 /// Formats whose texts cannot be long.
-const SHORT_FORMATS: [&str; 6] = ["date-time", "date", "time", "ipv4", "ipv6", "uuid"];
+const SHORT_FORMATS: [&str; 7] = ["date-time", "date", "time", "email", "ipv4", "ipv6", "uuid"];
 
 /// Checks a closed schema. Nothing found, or only warnings: it can be compiled.
 pub(in crate::action) fn lint(schema: &Value) -> Vec<Finding> {

@@ -138,7 +138,7 @@ fn unbounded_text_and_arrays_are_warned_about() {
         json!({"type": "string", "pattern": "^c_[0-9]+$"}),
         json!({"type": "string", "pattern": "^a{1,}$"}),
         json!({"type": "string", "maxLength": 9, "pattern": "a{1,5}"}),
-        json!({"type": "string", "format": "email"}),
+        json!({"type": "string", "format": "uri"}),
         json!({"type": "array", "items": {"type": "integer"}}),
     ] {
         let found = lint(&fields(json!({"f": field.clone()})));
@@ -148,6 +148,7 @@ fn unbounded_text_and_arrays_are_warned_about() {
     for field in [
         json!({"type": "string", "pattern": "^ch_[+*]{1,5}\\+$"}),
         json!({"type": "string", "format": "uuid"}),
+        json!({"type": "string", "format": "email"}),
         json!({"type": "string", "const": "x"}),
     ] {
         assert_eq!(lint(&fields(json!({"f": field.clone()}))), Vec::new(), "{field}");
@@ -161,6 +162,99 @@ fn formats_are_asserted() {
     assert!(validate(&schema, json!({"at": "2026-11-23T12:30:00Z", "mail": "a@example.com"})).is_ok());
     for wrong in [json!({"at": "yesterday"}), json!({"id": "1"}), json!({"mail": "a"})] {
         assert!(validate(&schema, wrong).is_err());
+    }
+}
+
+/// Texts that are no plain address, though mail may know what to do with some of them.
+const FORGED: [&str; 42] = [
+    "x@evil.com\r\nBcc: y@corp.com",
+    "x@evil.com\nBcc: y@corp.com",
+    "\" z@evil.com, \"@corp.com",
+    "\"a\"@corp.com",
+    "x@evil.com,a@corp.com",
+    "x@evil.com;a@corp.com",
+    "x@evil.com@corp.com",
+    "Ann <a@corp.com>",
+    "<a@corp.com>",
+    "mailto:a@corp.com",
+    "a(x)@corp.com",
+    "a@corp.com(x)",
+    "(x)a@corp.com",
+    " a@corp.com",
+    "a@corp.com ",
+    "a @corp.com",
+    "a@corp.com\n",
+    "a\t@corp.com",
+    "a\0@corp.com",
+    "a@[127.0.0.1]",
+    "a@[IPv6:::1]",
+    "a@127.0.0.1",
+    "a@corp",
+    "a@corp.com.",
+    "a@.corp.com",
+    "a@corp..com",
+    "a@-corp.com",
+    "a@corp-.com",
+    "a@co_rp.com",
+    ".a@corp.com",
+    "a.@corp.com",
+    "a..b@corp.com",
+    "@corp.com",
+    "a@",
+    "@",
+    "",
+    "a",
+    "a\\@corp.com",
+    "ä@corp.com",
+    "a@cörp.com",
+    "a@corp\u{ff0e}com",
+    "a\u{ff20}corp.com",
+];
+
+fn addressed() -> Value {
+    fields(json!({"to": {"type": "string", "format": "email", "maxLength": 1000}}))
+}
+
+#[test]
+fn an_email_is_one_plain_address_and_nothing_else_a10() {
+    let schema = addressed();
+    let accepted: Vec<_> =
+        FORGED.into_iter().filter(|f| validate(&schema, json!({"to": f})).is_ok()).collect();
+    assert_eq!(accepted, [""; 0]);
+    for forged in FORGED {
+        let errors = validate(&schema, json!({"to": forged})).unwrap_err();
+        assert_eq!(errors.len(), 1, "{forged:?}: {errors:?}");
+        assert_eq!(errors[0].0, "/to", "{forged:?}");
+        assert!(errors[0].1.starts_with("must be one plain email address"), "{forged:?}: {errors:?}");
+        assert!(forged.len() < 4 || !errors[0].1.contains(forged), "the value is not repeated: {errors:?}");
+    }
+    // What the format is for: a rule on the end cannot be met by a text that goes elsewhere.
+    let rule = |to: &&str| to.ends_with("@corp.com");
+    assert!(rule(&"a@corp.com") && FORGED.iter().filter(|f| rule(f)).count() > 5);
+    assert!(validate(&schema, json!({"to": "a@corp.com"})).is_ok());
+}
+
+#[test]
+fn an_email_has_the_length_that_mail_allows_a10() {
+    let schema = addressed();
+    let local = |n: usize| format!("{}@corp.com", "a".repeat(n));
+    let labels = |n: usize| format!("a@{}.com", vec!["b".repeat(60); n].join("."));
+    let label = |n: usize| format!("a@{}.com", "b".repeat(n));
+    for good in [
+        "ann.lee+refunds@mail.corp.com",
+        "o'brien@corp.com",
+        "first_last-2@a.b-c.example",
+        "!#$%&*/=?^`{|}~@corp.com",
+        "a@1and1.com",
+        "a@xn--bcher-kva.example",
+        &local(64),
+        &labels(4),
+        &label(63),
+    ] {
+        assert!(validate(&schema, json!({"to": good})).is_ok(), "{good:?}");
+    }
+    for long in [local(65), labels(5), label(64)] {
+        assert!(validate(&schema, json!({"to": long})).is_err(), "{long:?}");
     }
 }
 

@@ -240,7 +240,7 @@ fn checked_kind() -> impl Strategy<Value = Kind> {
             prop::collection::btree_map("[a-z]{1,3}", field(inner), 0..3).prop_map(|fields| {
                 let field = |(kind, required, null): (Kind, bool, bool)| {
                     let default = (!required && !null && kind == Kind::Long).then(|| json!(5));
-                    Field { kind, required, default }
+                    Field { kind, required, default, is_email: false }
                 };
                 Kind::Record(fields.into_iter().map(|(name, of)| (name, field(of))).collect())
             }),

@@ -116,3 +116,79 @@ fn a_named_entity_cannot_be_asked_for_its_parents_or_attributes() {
     }
     assert_eq!(when("permit", "principal in Team::\"company\" && action in Action::\"write\""), [""; 0]);
 }
+
+/// What is found in a permit on an action that sends a message, with this schema for `to`.
+fn suffix(to: &Value, condition: &str) -> Vec<String> {
+    let shape = ActionShape {
+        name: "mail.message.send".into(),
+        groups: BTreeSet::from([Group::Write]),
+        schema: json!({
+            "type": "object",
+            "additionalProperties": false,
+            "required": ["to", "host", "meta"],
+            "properties": {
+                "to": to,
+                "host": { "type": "string", "maxLength": 200 },
+                "meta": {
+                    "type": "object",
+                    "additionalProperties": false,
+                    "required": ["sender"],
+                    "properties": { "sender": { "type": "string", "maxLength": 200 } },
+                },
+            },
+        }),
+        resource_type: "Message".into(),
+        system: "mail".into(),
+    };
+    let text = format!("@id(\"a\")\npermit (principal, action, resource)\nwhen {{ {condition} }};");
+    let (directory, rules, environments) = (directory(), rules(), environments());
+    let around = Surroundings { directory: &directory, rules: &rules, environments: &environments };
+    let (_, warnings) = Policies::load_sliced(&[file(&text)], &[shape], around, Cut::CLOSE).unwrap();
+    for warning in &warnings {
+        assert_eq!((warning.severity, warning.file.as_str()), (Severity::Warning, "policies/p.cedar"));
+    }
+    warnings.iter().map(|p| format!("{} {} | {}", p.line, p.message, p.remedy)).collect()
+}
+
+#[test]
+fn a_suffix_rule_on_a_text_that_need_not_be_an_address_is_a_warning_a10() {
+    let any = json!({ "type": "string", "maxLength": 200 });
+    let email = json!({ "type": "string", "format": "email" });
+    for condition in [
+        "context.input.to like \"*@corp.com\"",
+        "context.input.to like \"a*@corp.com\"",
+        "context.input.to like \"*corp.com\"",
+        "context.risk.count > 1 || !(context.input[\"to\"] like \"*@*.corp.com\")",
+        "if context.input.to like \"*@corp.com\" then true else false",
+    ] {
+        let found = suffix(&any, condition);
+        assert_eq!(found.len(), 1, "{condition}: {found:?}");
+        assert!(
+            found[0].starts_with("3 `context.input.to` is compared with the end of an address"),
+            "{found:?}"
+        );
+        assert!(found[0].contains("`format = \"email\"`"), "{found:?}");
+    }
+    let nested = suffix(&any, "context.input.meta.sender like \"*@corp.com\"");
+    assert!(nested.len() == 1 && nested[0].contains("`context.input.meta.sender`"), "{nested:?}");
+    for condition in [
+        "context.input.to like \"*@corp.com\"",
+        "context.input.to like \"*@*.corp.com\"",
+        "context.input.to like \"*.corp.com\"",
+        "context.input.to like \"ann@*\"",
+    ] {
+        assert_eq!(suffix(&email, condition), [""; 0], "{condition}");
+    }
+    for condition in [
+        "context.input.host like \"*.corp.com\"",
+        "context.input.to like \"*\"",
+        "context.input.to == \"a@corp.com\"",
+    ] {
+        assert_eq!(suffix(&any, condition), [""; 0], "{condition}");
+    }
+    let listed = json!({ "type": "string", "enum": ["a@corp.com", "b@corp.com"] });
+    assert_eq!(suffix(&listed, "context.input.to like \"*@corp.com\""), [""; 0]);
+    // An address it is, but `x@evilcorp.com` ends so too.
+    let open = suffix(&email, "context.input.to like \"*corp.com\"");
+    assert!(open.len() == 1 && open[0].contains("`x@evilcorp.com`"), "{open:?}");
+}

@@ -88,7 +88,10 @@ fn the_matrix_in_the_architecture_document_is_the_one_of_the_code() {
 fn what_is_settled_stays_as_it_is_t13() {
     for state in StateName::ALL.into_iter().filter(|s| s.is_settled()) {
         for event in EventName::ALL {
-            assert_eq!(cell(state, event), "·", "{} after {}", event.as_str(), state.as_str());
+            // A late answer says what nobody knew.
+            let late = state == StateName::Unknown && event == EventName::Finish;
+            let expect = if late { "succeeded, failed" } else { "·" };
+            assert_eq!(cell(state, event), expect, "{} after {}", event.as_str(), state.as_str());
         }
     }
 }

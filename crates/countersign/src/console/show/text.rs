@@ -182,8 +182,11 @@ fn format(at: Timestamp, pattern: &str) -> String {
 }
 
 fn relative(at: Timestamp, now: Timestamp) -> String {
-    let ahead = at > now;
-    let seconds = if ahead { at.since(now) } else { now.since(at) }.as_secs();
+    let (ahead, length) = match at.age_at(now) {
+        Some(age) => (false, age),
+        None => (true, now.age_at(at).unwrap_or_default()),
+    };
+    let seconds = length.as_secs();
     let length = match seconds {
         0..60 => "less than a minute".to_owned(),
         60..5_400 => count(seconds.div_euclid(60), "minute"),

@@ -45,7 +45,7 @@ pub(crate) fn read_call(url: &str) -> Call {
 
 pub(crate) fn grant(call: Call) -> Grant {
     let world = World::manual(1, Timestamp::from_micros(1_700_000_000_000_000));
-    Grant::of_recorded_dispatch(world.id(), world.id(), call)
+    Grant::of_recorded_dispatch(world.id(), world.id(), call, world.ticks())
 }
 
 /// A credential called `key`, from a file, as an operator would keep it.
