@@ -137,7 +137,8 @@ fn seen(status: u16, body: &Value) -> Value {
 /// Sends a request until its answer says that there is nothing left to do. Gives the id of what is still open.
 async fn pursue(arena: &Arena, ask: &Ask, random: &mut Random) -> Result<Option<String>> {
     for _ in 0..TRIES {
-        let patience = if random.percent(5) { Duration::from_millis(random.between(1, 60)) } else { PATIENCE };
+        let patience =
+            if random.percent(5) { Duration::from_millis(random.between(1, 60)) } else { PATIENCE };
         let said = post(arena, ask, patience).await?;
         let again = match &said {
             // Without a key nobody can repeat what may have been done.

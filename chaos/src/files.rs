@@ -47,7 +47,9 @@ impl GateFiles {
             std::fs::write(path, text.replace("{{STORE}}", store).replace("{{UPSTREAM}}", upstream))?;
         }
         std::fs::create_dir_all(dir.join("secrets"))?;
-        for (name, text) in [("read", "read-secret-4711-abcdefgh\n"), ("write", "write-secret-0815-stuvwxyz\n")] {
+        for (name, text) in
+            [("read", "read-secret-4711-abcdefgh\n"), ("write", "write-secret-0815-stuvwxyz\n")]
+        {
             let path = dir.join("secrets").join(name);
             std::fs::write(&path, text)?;
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
@@ -91,7 +93,11 @@ impl GateFiles {
     /// Runs a command to its end and gives its output; anything but success is an error with what it printed.
     pub(crate) async fn run(&self, arguments: &[&str]) -> Result<String> {
         let (done, text) = self.output(arguments).await?;
-        if done { Ok(text) } else { Err(format!("`countersign {}` failed: {text}", arguments.join(" ")).into()) }
+        if done {
+            Ok(text)
+        } else {
+            Err(format!("`countersign {}` failed: {text}", arguments.join(" ")).into())
+        }
     }
 
     /// Runs a command to its end: whether it succeeded, and what it printed.

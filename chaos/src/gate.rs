@@ -121,5 +121,7 @@ pub(crate) async fn signal(pid: u32, name: &str) -> Result<()> {
 async fn listener(lines: &mut Lines<BufReader<ChildStdout>>, name: &str) -> Result<String> {
     let line = lines.next_line().await?.unwrap_or_default();
     let address = line.strip_prefix(name).and_then(|rest| rest.trim().strip_prefix("http://"));
-    address.map(str::to_owned).ok_or_else(|| format!("the gate did not start: `{line}`; see serve.log").into())
+    address
+        .map(str::to_owned)
+        .ok_or_else(|| format!("the gate did not start: `{line}`; see serve.log").into())
 }

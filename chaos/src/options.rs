@@ -6,7 +6,8 @@ use crate::Result;
 use crate::plan::Store;
 
 /// How to call it.
-pub(crate) const USAGE: &str = "usage: countersign-chaos [--store sqlite|postgres] [--seconds N] [--seed N] [--guards] [--guard NAME]
+pub(crate) const USAGE: &str =
+    "usage: countersign-chaos [--store sqlite|postgres] [--seconds N] [--seed N] [--guards] [--guard NAME]
 The gate's binary is named by COUNTERSIGN_BIN; without it, target/debug/countersign is taken.";
 
 /// The options of one call.
@@ -31,7 +32,9 @@ impl Options {
             seed: 1,
             guards: false,
             guard: None,
-            binary: std::path::absolute(variable("COUNTERSIGN_BIN").unwrap_or("target/debug/countersign".to_owned()))?,
+            binary: std::path::absolute(
+                variable("COUNTERSIGN_BIN").unwrap_or("target/debug/countersign".to_owned()),
+            )?,
         };
         let mut arguments = arguments;
         while let Some(name) = arguments.next() {
@@ -51,7 +54,9 @@ impl Options {
             }
         }
         if !options.binary.exists() {
-            return Err(format!("there is no gate at `{}`; run `cargo build`", options.binary.display()).into());
+            return Err(
+                format!("there is no gate at `{}`; run `cargo build`", options.binary.display()).into()
+            );
         }
         Ok(options)
     }

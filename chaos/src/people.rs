@@ -36,7 +36,8 @@ pub(crate) async fn decide(arena: Arc<Arena>, files: GateFiles, person: &'static
 async fn sign_in(arena: &Arena, files: &GateFiles, person: &str) -> Result<String> {
     let link = files.run(&["person", "link", person, "."]).await?;
     let token = link.trim().rsplit('/').next().unwrap_or_default().to_owned();
-    let (_, answer) = call(arena, "", "POST", ("/v1/sign-in".to_owned(), Some(json!({ "link": token })))).await?;
+    let (_, answer) =
+        call(arena, "", "POST", ("/v1/sign-in".to_owned(), Some(json!({ "link": token })))).await?;
     Ok(text(&answer, "/session").to_owned())
 }
 

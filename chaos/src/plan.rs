@@ -120,6 +120,17 @@ pub(crate) fn plan(seed: u64, store: Store, seconds: u64) -> Plan {
     Plan { each: faults(each), more: faults(more) }
 }
 
+/// The faults of a run that is to meet a weakened guard: this kind in every other place, when the store has it.
+pub(crate) fn favouring(kind: &str, seed: u64, store: Store, seconds: u64) -> Plan {
+    let favoured = Kind::of(store).iter().map(|(_, k)| *k).find(|k| k.name().replace(' ', "-") == kind);
+    let mut plan = plan(seed, store, seconds);
+    plan.each.clear();
+    if let Some(kind) = favoured {
+        plan.more.iter_mut().step_by(2).for_each(|fault| fault.kind = kind);
+    }
+    plan
+}
+
 fn shuffle(kinds: &mut [Kind], random: &mut Random) {
     for at in (1..kinds.len()).rev() {
         let limit = u64::try_from(at).unwrap_or(0).saturating_add(1);

@@ -41,7 +41,13 @@ impl Postgres {
         let mut server = Self { programs, folder, root, child: None };
         let data = server.folder.join("data");
         let mut init = server.program("initdb");
-        init.arg("-D").arg(&data).args(["-U", "countersign", "--auth=trust", "--encoding=UTF8", "--locale=C"]);
+        init.arg("-D").arg(&data).args([
+            "-U",
+            "countersign",
+            "--auth=trust",
+            "--encoding=UTF8",
+            "--locale=C",
+        ]);
         let made = init.output().await?;
         if !made.status.success() {
             return Err(format!("initdb: {}", String::from_utf8_lossy(&made.stderr)).into());
@@ -97,7 +103,11 @@ impl Postgres {
 
     async fn is_ready(&self) -> Result<bool> {
         let mut command = self.program("pg_isready");
-        command.args(["-q", "-U", "countersign", "-d", "postgres", "-h"]).arg(&self.folder).stdout(Stdio::null()).stderr(Stdio::null());
+        command
+            .args(["-q", "-U", "countersign", "-d", "postgres", "-h"])
+            .arg(&self.folder)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
         Ok(command.status().await?.success())
     }
 
@@ -141,7 +151,8 @@ impl Postgres {
     /// A signal to each backend that serves the gate: TERM ends a connection, KILL crashes the whole server.
     pub(crate) async fn signal_backends(&self, name: &str) -> Result<()> {
         let Some(pid) = self.pid() else { return Ok(()) };
-        let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+        let children =
+            std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
         for child in children.split_whitespace().filter_map(|c| c.parse::<u32>().ok()) {
             let title = std::fs::read_to_string(format!("/proc/{child}/cmdline")).unwrap_or_default();
             if title.contains(": countersign ") {

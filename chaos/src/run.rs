@@ -16,7 +16,7 @@ use crate::files::{AGENTS, GateFiles};
 use crate::gate::Gate;
 use crate::ledger::Ledger;
 use crate::options::Options;
-use crate::plan::{Kind, Store, plan};
+use crate::plan::{Kind, Plan, Store};
 use crate::postgres::Postgres;
 use crate::random::Random;
 use crate::upstream::Upstream;
@@ -37,8 +37,9 @@ pub(crate) struct Outcome {
 }
 
 /// Runs once, with one guard weakened or with none.
-pub(crate) async fn run(options: &Options, weaken: Option<&str>) -> Result<Outcome> {
-    let name = format!("countersign-chaos-{}-{}{}", options.seed, std::process::id(), weaken.unwrap_or_default());
+pub(crate) async fn run(options: &Options, plan: &Plan, weaken: Option<&str>) -> Result<Outcome> {
+    let name =
+        format!("countersign-chaos-{}-{}{}", options.seed, std::process::id(), weaken.unwrap_or_default());
     let work = std::env::temp_dir().join(name);
     std::fs::create_dir_all(&work)?;
     let listener = TcpListener::bind("127.0.0.1:0").await?;
@@ -64,11 +65,11 @@ pub(crate) async fn run(options: &Options, weaken: Option<&str>) -> Result<Outco
         random: Random::new(options.seed, "scene"),
         arena,
     };
-    let outcome = play(scene, options, &files).await;
+    let outcome = play(scene, (options, plan), &files).await;
     outcome.map_err(|e| format!("{e}\nthe run's folder is {}", work.display()).into())
 }
 
-async fn play(mut scene: Scene, options: &Options, files: &GateFiles) -> Result<Outcome> {
+async fn play(mut scene: Scene, (options, plan): (&Options, &Plan), files: &GateFiles) -> Result<Outcome> {
     let arena = Arc::clone(&scene.arena);
     scene.gate.start().await?;
     let mut tasks: JoinSet<Result<()>> = JoinSet::new();
@@ -81,7 +82,6 @@ async fn play(mut scene: Scene, options: &Options, files: &GateFiles) -> Result<
     }
     deciders.spawn(watch(Arc::clone(&arena)));
     let begin = clock::now();
-    let plan = plan(options.seed, options.store, options.seconds);
     scene.run(&plan.each).await?;
     let timer = Arc::clone(&arena);
     let left = Duration::from_secs(options.seconds).saturating_sub(begin.elapsed());

@@ -46,7 +46,9 @@ impl Shim {
             .output()
             .map_err(|e| format!("run `cc`, which compiles the fault library: {e}"))?;
         if !done.status.success() {
-            return Err(format!("compile the fault library: {}", String::from_utf8_lossy(&done.stderr)).into());
+            return Err(
+                format!("compile the fault library: {}", String::from_utf8_lossy(&done.stderr)).into()
+            );
         }
         let control = File::options().read(true).write(true).create(true).truncate(true).open(&path)?;
         control.set_len(SIZE)?;

@@ -1,7 +1,7 @@
 //! Runs and says what came of it: zero violations are only worth something beside the work that was done.
 
 use crate::options::Options;
-use crate::plan::{Store, plan};
+use crate::plan::{Plan, Store, favouring, plan};
 use crate::run::{Outcome, run};
 use crate::{Result, output};
 
@@ -22,12 +22,13 @@ pub(crate) async fn run_as_asked(options: &Options) -> Result<bool> {
     let mut tried = 0_usize;
     for line in GUARDS.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
         let mut words = line.split_whitespace();
-        let (Some(guard), Some(promise)) = (words.next(), words.next()) else {
-            return Err(format!("guards.txt: `{line}` does not begin with a guard and a promise").into());
+        let (Some(guard), Some(promise), Some(fault)) = (words.next(), words.next(), words.next()) else {
+            return Err(format!("guards.txt: `{line}` does not begin with guard, promise and fault").into());
         };
         if options.guard.as_deref().is_none_or(|wanted| wanted == guard) {
             tried = tried.saturating_add(1);
-            all &= weakened(options, guard, promise).await?;
+            let plan = favouring(fault, options.seed, options.store, options.seconds);
+            all &= weakened(options, &plan, (guard, promise)).await?;
         }
     }
     if tried == 0 {
@@ -37,9 +38,10 @@ pub(crate) async fn run_as_asked(options: &Options) -> Result<bool> {
 }
 
 async fn run_once(options: &Options) -> Result<bool> {
-    let outcome = run(options, None).await?;
+    let plan = plan(options.seed, options.store, options.seconds);
+    let outcome = run(options, &plan, None).await?;
     print(options, &outcome);
-    let idle = too_little(options, &outcome);
+    let idle = too_little(options, &plan, &outcome);
     for what in &idle {
         output::line(&format!("too little was done: {what}"));
     }
@@ -51,8 +53,8 @@ async fn run_once(options: &Options) -> Result<bool> {
 }
 
 /// Runs with one guard switched off. True when the checker saw the promise broken that the guard keeps.
-async fn weakened(options: &Options, guard: &str, promise: &str) -> Result<bool> {
-    let outcome = run(options, Some(guard)).await?;
+async fn weakened(options: &Options, plan: &Plan, (guard, promise): (&str, &str)) -> Result<bool> {
+    let outcome = run(options, plan, Some(guard)).await?;
     let all = outcome.report.violations.all();
     let found: Vec<_> = all.iter().filter(|(broken, _)| broken.name() == promise).collect();
     match found.first() {
@@ -107,14 +109,13 @@ fn print(options: &Options, outcome: &Outcome) {
 }
 
 /// What the run did not do enough of.
-fn too_little(options: &Options, outcome: &Outcome) -> Vec<String> {
+fn too_little(options: &Options, plan: &Plan, outcome: &Outcome) -> Vec<String> {
     let mut found = Vec::new();
     let wanted = options.seconds.saturating_mul(ANSWERS_PER_SECOND_MIN);
     if outcome.answers_under_load < wanted {
         found.push(format!("{} answers under load; {wanted} are the least", outcome.answers_under_load));
     }
-    let each = plan(options.seed, options.store, options.seconds).each;
-    let missing = each.iter().filter(|fault| !outcome.faults.contains_key(&fault.kind));
+    let missing = plan.each.iter().filter(|fault| !outcome.faults.contains_key(&fault.kind));
     found.extend(missing.map(|fault| format!("the plan's fault `{}` did not happen", fault.kind.name())));
     if options.store == Store::Sqlite && outcome.disk_faults_met == 0 {
         found.push("no disk operation met a fault".to_owned());

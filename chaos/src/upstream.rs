@@ -152,7 +152,9 @@ impl Shared {
                 reply(200, &done)
             }
             Mode::Refused => reply(422, &json!({ "error": "no such thing" })),
-            Mode::Overloaded => reply(if pause.is_multiple_of(2) { 503 } else { 429 }, &json!({ "error": "overloaded" })),
+            Mode::Overloaded => {
+                reply(if pause.is_multiple_of(2) { 503 } else { 429 }, &json!({ "error": "overloaded" }))
+            }
             Mode::ReplyLost | Mode::Dropped => Err("the connection is closed without an answer".into()),
         }
     }

@@ -16,7 +16,8 @@ pub(super) fn once(evidence: &Evidence, violations: &mut Violations) {
     for (name, marker) in &evidence.requests.markers {
         for (unit_name, unit) in &marker.units {
             let existing = |id: &&String| evidence.requests.exists(id);
-            let ids: BTreeSet<&String> = unit.ids.iter().chain(unit.doubtful.iter().filter(existing)).collect();
+            let ids: BTreeSet<&String> =
+                unit.ids.iter().chain(unit.doubtful.iter().filter(existing)).collect();
             if ids.len() > 1 {
                 let what = format!("{unit_name} ({name}) made more than one proposal: {ids:?}");
                 violations.add(Promise::OneKeyOneProposal, what);
@@ -25,20 +26,26 @@ pub(super) fn once(evidence: &Evidence, violations: &mut Violations) {
     }
 }
 
-/// Each effect has a proposal that some answer named, or a request that got no answer. What is left ran after
-/// its agent was told that nothing was done.
+/// Each effect follows from a request that was sent before it and was not told that nothing was done. An effect
+/// that no answer names may belong to a request without an answer, one for each.
 pub(super) fn as_answered(evidence: &Evidence, violations: &mut Violations) {
     let none = Marker::default();
     for (name, applied) in &evidence.applied {
         let marker = evidence.requests.markers.get(name).unwrap_or(&none);
-        let named: BTreeSet<&String> =
-            marker.units.values().flat_map(|unit| unit.ids.iter().chain(&unit.doubtful)).collect();
-        let unnamed: Vec<&String> = applied.iter().filter(|id| !named.contains(id)).collect();
-        let open = marker.units.values().filter(|unit| unit.uncertain && unit.ids.is_empty()).count();
+        let units = || marker.units.values();
+        let (mut denied, mut unnamed) = (Vec::new(), Vec::new());
+        for (id, at) in applied.iter().filter(|(id, at)| !units().any(|unit| unit.justifies(id, **at))) {
+            let named = units().any(|unit| unit.ids.contains(id));
+            if named { denied.push(id) } else { unnamed.push(id) }
+        }
+        let open = units().filter(|unit| unit.uncertain() && unit.ids.is_empty()).count();
         if unnamed.len() > open {
+            denied.append(&mut unnamed);
+        }
+        if !denied.is_empty() {
             let what = format!(
-                "{name}: the upstream applied {unnamed:?}, but every answer said that nothing was done, or named \
-                 another proposal: {}",
+                "{name}: the upstream applied {denied:?}, but every answer before said that nothing was done, or \
+                 named another proposal: {}",
                 told(marker)
             );
             violations.add(Promise::NoMeansNo, what);

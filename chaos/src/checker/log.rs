@@ -33,7 +33,8 @@ impl Log {
         let mut tree = Tree::default();
         let mut lines = bytes.lines().skip(1);
         for line in lines.by_ref().take_while(|line| !line.is_empty()) {
-            let (hash, body) = line.split_once(' ').ok_or_else(|| format!("not a line of an export: {line}"))?;
+            let (hash, body) =
+                line.split_once(' ').ok_or_else(|| format!("not a line of an export: {line}"))?;
             let entry: Value = serde_json::from_str(body)?;
             let leaf = leaf(&entry, body);
             if STANDARD.encode(leaf) != hash {
@@ -49,8 +50,10 @@ impl Log {
         }
         let note: Vec<&str> = lines.collect();
         let (size, root) = (note.get(1).copied(), note.get(2).copied());
-        if size != Some(log.size.to_string().as_str()) || root != Some(STANDARD.encode(tree.root()).as_str()) {
-            violations.add(Promise::Logged, format!("the log's checkpoint does not fit its entries: {note:?}"));
+        if size != Some(log.size.to_string().as_str()) || root != Some(STANDARD.encode(tree.root()).as_str())
+        {
+            violations
+                .add(Promise::Logged, format!("the log's checkpoint does not fit its entries: {note:?}"));
         }
         Ok(log)
     }
@@ -82,7 +85,8 @@ impl Log {
             let people = approvers(life.get(..at).unwrap_or_default());
             if people.len() < wanted {
                 let price = calls.price;
-                let what = format!("{id} (price {price}) was sent with approvals of {people:?}; it needs {wanted}");
+                let what =
+                    format!("{id} (price {price}) was sent with approvals of {people:?}; it needs {wanted}");
                 violations.add(Promise::Approved, what);
             }
         }
@@ -107,8 +111,12 @@ impl Log {
 
 /// What is wrong with the dispatch in one proposal's life.
 fn dispatched_wrongly(life: &[Value]) -> Option<(Promise, String)> {
-    let at: Vec<usize> =
-        life.iter().enumerate().filter(|(_, e)| text(e, "/event") == "proposal.dispatched").map(|(i, _)| i).collect();
+    let at: Vec<usize> = life
+        .iter()
+        .enumerate()
+        .filter(|(_, e)| text(e, "/event") == "proposal.dispatched")
+        .map(|(i, _)| i)
+        .collect();
     let first = *at.first()?;
     if at.len() > 1 {
         return Some((Promise::SentOnce, format!("dispatched {} times", at.len())));
@@ -128,7 +136,8 @@ fn dispatched_wrongly(life: &[Value]) -> Option<(Promise, String)> {
     for rule in rules.filter_map(Value::as_str) {
         let wanted = RULES.iter().find(|(name, _)| *name == rule).map_or(usize::MAX, |(_, wanted)| *wanted);
         if people.len() < wanted {
-            let what = format!("dispatched with the approvals of {people:?}; rule `{rule}` asks for {wanted}");
+            let what =
+                format!("dispatched with the approvals of {people:?}; rule `{rule}` asks for {wanted}");
             return Some((Promise::Approved, what));
         }
     }

@@ -7,7 +7,7 @@ mod requests;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::Value;
@@ -105,8 +105,8 @@ struct Evidence {
     requests: Requests,
     /// By the proposal's id.
     calls: BTreeMap<String, Calls>,
-    /// By marker, the ids whose calls were applied.
-    applied: BTreeMap<String, BTreeSet<String>>,
+    /// By marker, the ids whose calls were applied, and when for the first time.
+    applied: BTreeMap<String, BTreeMap<String, u64>>,
     people: Vec<Value>,
     log: Log,
 }
@@ -117,7 +117,7 @@ pub(crate) fn check(work: &Path, export: &Path) -> Result<Report> {
     let upstream = ledger::read(&work.join("upstream.jsonl"))?;
     let mut report = Report::default();
     let mut calls: BTreeMap<String, Calls> = BTreeMap::new();
-    let mut applied: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut applied: BTreeMap<String, BTreeMap<String, u64>> = BTreeMap::new();
     for line in &upstream {
         let (id, marker) = (text(line, "/ref").to_owned(), text(line, "/marker").to_owned());
         let entry = calls.entry(id.clone()).or_default();
@@ -126,7 +126,7 @@ pub(crate) fn check(work: &Path, export: &Path) -> Result<Report> {
         if line.get("applied") == Some(&Value::Bool(true)) {
             entry.applied = entry.applied.saturating_add(1);
             report.effects = report.effects.saturating_add(1);
-            applied.entry(marker).or_default().insert(id);
+            applied.entry(marker).or_default().entry(id).or_insert(number(line, "/t"));
         }
         if text(line, "/method") == "DELETE" {
             let what = format!("a deletion arrived that policy forbids: {line}");
@@ -158,7 +158,8 @@ fn states(evidence: &Evidence, violations: &mut Violations) {
         let (status, state) = (number(last, "/status"), text(last, "/state"));
         if status != 200 {
             if seen.certain {
-                violations.add(Promise::Kept, format!("{id} was answered and is not found at the end: {last}"));
+                violations
+                    .add(Promise::Kept, format!("{id} was answered and is not found at the end: {last}"));
             }
             continue;
         }
@@ -174,13 +175,16 @@ fn states(evidence: &Evidence, violations: &mut Violations) {
         if contradicts {
             let cause = text(last, "/cause");
             let times = calls.applied;
-            let what = format!("{id} ends as `{state}` (cause `{cause}`), and the upstream applied it {times} times");
+            let what = format!(
+                "{id} ends as `{state}` (cause `{cause}`), and the upstream applied it {times} times"
+            );
             violations.add(Promise::True, what);
         }
         for earlier in seen.states.iter().filter(|s| !agents::is_open(s) && *s != state) {
             let settled_late = earlier == "unknown" && matches!(state, "succeeded" | "failed");
             if !settled_late {
-                violations.add(Promise::Final, format!("{id} was answered as `{earlier}` and ends as `{state}`"));
+                violations
+                    .add(Promise::Final, format!("{id} was answered as `{earlier}` and ends as `{state}`"));
             }
         }
     }

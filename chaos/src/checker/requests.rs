@@ -6,6 +6,24 @@ use serde_json::Value;
 
 use crate::ledger::{number, text};
 
+/// One request: when it was sent, and what its answer means.
+#[derive(Debug, Clone)]
+pub(super) struct Request {
+    pub(super) asked: u64,
+    pub(super) meaning: Meaning,
+}
+
+/// What an answer says about the effect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Meaning {
+    /// There was none, or it leaves open whether something was recorded.
+    Open,
+    /// This proposal stands for it.
+    Proposal(String),
+    /// Nothing was recorded, sent or done.
+    Nothing,
+}
+
 /// What may have at most one effect: all requests with one idempotency key, or one request without a key.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Unit {
@@ -13,16 +31,39 @@ pub(super) struct Unit {
     pub(super) ids: BTreeSet<String>,
     /// The proposals that only an answer in doubt named.
     pub(super) doubtful: BTreeSet<String>,
-    /// Some request of it got no answer, or one that leaves it open whether something was recorded.
-    pub(super) uncertain: bool,
+    /// Its requests, in the order in which they were sent.
+    pub(super) requests: Vec<Request>,
     /// The answers, in order, in short.
     pub(super) told: Vec<String>,
+}
+
+impl Unit {
+    /// Whether some request got no answer, or one that leaves it open whether something was recorded.
+    pub(super) fn uncertain(&self) -> bool {
+        self.requests.iter().any(|request| request.meaning == Meaning::Open)
+    }
+
+    /// Whether an effect of this proposal at this time follows from what was asked before and not denied.
+    pub(super) fn justifies(&self, id: &str, at: u64) -> bool {
+        let names = |request: &Request| request.meaning == Meaning::Proposal(id.to_owned());
+        let open = |request: &Request| request.meaning == Meaning::Open;
+        let named = self.ids.contains(id) || self.doubtful.contains(id);
+        self.requests.iter().any(|r| r.asked <= at && (names(r) || (named && open(r))))
+    }
 }
 
 /// All requests for one effect.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Marker {
     pub(super) units: BTreeMap<String, Unit>,
+}
+
+/// A request as it was sent.
+#[derive(Debug)]
+struct Sent {
+    marker: String,
+    unit: String,
+    at: u64,
 }
 
 /// One proposal as it was answered.
@@ -48,7 +89,7 @@ impl Requests {
     /// Sorts the lines of the agents' ledger.
     pub(super) fn of(lines: &[Value]) -> Self {
         let mut all = Self::default();
-        let mut asks: BTreeMap<u64, (String, String)> = BTreeMap::new();
+        let mut asks: BTreeMap<u64, Sent> = BTreeMap::new();
         let mut waiting: BTreeSet<u64> = BTreeSet::new();
         for line in lines {
             let n = number(line, "/n");
@@ -58,7 +99,8 @@ impl Requests {
                         "" => format!("request {n}"),
                         key => format!("{} key {key}", text(line, "/agent")),
                     };
-                    asks.insert(n, (text(line, "/marker").to_owned(), unit));
+                    let marker = text(line, "/marker").to_owned();
+                    asks.insert(n, Sent { marker, unit, at: number(line, "/t") });
                     waiting.insert(n);
                 }
                 "answer" => {
@@ -72,38 +114,43 @@ impl Requests {
             }
         }
         for n in waiting {
-            if let Some(unit) = all.unit(asks.get(&n)) {
-                unit.uncertain = true;
-                unit.told.push("no answer".to_owned());
-            }
+            let Some(sent) = asks.get(&n) else { continue };
+            let unit = all.unit(sent);
+            unit.requests.push(Request { asked: sent.at, meaning: Meaning::Open });
+            unit.told.push("no answer".to_owned());
         }
         all
     }
 
-    fn unit(&mut self, ask: Option<&(String, String)>) -> Option<&mut Unit> {
-        let (marker, unit) = ask?;
-        Some(self.markers.entry(marker.clone()).or_default().units.entry(unit.clone()).or_default())
+    fn unit(&mut self, sent: &Sent) -> &mut Unit {
+        self.markers.entry(sent.marker.clone()).or_default().units.entry(sent.unit.clone()).or_default()
     }
 
-    fn answer(&mut self, ask: Option<&(String, String)>, line: &Value) {
+    fn answer(&mut self, sent: Option<&Sent>, line: &Value) {
         self.answers = self.answers.saturating_add(1);
         let (status, code) = (number(line, "/status"), text(line, "/code"));
         let (id, state) = (text(line, "/id"), text(line, "/state"));
-        let Some(unit) = self.unit(ask) else { return };
+        let Some(sent) = sent else { return };
+        let unit = self.unit(sent);
         unit.told.push(format!("{status} {code} {id} {state} \"{}\"", text(line, "/message")));
+        let meaning = match (code, id) {
+            ("in_doubt", _) => Meaning::Open,
+            (_, "") if status >= 400 => Meaning::Nothing,
+            (_, "") => Meaning::Open,
+            (_, id) => Meaning::Proposal(id.to_owned()),
+        };
         if code == "in_doubt" {
-            unit.uncertain = true;
             unit.doubtful.insert(id.to_owned());
-            self.seen.entry(id.to_owned()).or_default();
         } else if !id.is_empty() {
             unit.ids.insert(id.to_owned());
+        }
+        unit.requests.push(Request { asked: sent.at, meaning });
+        if !id.is_empty() {
             let seen = self.seen.entry(id.to_owned()).or_default();
-            seen.certain = true;
-            seen.states.insert(state.to_owned());
-        } else if code == "idempotency_key_in_progress" {
-            // About another request with this key, which has an answer of its own.
-        } else if status < 400 {
-            unit.uncertain = true;
+            if code != "in_doubt" {
+                seen.certain = true;
+                seen.states.insert(state.to_owned());
+            }
         }
     }
 

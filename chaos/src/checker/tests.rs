@@ -21,7 +21,7 @@ fn entry(proposal: &str, event: &str, actor: &str, data: &Value) -> Value {
 }
 
 fn ask(n: u64, marker: &str, key: Option<&str>) -> Value {
-    json!({ "what": "ask", "n": n, "agent": "bot", "marker": marker, "key": key })
+    json!({ "what": "ask", "n": n, "agent": "bot", "marker": marker, "key": key, "t": n })
 }
 
 fn answer(n: u64, status: u16, code: &str, id: &str, state: &str) -> Value {
@@ -33,7 +33,7 @@ fn read_at_the_end(id: &str, status: u16, state: &str) -> Value {
 }
 
 fn applied(id: &str, marker: &str, price: u64) -> Value {
-    json!({ "ref": id, "marker": marker, "method": "PUT", "price": price, "applied": true })
+    json!({ "ref": id, "marker": marker, "method": "PUT", "price": price, "applied": true, "t": 10 })
 }
 
 impl Case {
@@ -60,9 +60,11 @@ impl Case {
     /// The names of the promises that the checker finds broken.
     fn broken(&self, name: &str) -> Vec<&'static str> {
         let work = Folder::new(name);
-        for (file, lines) in
-            [("agents.jsonl", &self.agents), ("people.jsonl", &self.people), ("upstream.jsonl", &self.upstream)]
-        {
+        for (file, lines) in [
+            ("agents.jsonl", &self.agents),
+            ("people.jsonl", &self.people),
+            ("upstream.jsonl", &self.upstream),
+        ] {
             let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
             std::fs::write(work.0.join(file), text).unwrap();
         }
@@ -113,7 +115,9 @@ type Break = fn(&mut Case);
 fn cases() -> Vec<(&'static str, Promise, Break)> {
     vec![
         ("sent-twice", Promise::SentOnce, |c| c.upstream.push(applied("prp_a", "m_1", 200_000))),
-        ("dispatched-twice", Promise::SentOnce, |c| c.entries.push(entry("prp_a", "dispatched", "", &json!({})))),
+        ("dispatched-twice", Promise::SentOnce, |c| {
+            c.entries.push(entry("prp_a", "dispatched", "", &json!({})))
+        }),
         ("unrecorded", Promise::SentOnce, |c| c.entries.retain(|e| e["event"] != "proposal.dispatched")),
         ("two-for-one-key", Promise::OneKeyOneProposal, |c| {
             c.agents.extend([ask(2, "m_1", Some("k")), answer(2, 202, "", "prp_b", "pending")]);
@@ -124,6 +128,12 @@ fn cases() -> Vec<(&'static str, Promise, Break)> {
         }),
         ("internal-and-done", Promise::NoMeansNo, |c| {
             c.agents.extend([ask(2, "m_2", Some("k2")), answer(2, 500, "internal", "", "")]);
+            c.upstream.push(applied("prp_b", "m_2", 1));
+        }),
+        ("no-then-done-then-named", Promise::NoMeansNo, |c| {
+            c.agents.extend([ask(2, "m_2", Some("k2")), answer(2, 503, "busy", "", "")]);
+            c.agents.extend([ask(12, "m_2", Some("k2")), answer(12, 200, "", "prp_b", "succeeded")]);
+            c.agents.push(read_at_the_end("prp_b", 200, "succeeded"));
             c.upstream.push(applied("prp_b", "m_2", 1));
         }),
         ("lost-once-done-twice", Promise::NoMeansNo, |c| {
@@ -141,7 +151,9 @@ fn cases() -> Vec<(&'static str, Promise, Break)> {
             c.entries[0] = entry("prp_a", "allowed", "bot", &json!({ "decision": { "verdict": "allow" } }));
             c.entries.drain(1..3);
         }),
-        ("after-rejection", Promise::Approved, |c| c.entries.insert(1, entry("prp_a", "rejected", "fiona", &json!({})))),
+        ("after-rejection", Promise::Approved, |c| {
+            c.entries.insert(1, entry("prp_a", "rejected", "fiona", &json!({})))
+        }),
         ("rejected", Promise::Approved, |c| {
             c.people.push(json!({ "person": "fiona", "verdict": "reject", "id": "prp_a", "status": 200 }));
         }),
@@ -156,13 +168,24 @@ fn cases() -> Vec<(&'static str, Promise, Break)> {
 fn what_may_be_is_no_violation() {
     let mut case = Case::sound();
     // No answer: at most one effect. In doubt: the proposal may be there or not.
-    case.agents.extend([ask(2, "m_2", None), ask(3, "m_3", Some("k3")), answer(3, 503, "in_doubt", "prp_x", "")]);
+    case.agents.extend([
+        ask(2, "m_2", None),
+        ask(3, "m_3", Some("k3")),
+        answer(3, 503, "in_doubt", "prp_x", ""),
+    ]);
     case.agents.push(read_at_the_end("prp_x", 404, ""));
     case.upstream.push(applied("prp_b", "m_2", 1));
-    case.entries.extend([
-        entry("prp_b", "allowed", "bot", &json!({ "decision": { "verdict": "allow" } })),
-        entry("prp_b", "dispatched", "", &json!({})),
-    ]);
+    // Busy, then done under the same key.
+    case.agents.extend([ask(4, "m_4", Some("k4")), answer(4, 503, "busy", "", "")]);
+    case.agents.extend([ask(5, "m_4", Some("k4")), answer(5, 200, "", "prp_d", "succeeded")]);
+    case.agents.push(read_at_the_end("prp_d", 200, "succeeded"));
+    case.upstream.push(applied("prp_d", "m_4", 1));
+    for id in ["prp_b", "prp_d"] {
+        case.entries.extend([
+            entry(id, "allowed", "bot", &json!({ "decision": { "verdict": "allow" } })),
+            entry(id, "dispatched", "", &json!({})),
+        ]);
+    }
     // Unknown becomes known.
     case.agents[1] = answer(1, 202, "", "prp_a", "unknown");
     assert_eq!(case.broken("may-be"), Vec::<&str>::new());
