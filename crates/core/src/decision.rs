@@ -70,6 +70,10 @@ pub struct Decision {
     pub policy_set: Digest,
     /// Digest of the gates and their rules: what an approval answers to.
     pub digest: Digest,
+    /// What stands between the proposal and its approvers, if something does: that nobody may decide, or that
+    /// the person on whose behalf must confirm first. A fragment, for people and agents.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
 }
 
 impl Decision {
@@ -78,6 +82,17 @@ impl Decision {
         match &self.verdict {
             Verdict::NeedsApproval { gates } => gates,
             Verdict::Allow | Verdict::Deny { .. } => &[],
+        }
+    }
+
+    /// The same decision when it turns out that nobody may give these approvals.
+    #[must_use]
+    pub fn with_nobody_to_decide(self, detail: String) -> Self {
+        Self {
+            verdict: Verdict::Deny { code: DenyCode::NobodyMayDecide },
+            digest: decision_digest(&[], |rule| Digest::of(domain::RULE, rule.as_bytes())),
+            detail: Some(detail),
+            ..self
         }
     }
 

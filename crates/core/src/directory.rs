@@ -100,7 +100,30 @@ struct DirectoryFile {
     agent: BTreeMap<String, Agent>,
 }
 
-/// One link of an identity chain.
+/// How the gate knows that a link of a chain is who it says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LinkProof {
+    /// The agent sent its key.
+    Key,
+    /// The agent named this person, and nothing else speaks for it.
+    Claimed,
+    /// The named person said in their own session that the proposal is for them.
+    Confirmed,
+}
+
+impl LinkProof {
+    /// The name in policies and on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Key => "key",
+            Self::Claimed => "claimed",
+            Self::Confirmed => "confirmed",
+        }
+    }
+}
+
+/// One link of an identity chain. Its proof is part of the chain, so approvals bind it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub enum Link {
@@ -108,12 +131,25 @@ pub enum Link {
     Person {
         /// Name in the directory.
         id: String,
+        /// `claimed` or `confirmed`.
+        proof: LinkProof,
     },
     /// An agent.
     Agent {
         /// Name in the directory.
         id: String,
+        /// How the agent proved who it is.
+        proof: LinkProof,
     },
+}
+
+impl Link {
+    /// How this link is known.
+    pub const fn proof(&self) -> LinkProof {
+        match self {
+            Self::Person { proof, .. } | Self::Agent { proof, .. } => *proof,
+        }
+    }
 }
 
 /// Who acts: from the person at the root, if any, to the agent that holds the key. Never empty.
@@ -132,21 +168,45 @@ impl Chain {
     /// The person on whose behalf, if any.
     pub fn person(&self) -> Option<&str> {
         self.links.iter().find_map(|l| match l {
-            Link::Person { id } => Some(id.as_str()),
+            Link::Person { id, .. } => Some(id.as_str()),
             Link::Agent { .. } => None,
+        })
+    }
+
+    /// How the person on whose behalf is known, if there is one.
+    pub fn person_proof(&self) -> Option<LinkProof> {
+        self.links.iter().find_map(|l| match l {
+            Link::Person { proof, .. } => Some(*proof),
+            Link::Agent { .. } => None,
+        })
+    }
+
+    /// Whether the person on whose behalf has confirmed it.
+    pub fn is_confirmed(&self) -> bool {
+        self.person_proof() == Some(LinkProof::Confirmed)
+    }
+
+    /// The same chain after its person has confirmed it. None when it names no person.
+    pub fn confirmed(&self) -> Option<Self> {
+        self.person()?;
+        let confirm = |link: &Link| match link {
+            Link::Person { id, .. } => Link::Person { id: id.clone(), proof: LinkProof::Confirmed },
+            Link::Agent { .. } => link.clone(),
+        };
+        Some(Self { links: self.links.iter().map(confirm).collect() })
+    }
+
+    /// Every agent in it, in order.
+    pub fn agents(&self) -> impl Iterator<Item = &str> {
+        self.links.iter().filter_map(|l| match l {
+            Link::Agent { id, .. } => Some(id.as_str()),
+            Link::Person { .. } => None,
         })
     }
 
     /// The agent that proposed: the last link.
     pub fn agent(&self) -> &str {
-        self.links
-            .iter()
-            .rev()
-            .find_map(|l| match l {
-                Link::Agent { id } => Some(id.as_str()),
-                Link::Person { .. } => None,
-            })
-            .unwrap_or_default()
+        self.agents().last().unwrap_or_default()
     }
 
     /// `ann → support-bot`, for people and logs.
@@ -155,7 +215,7 @@ impl Chain {
             .links
             .iter()
             .map(|l| match l {
-                Link::Person { id } | Link::Agent { id } => id.as_str(),
+                Link::Person { id, .. } | Link::Agent { id, .. } => id.as_str(),
             })
             .collect();
         names.join(" → ")
@@ -169,6 +229,9 @@ pub struct Directory {
     people: BTreeMap<String, Person>,
     agents: BTreeMap<String, Agent>,
     by_key: BTreeMap<Digest, String>,
+    /// For each agent the people of its `act_for`, with the members of its teams. Made once at load, because
+    /// every proposal asks for it.
+    act_for: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Directory {
@@ -191,7 +254,10 @@ impl Directory {
             }
         }
         if found.is_empty() {
-            Ok(Self { teams: parsed.team, people: parsed.person, agents: parsed.agent, by_key })
+            let (teams, people, agents) = (parsed.team, parsed.person, parsed.agent);
+            let mut directory = Self { teams, people, agents, by_key, act_for: BTreeMap::new() };
+            directory.act_for = directory.resolve_act_for();
+            Ok(directory)
         } else {
             Err(found)
         }
@@ -231,10 +297,14 @@ impl Directory {
 
     /// The teams a link belongs to, with all their ancestors.
     pub fn teams_of(&self, link: &Link) -> BTreeSet<&str> {
-        let direct = match link {
-            Link::Person { id } => self.people.get(id).map(|p| &p.teams),
-            Link::Agent { id } => self.agents.get(id).map(|a| &a.teams),
-        };
+        self.with_parents(match link {
+            Link::Person { id, .. } => self.people.get(id).map(|p| &p.teams),
+            Link::Agent { id, .. } => self.agents.get(id).map(|a| &a.teams),
+        })
+    }
+
+    /// These teams and all their ancestors.
+    fn with_parents<'a>(&'a self, direct: Option<&'a BTreeSet<String>>) -> BTreeSet<&'a str> {
         let mut all = BTreeSet::new();
         let mut open: Vec<&str> = direct.into_iter().flatten().map(String::as_str).collect();
         while let Some(name) = open.pop() {
@@ -251,18 +321,46 @@ impl Directory {
     pub fn names(&self, who: &str, person: &str) -> bool {
         match who.split_once(':') {
             Some(("person", id)) => id == person,
-            Some(("team", team)) => self.teams_of(&Link::Person { id: person.to_owned() }).contains(team),
+            Some(("team", team)) => {
+                self.with_parents(self.people.get(person).map(|p| &p.teams)).contains(team)
+            }
             _ => false,
         }
     }
 
+    /// Whom each agent may name as the person it acts for.
+    fn resolve_act_for(&self) -> BTreeMap<String, BTreeSet<String>> {
+        let mut named: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for (id, person) in &self.people {
+            named.entry(format!("person:{id}")).or_default().insert(id.clone());
+            for team in self.with_parents(Some(&person.teams)) {
+                named.entry(format!("team:{team}")).or_default().insert(id.clone());
+            }
+        }
+        let people = |agent: &Agent| -> BTreeSet<String> {
+            agent.act_for.iter().filter_map(|who| named.get(who)).flatten().cloned().collect()
+        };
+        self.agents.iter().map(|(name, agent)| (name.clone(), people(agent))).collect()
+    }
+
+    /// Whether this agent may name this person as the one it acts for, now.
+    pub fn may_act_for(&self, agent: &str, person: &str) -> bool {
+        self.act_for.get(agent).is_some_and(|people| people.contains(person))
+    }
+
+    /// Everybody whom some agent of this chain may name as the person it acts for, now, in order of name.
+    pub fn could_be(&self, chain: &Chain) -> Vec<String> {
+        let people: BTreeSet<&String> =
+            chain.agents().filter_map(|agent| self.act_for.get(agent)).flatten().collect();
+        people.into_iter().cloned().collect()
+    }
+
     /// Builds the identity chain of a request that came with this agent's key.
     pub fn chain(&self, agent: &str, on_behalf_of: Option<&str>) -> Result<Chain, Refusal> {
-        let agent_link = Link::Agent { id: agent.to_owned() };
-        let chain = match on_behalf_of {
-            Some(person) => Chain { links: vec![Link::Person { id: person.to_owned() }, agent_link] },
-            None => Chain { links: vec![agent_link] },
-        };
+        // The request proves the agent by its key; about the person it only says so.
+        let person = on_behalf_of.map(|id| Link::Person { id: id.to_owned(), proof: LinkProof::Claimed });
+        let agent_link = Link::Agent { id: agent.to_owned(), proof: LinkProof::Key };
+        let chain = Chain { links: person.into_iter().chain([agent_link]).collect() };
         self.still_holds(&chain)?;
         Ok(chain)
     }
@@ -286,7 +384,7 @@ impl Directory {
         let not_allowed = || Refusal::DelegationNotAllowed { agent: name.to_owned(), person: id.to_owned() };
         // An unknown person and one it may not act for look the same: an agent cannot list people by trying.
         let person = self.people.get(id).ok_or_else(not_allowed)?;
-        if !agent.act_for.iter().any(|who| self.names(who, id)) {
+        if !self.may_act_for(name, id) {
             return Err(not_allowed());
         }
         if person.disabled { Err(gone(format!("person `{id}` is disabled"))) } else { Ok(()) }
@@ -359,88 +457,4 @@ fn defined(parsed: &DirectoryFile, who: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const TEXT: &str = r#"
-[team.company]
-[team.support]
-parents = ["company"]
-[person.ann]
-name = "Ann"
-teams = ["support"]
-[person.bob]
-name = "Bob"
-disabled = true
-[person.eve]
-name = "Eve"
-[agent.bot]
-title = "Support bot"
-owner = "bob"
-act_for = ["team:support", "person:bob"]
-[agent.cron]
-title = "Nightly"
-owner = "ann"
-alone = true
-[agent.old]
-title = "Old"
-owner = "ann"
-alone = true
-disabled = true
-"#;
-
-    fn load(text: &str) -> Result<Directory, Vec<Problem>> {
-        Directory::load(&SourceFile { path: "directory.toml".into(), text: text.into() })
-    }
-
-    #[test]
-    fn a_chain_is_built_only_from_what_the_directory_allows() {
-        let directory = load(TEXT).unwrap();
-        let table = [
-            ("bot", Some("ann"), None),
-            ("cron", None, None),
-            ("bot", None, Some("identity_not_valid")),
-            ("bot", Some("eve"), Some("delegation_not_allowed")),
-            ("bot", Some("nobody"), Some("delegation_not_allowed")),
-            ("bot", Some("bob"), Some("identity_not_valid")),
-            ("bot", Some(""), Some("delegation_not_allowed")),
-            ("cron", Some("ann"), Some("delegation_not_allowed")),
-            ("old", None, Some("identity_not_valid")),
-            ("ghost", None, Some("identity_not_valid")),
-        ];
-        for (agent, person, expect) in table {
-            let code = directory.chain(agent, person).err().map(|r| r.code());
-            assert_eq!(code, expect, "{agent} for {person:?}");
-        }
-    }
-
-    #[test]
-    fn a_team_brings_its_parents() {
-        let directory = load(TEXT).unwrap();
-        let teams = directory.teams_of(&Link::Person { id: "ann".into() });
-        assert_eq!(teams.into_iter().collect::<Vec<_>>(), ["company", "support"]);
-        assert!(directory.names("team:company", "ann"));
-        assert!(!directory.names("company", "ann"));
-    }
-
-    #[test]
-    fn every_mistake_is_listed_with_its_line() {
-        let text = "[person.ann]\nname = \"Ann\"\nteams = [\"suport\"]\n[agent.bot]\ntitle = \"B\"\nowner = \"nobody\"\n";
-        let problems = load(text).unwrap_err();
-        let lines: Vec<(usize, &str)> = problems.iter().map(|p| (p.line, p.message.as_str())).collect();
-        assert_eq!(
-            lines,
-            [
-                (3, "team `suport` is not defined"),
-                (6, "the owner `nobody` of agent `bot` is not a person"),
-                (4, "agent `bot` may act for nobody and not alone, so it can do nothing"),
-            ]
-        );
-    }
-
-    #[test]
-    fn an_unknown_key_is_refused_and_not_ignored() {
-        let problems = load("[person.ann]\nname = \"Ann\"\nteam = [\"x\"]\n").unwrap_err();
-        assert_eq!(problems[0].line, 3);
-    }
-}
+mod tests;

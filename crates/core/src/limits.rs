@@ -68,6 +68,9 @@ pub const WAIT_MAX: Duration = Duration::from_mins(1);
 pub const PAGE_SIZE_MAX: u32 = 200;
 /// Open proposals of one agent, so that one agent cannot flood the people (T29).
 pub const OPEN_PER_AGENT_MAX: u32 = 1_000;
+/// Approvals of one proposal that a verifier counts. Matching people to seats recurses and costs their square;
+/// no quorum of people is near it.
+pub const APPROVALS_MAX: usize = 1_000;
 /// Steps that may wait for the writer; beyond it the gate says `busy` early.
 pub const WRITER_QUEUE_MAX: usize = 1_024;
 /// Steps in one transaction: enough to share one fsync, few enough to keep it short.

@@ -33,6 +33,32 @@ impl Fidelity {
     }
 }
 
+/// How a proposal uses the record that its action reads first, as far as its agent is concerned.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RecordUse {
+    /// The agent sees nothing that depends on it.
+    #[default]
+    Withheld,
+    /// The manifest says `agent = "effects"`.
+    Shared,
+    /// The action reads no record.
+    Unused,
+}
+
+/// What of a proposal its agent may see. The default is nothing that could depend on a record.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Disclosure {
+    /// Whether a record is read, and whether the agent may see what depends on it.
+    pub record: RecordUse,
+    /// The sentences over the input alone.
+    pub effects: Vec<String>,
+    /// The resource's id depends on the input alone.
+    pub resource: bool,
+    /// The call depends on the input alone.
+    pub call: bool,
+}
+
 /// The difference that people see. Not hashed as such: it is a pure function of what is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Preview {
@@ -48,6 +74,9 @@ pub struct Preview {
     pub after: Option<Value>,
     /// RFC 6902 operations from `before` to `after`.
     pub patch: Vec<Value>,
+    /// What of the proposal its agent may see.
+    #[serde(default)]
+    pub disclosure: Disclosure,
 }
 
 impl Preview {
@@ -71,6 +100,7 @@ impl Preview {
             before: shown_before,
             after: shown_after,
             patch,
+            disclosure: action.disclosure(facts, before.is_some()),
         }
     }
 }

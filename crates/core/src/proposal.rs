@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::action::{ActionName, Facts, Undo};
-use crate::approval::Approval;
+use crate::approval::{Approval, ProposedBy};
 use crate::audit::Entry;
 use crate::decision::Decision;
 use crate::digest::{Digest, Hasher, domain};
@@ -26,7 +26,7 @@ use crate::preview::Preview;
 use crate::time::Timestamp;
 
 pub use apply::{apply, late_result, open};
-pub use event::{Event, EventName};
+pub use event::{Event, EventName, Revision};
 pub use state::{Clock, RefusedCode, State, StateName};
 
 /// What an agent attached to show why: shown apart from the facts, never part of them.
@@ -39,7 +39,7 @@ pub struct Evidence {
     pub body: Value,
 }
 
-/// One request to run one action with one input, by one identity chain. Never changes.
+/// One request to run one action with one input, by one identity chain. Only the proof of the chain ever changes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Proposal {
     /// `prp_…`.
@@ -54,8 +54,13 @@ pub struct Proposal {
     pub input: CanonicalInput,
     /// 32 hexadecimal digits that make the log's commitment to the input unguessable.
     pub salt: String,
-    /// Who acts.
+    /// Who acts. Changes once at most: when the person in it confirms it.
     pub chain: Chain,
+    /// Everybody whom the agents of the chain could have named when it was proposed, sorted. They do not
+    /// approve it while the chain is only claimed.
+    pub could_be: Vec<String>,
+    /// When the person in the chain confirmed it.
+    pub confirmed_at: Option<Timestamp>,
     /// What the manifest says about going back.
     pub undo: Undo,
     /// Whether the manifest can undo it.
@@ -81,6 +86,18 @@ impl Proposal {
         let said = self.reason.is_some() || !self.evidence.is_empty();
         let bytes = || crate::json::canonical_of(&(&self.reason, &self.evidence));
         said.then(|| Hasher::new(domain::PAYLOAD).field(self.salt.as_bytes()).field(&bytes()).finish())
+    }
+
+    /// Who proposes it, as approval rules look at it.
+    pub fn proposed_by(&self) -> ProposedBy<'_> {
+        ProposedBy { chain: &self.chain, could_be: &self.could_be }
+    }
+
+    /// The same proposal after the person in its chain has confirmed it. None when it names nobody, or is
+    /// confirmed already.
+    pub fn confirmed(&self, now: Timestamp) -> Option<Self> {
+        let chain = self.chain.confirmed().filter(|_| !self.chain.is_confirmed())?;
+        Some(Self { chain, confirmed_at: Some(now), ..self.clone() })
     }
 
     /// The intent digest of this proposal with these facts.

@@ -1,11 +1,11 @@
 //! A loaded gate directory: everything that decides, immutable, with one digest.
 
 use crate::action::Registry;
-use crate::approval::Rules;
+use crate::approval::{Rules, lint};
 use crate::digest::{Digest, Hasher, domain};
 use crate::directory::Directory;
 use crate::policy::Policies;
-use crate::problem::{Problem, SourceFile};
+use crate::problem::{Problem, Severity, SourceFile};
 
 /// Version of what this binary makes of the same files. Raise it when equal files would be decided differently, so
 /// that the log shows the difference.
@@ -97,8 +97,15 @@ impl Ruleset {
         match Policies::load(&files.policies, &registry, &directory, &rules, &files.environments) {
             Ok((policies, careless)) => {
                 warnings.extend(careless);
-                let digest = files.digest();
-                return Ok((Self { registry, directory, rules, policies, digest }, warnings));
+                let unmet = lint::lint(&approvals_file, &rules, &directory, |c| policies.rules_asked(c));
+                let (wrong, careless): (Vec<_>, Vec<_>) =
+                    unmet.into_iter().partition(|p| p.severity == Severity::Error);
+                warnings.extend(careless);
+                if wrong.is_empty() {
+                    let digest = files.digest();
+                    return Ok((Self { registry, directory, rules, policies, digest }, warnings));
+                }
+                errors.extend(wrong);
             }
             Err(problems) => errors.extend(problems),
         }

@@ -9,10 +9,11 @@ use serde_json::Value;
 use crate::action::{EffectClass, Precondition};
 use crate::decision::{Decision, Gate, Verdict};
 use crate::digest::{Digest, domain};
-use crate::directory::{Directory, Link};
+use crate::directory::{Directory, Link, LinkProof};
 use crate::json;
 use crate::preview::Preview;
 use crate::proposal::{Binding, Proposal, Record};
+use crate::time::Timestamp;
 
 /// Everything of a record that the card may show: no reason, no evidence, no run.
 #[derive(Debug, Clone, Copy)]
@@ -22,6 +23,7 @@ pub struct Bound<'a> {
     title: &'a str,
     input: &'a Value,
     links: &'a [Link],
+    confirmed_at: Option<Timestamp>,
     undo: &'a str,
     reversible: bool,
     binding: &'a Binding,
@@ -30,13 +32,15 @@ pub struct Bound<'a> {
 
 impl<'a> From<&'a Record> for Bound<'a> {
     fn from(record: &'a Record) -> Self {
-        let Proposal { id, action, title, input, chain, undo, reversible, .. } = &record.proposal;
+        let Proposal { id, action, title, input, chain, confirmed_at, undo, reversible, .. } =
+            &record.proposal;
         Self {
             id,
             action,
             title,
             input: input.value(),
             links: chain.links(),
+            confirmed_at: *confirmed_at,
             undo: &undo.why,
             reversible: *reversible,
             binding: &record.binding,
@@ -54,6 +58,10 @@ pub struct Who {
     pub id: String,
     /// Display name from the directory.
     pub name: String,
+    /// `key`, `claimed` or `confirmed`.
+    pub proof: &'static str,
+    /// The same in words, with the time of a confirmation.
+    pub known: String,
 }
 
 /// The exact request, with the credential as a name.
@@ -106,6 +114,8 @@ pub struct Card {
     pub call: CallView,
     /// Why people are asked: policies with their reasons and rules.
     pub gates: Vec<Gate>,
+    /// What must be done before people can decide, or why nobody can; none when nothing is in the way.
+    pub asks: Option<String>,
     /// The verdict's name.
     pub verdict: &'static str,
     /// What an approval binds.
@@ -125,7 +135,7 @@ impl Card {
             id: bound.id.to_string(),
             action: bound.action.to_string(),
             headline: format!("{}: {} in {}", bound.title, facts.resource.to_text(), facts.environment),
-            who: bound.links.iter().map(|link| who(link, directory)).collect(),
+            who: bound.links.iter().map(|link| who(link, bound.confirmed_at, directory)).collect(),
             resource: facts.resource.clone(),
             environment: facts.environment.clone(),
             risk: facts.risk.clone(),
@@ -144,6 +154,7 @@ impl Card {
                 effect: call.effect,
             },
             gates: bound.decision.gates().to_vec(),
+            asks: bound.decision.detail.clone(),
             verdict: match bound.decision.verdict {
                 Verdict::Allow => "allow",
                 Verdict::Deny { .. } => "deny",
@@ -161,17 +172,19 @@ impl Card {
     }
 }
 
-fn who(link: &Link, directory: &Directory) -> Who {
-    match link {
-        Link::Person { id } => {
-            let name = directory.person(id).map_or_else(|| id.clone(), |p| p.name.clone());
-            Who { kind: "person", id: id.clone(), name }
-        }
-        Link::Agent { id } => {
-            let name = directory.agent(id).map_or_else(|| id.clone(), |a| a.title.clone());
-            Who { kind: "agent", id: id.clone(), name }
-        }
-    }
+fn who(link: &Link, confirmed_at: Option<Timestamp>, directory: &Directory) -> Who {
+    let (kind, id, name) = match link {
+        Link::Person { id, .. } => ("person", id, directory.person(id).map(|p| &p.name)),
+        Link::Agent { id, .. } => ("agent", id, directory.agent(id).map(|a| &a.title)),
+    };
+    let name = name.unwrap_or(id).clone();
+    let known = match (link.proof(), confirmed_at) {
+        (LinkProof::Key, _) => "known by its key".to_owned(),
+        (LinkProof::Claimed, _) => "claimed by the agent".to_owned(),
+        (LinkProof::Confirmed, None) => format!("confirmed by {name}"),
+        (LinkProof::Confirmed, Some(at)) => format!("confirmed by {name} on {}", at.to_rfc3339()),
+    };
+    Who { kind, id: id.clone(), name, proof: link.proof().as_str(), known }
 }
 
 fn guard(precondition: &Precondition) -> String {

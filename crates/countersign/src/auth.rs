@@ -2,13 +2,11 @@
 
 use std::time::Duration;
 
-use countersign_core::audit::{Actor, Entry, EventCode};
 use countersign_core::digest::{Digest, domain};
 use countersign_core::refusal::Refusal;
 use countersign_engine::fault::Stop;
 use countersign_engine::gate::Gate;
 use countersign_engine::world::World;
-use serde_json::json;
 
 /// The word an agent's key begins with.
 pub(crate) const AGENT_KEY: &str = "csk_";
@@ -68,27 +66,34 @@ pub(crate) async fn person(gate: &Gate, token: &str) -> Result<SignedIn, Stop> {
     Ok(SignedIn { person: session.person, csrf })
 }
 
+/// Ends the session that this token opened, if it did.
+pub(crate) async fn sign_out(gate: &Gate, token: &str) -> Result<(), Stop> {
+    Ok(gate.store().end_session(&token_digest(token), gate.world().now()).await?)
+}
+
 /// Makes a one-time sign-in link's token for a person.
 pub(crate) async fn invite(gate: &Gate, person: &str) -> Result<String, Stop> {
     let token = new_token(gate.world(), LINK);
-    let expires = gate.world().now().plus(LINK_LIFE);
-    gate.store().add_link(&token_digest(&token), person, expires).await?;
+    let now = gate.world().now();
+    gate.store().add_link(&token_digest(&token), person, (now, now.plus(LINK_LIFE))).await?;
     Ok(token)
 }
 
-/// Trades a link's token for a session, once. Gives the session's token and the person.
+/// Trades a link's token for a session, once. Gives the session's token and the person. A refusal is recorded.
 pub(crate) async fn redeem(gate: &Gate, link: &str) -> Result<(String, String), Stop> {
-    if !link.starts_with(LINK) {
-        return Err(Refusal::Unauthenticated.into());
-    }
     let now = gate.world().now();
     let token = new_token(gate.world(), SESSION);
-    let person = gate
-        .store()
-        .redeem_link(&token_digest(link), &token_digest(&token), now, now.plus(SESSION_LIFE))
-        .await?
-        .ok_or(Refusal::Unauthenticated)?;
-    let actor = Actor::Person { id: person.clone() };
-    gate.note(Entry::new(now, EventCode::SignedIn, actor, json!({ "by": "one-time link" }))).await?;
-    Ok((token, person))
+    let digests = (token_digest(link), token_digest(&token));
+    let person = if link.starts_with(LINK) {
+        gate.store().redeem_link(&digests.0, &digests.1, now, now.plus(SESSION_LIFE)).await?
+    } else {
+        None
+    };
+    match person {
+        Some(person) => Ok((token, person)),
+        None => {
+            gate.note_refused_sign_in().await;
+            Err(Refusal::Unauthenticated.into())
+        }
+    }
 }

@@ -151,6 +151,17 @@ pub(crate) struct Config {
     pub(crate) credentials: BTreeMap<String, CredentialSpec>,
 }
 
+impl Config {
+    /// The file that remembers which database was served last: beside a SQLite file; for a server, beside the record
+    /// key.
+    pub(crate) fn witness_file(&self) -> PathBuf {
+        match self.store_url.strip_prefix("sqlite:") {
+            Some(path) => PathBuf::from(format!("{path}.witness")),
+            None => self.record_key_file.with_file_name("witness.json"),
+        }
+    }
+}
+
 /// Reads and checks a whole gate directory. Gives what is careless in it beside it, or every mistake.
 pub(crate) fn load(dir: &Path) -> Result<(Config, Ruleset, Vec<Problem>), Vec<Problem>> {
     let mut errors = Vec::new();

@@ -8,6 +8,7 @@ mod demo;
 mod export;
 mod http;
 mod listen;
+mod reload;
 mod serve;
 mod telemetry;
 mod wire;

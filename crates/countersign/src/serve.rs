@@ -11,12 +11,13 @@ use countersign_engine::credential::Credentials;
 use countersign_engine::fault::Stop;
 use countersign_engine::gate::{Gate, Parts, Supervisor};
 use countersign_engine::seal::SealKeys;
-use countersign_engine::store::Store;
+use countersign_engine::store::{Store, Witness};
 use countersign_engine::world::World;
 use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use zeroize::Zeroizing;
 
-use crate::config::{self, Config};
+use crate::config::Config;
 use crate::http::{self, App, Hosts};
 use crate::listen;
 
@@ -29,29 +30,37 @@ pub(crate) struct Bound {
     people: TcpListener,
     config: Config,
     people_url: String,
+    hangup: Signal,
 }
 
 impl Bound {
     /// Opens everything that serving needs. Nothing is created: `countersign init` does that.
-    pub(crate) async fn open(config: Config, ruleset: Ruleset) -> anyhow::Result<Self> {
+    pub(crate) async fn open(mut config: Config, ruleset: Ruleset) -> anyhow::Result<Self> {
         countersign_engine::net::install_tls_provider();
+        // Before anybody can know that there is a process to signal: without a handler the signal ends it.
+        let hangup = signal(SignalKind::hangup())?;
         let agents = bind(config.agents).await?;
         let people = bind(config.people).await?;
-        let mut networks = config.networks.clone();
-        networks.own = vec![agents.local_addr()?, people.local_addr()?];
+        config.networks.own = vec![agents.local_addr()?, people.local_addr()?];
+        let networks = &config.networks;
+        let credentials = Credentials::new(config.credentials.clone(), networks.clone());
+        for problem in crate::reload::unusable(&credentials).await {
+            tracing::warn!("{problem} Until then, what needs it fails.");
+        }
         let world = World::system();
         let store = Store::open(&config.store_url, &world, seal_keys(&config)?).await?;
         let parts = Parts {
             log_key: read_key(&config.origin, &config.key_file)?,
-            credentials: Credentials::new(config.credentials.clone(), networks.clone()),
-            connector: HttpConnector::new(networks),
+            credentials,
+            connector: HttpConnector::new(networks.clone()),
+            witness: Witness::open(&config.witness_file(), &config.origin)?,
             world,
             store,
             ruleset,
         };
         let (gate, supervisor) = Gate::start(parts).await.map_err(stopped)?;
         let people_url = config.people_url.clone().unwrap_or(format!("http://{}", people.local_addr()?));
-        Ok(Self { gate, supervisor, agents, people, config, people_url })
+        Ok(Self { gate, supervisor, agents, people, config, people_url, hangup })
     }
 
     /// Where agents connect.
@@ -71,7 +80,7 @@ impl Bound {
 
     /// Answers until `stop` resolves, then finishes what is under way. SIGHUP loads the gate directory again.
     pub(crate) async fn serve(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
-        let Self { gate, supervisor, agents, people, config, people_url } = self;
+        let Self { gate, supervisor, agents, people, config, people_url, hangup } = self;
         let app = App { gate: gate.clone(), people_url: Arc::from(people_url.as_str()) };
         let mut extra = config.hosts.clone();
         extra.extend(url::Url::parse(&people_url).ok().and_then(|u| {
@@ -87,20 +96,15 @@ impl Bound {
                 listen::answer(people, for_people, stopped_by.clone()),
             );
         };
-        let hangup = reload_on_hangup(gate.clone(), config.dir.clone());
-        let until = async {
-            tokio::select! {
-                ended = hangup => ended,
-                () = stop => Ok(()),
-            }
-        };
+        let reloading = crate::reload::at_every(hangup, gate.clone(), config);
         let end = async {
-            let ended = until.await;
+            tokio::select! {
+                () = reloading => {}
+                () = stop => {}
+            }
             let _ = stopping.send(true);
-            ended
         };
-        let ((), ended) = tokio::join!(listening, end);
-        ended?;
+        tokio::join!(listening, end);
         tracing::info!("stopping: no new work, waiting for calls under way");
         supervisor.shut_down().await.map_err(stopped)?;
         gate.store().clone().close().await?;
@@ -118,26 +122,6 @@ pub(crate) fn stopped(stop: Stop) -> anyhow::Error {
 
 async fn bind(address: std::net::SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.with_context(|| format!("failed to listen on {address}"))
-}
-
-/// Loads the gate directory again at every SIGHUP. One with mistakes is refused whole and the old one stays.
-async fn reload_on_hangup(gate: Gate, dir: std::path::PathBuf) -> anyhow::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut hangup = signal(SignalKind::hangup())?;
-    while hangup.recv().await.is_some() {
-        match config::load(&dir) {
-            Ok((_, ruleset, warnings)) => {
-                warnings.iter().for_each(|w| tracing::warn!("{w}"));
-                gate.reload(ruleset).await.map_err(stopped)?;
-                tracing::info!("the gate directory was loaded again");
-            }
-            Err(problems) => {
-                problems.iter().for_each(|p| tracing::error!("{p}"));
-                tracing::error!("the gate directory has mistakes; the one in force stays");
-            }
-        }
-    }
-    std::future::pending().await
 }
 
 /// The log's private key.

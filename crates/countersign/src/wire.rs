@@ -1,10 +1,11 @@
 //! The shapes on the wire. Kept apart from the domain's own types, so that neither binds the other.
 
-use countersign_core::decision::{DenyCode, Verdict};
+use countersign_core::decision::{DenyCode, PolicyRef, Verdict};
 use countersign_core::digest::Digest;
 use countersign_core::json::{self, JsonError};
 use countersign_core::limits;
-use countersign_core::proposal::{Clock, Evidence, Record, State};
+use countersign_core::preview::RecordUse;
+use countersign_core::proposal::{Binding, Clock, Evidence, Record, State, StateName};
 use countersign_core::refusal::Refusal;
 use countersign_core::text::visible;
 use countersign_engine::gate::{Gate, Proposal, Verdict as PersonVerdict};
@@ -42,6 +43,14 @@ pub(crate) struct VerdictBody {
     view: Digest,
     #[serde(default)]
     comment: String,
+}
+
+/// The body of `POST …/confirm` on the people's listener.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ConfirmBody {
+    /// The intent digest that was shown.
+    pub(crate) intent: Digest,
 }
 
 /// Reads a body with the strict reader, then into its shape. Unknown fields are refused (T14).
@@ -145,6 +154,9 @@ struct Because {
     reason: String,
 }
 
+/// What an agent is told whom no policy permits.
+const NO_PERMIT: &str = "NOT DONE. No policy permits this. Asking again will not help.";
+
 /// What people must still add.
 #[derive(Debug, Clone, Serialize)]
 struct Need {
@@ -155,26 +167,83 @@ struct Need {
 }
 
 /// A proposal as its agent sees it: what was decided, what to do next, and the result. The card and the
-/// record that was read stay with the people.
+/// record that was read stay with the people; what depends on the record is here only when the manifest says
+/// so, and never in a denial.
 pub(crate) fn for_agent(record: &Record) -> Value {
+    let Binding { facts, preview, intent } = &record.binding;
+    let disclosure = &preview.disclosure;
+    let whole = sees_record(record);
+    let policies: &[PolicyRef] = if hides_why(record) { &[] } else { &record.decision.policies };
     let mut body = json!({
         "id": record.proposal.id,
         "state": record.state.name(),
         "action": record.proposal.action,
-        "resource": record.binding.facts.resource,
-        "environment": record.binding.facts.environment,
-        "intent": record.binding.intent,
-        "effects": record.binding.facts.effects,
-        "preview": { "fidelity": record.binding.preview.fidelity, "at": record.binding.preview.at.to_rfc3339() },
+        "environment": facts.environment,
+        "effects": if whole { &facts.effects } else { &disclosure.effects },
         "undo": { "possible": record.proposal.reversible, "why": record.proposal.undo.why },
-        "policies": record.decision.policies,
+        "policies": policies,
         "approved_by": record.standing_approvals().iter().map(|a| &a.person).collect::<Vec<_>>(),
-        "message": message(record),
+        "message": message_for_agent(record),
     });
     if let Some(map) = body.as_object_mut() {
+        if whole || disclosure.resource {
+            map.insert("resource".to_owned(), json!(facts.resource));
+        }
+        // The digest covers values of the record, which could be guessed and compared.
+        if whole {
+            map.insert("intent".to_owned(), json!(intent));
+        }
+        if whole || !is_denied(record) {
+            let shown = json!({ "fidelity": preview.fidelity, "at": preview.at.to_rfc3339() });
+            map.insert("preview".to_owned(), shown);
+        }
         map.extend(of_state(record));
     }
     body
+}
+
+/// The verdict as the agent sees it.
+pub(crate) fn verdict_for_agent(record: &Record) -> Verdict {
+    if hides_why(record) {
+        return Verdict::Deny { code: DenyCode::NoPermit };
+    }
+    record.decision.verdict.clone()
+}
+
+/// The call as the agent sees it in a dry run: not of a denial, and not with values of the record.
+pub(crate) fn call_for_agent(record: &Record) -> Option<Value> {
+    let shown = !is_denied(record) && (sees_record(record) || record.binding.preview.disclosure.call);
+    let call = &record.binding.facts.call;
+    shown.then(|| {
+        json!({ "method": call.method, "url": call.url, "headers": call.headers,
+            "body": call.body.as_ref().map(|(_, b)| b), "credential": call.credential })
+    })
+}
+
+fn is_denied(record: &Record) -> bool {
+    matches!(record.decision.verdict, Verdict::Deny { .. })
+}
+
+/// Whether the agent may see what depends on the record.
+fn sees_record(record: &Record) -> bool {
+    match record.binding.preview.disclosure.record {
+        RecordUse::Unused => true,
+        RecordUse::Shared => !is_denied(record),
+        RecordUse::Withheld => false,
+    }
+}
+
+/// Whether the reason of a denial stays with the people: it may depend on the record that was read. The agent
+/// is told the same as one whom no policy permits.
+fn hides_why(record: &Record) -> bool {
+    is_denied(record) && record.binding.preview.source.is_some()
+}
+
+fn message_for_agent(record: &Record) -> String {
+    if record.state.name() == StateName::Denied && hides_why(record) {
+        return NO_PERMIT.to_owned();
+    }
+    message(record)
 }
 
 /// The fields that only some states have.
@@ -182,7 +251,7 @@ fn of_state(record: &Record) -> serde_json::Map<String, Value> {
     let fields = match &record.state {
         State::Pending { standing, decide_by } => {
             let needs: Vec<Need> = standing.iter().map(|s| need(record, &s.rule, s.have, s.want)).collect();
-            json!({ "needs": needs, "decide_by": decide_by.to_rfc3339() })
+            json!({ "needs": needs, "decide_by": decide_by.to_rfc3339(), "detail": record.decision.detail })
         }
         State::Ready { use_by } => json!({ "use_by": use_by.to_rfc3339() }),
         State::Succeeded { response, .. } => json!({ "result": response.body, "status": response.status }),
@@ -195,7 +264,8 @@ fn of_state(record: &Record) -> serde_json::Map<String, Value> {
         State::Expired { clock, .. } => json!({ "clock": clock }),
         State::Superseded { by, .. } => json!({ "superseded_by": by }),
         State::Refused { code, detail, .. } => json!({ "cause": code, "detail": detail }),
-        State::Denied { code } => json!({ "cause": code }),
+        State::Denied { .. } if hides_why(record) => json!({ "cause": DenyCode::NoPermit }),
+        State::Denied { code } => json!({ "cause": code, "detail": record.decision.detail }),
         State::Dispatched { .. } | State::Cancelled { .. } => json!({}),
     };
     if let Value::Object(map) = fields { map } else { serde_json::Map::new() }
@@ -218,8 +288,9 @@ pub(crate) fn message(record: &Record) -> String {
                 .filter(|s| !s.is_met())
                 .map(|s| format!("{} of {} from {}", s.have, s.want, s.rule))
                 .collect();
+            let first = record.decision.detail.as_ref().map(|d| format!(" First, {d}.")).unwrap_or_default();
             format!(
-                "NOT DONE. Waiting for approval ({}). Do not propose this again; ask for {id}.",
+                "NOT DONE. Waiting for approval ({}).{first} Do not propose this again; ask for {id}.",
                 missing.join(", ")
             )
         }
@@ -255,8 +326,10 @@ pub(crate) fn message(record: &Record) -> String {
 fn denied(record: &Record) -> String {
     let reasons: Vec<&str> =
         record.decision.policies.iter().map(|p| p.reason.as_str()).filter(|r| !r.is_empty()).collect();
-    if record.decision.verdict == (Verdict::Deny { code: DenyCode::NoPermit }) {
-        "NOT DONE. No policy permits this. Asking again will not help.".to_owned()
+    if let Some(detail) = &record.decision.detail {
+        format!("NOT DONE: {detail}. Asking again will not help.")
+    } else if record.decision.verdict == (Verdict::Deny { code: DenyCode::NoPermit }) {
+        NO_PERMIT.to_owned()
     } else if reasons.is_empty() {
         "NOT DONE. Policy refuses this. Asking again will not help.".to_owned()
     } else {
@@ -297,6 +370,7 @@ pub(crate) fn for_person(gate: &Gate, record: &Record, person: &str) -> Value {
         "created_at": record.proposal.created_at.to_rfc3339(),
         "approvals": record.approvals,
         "yours": gate.may_decide(record, person),
+        "confirm": gate.may_confirm(record, person),
         "message": message(record),
         "written_by_the_agent": {
             "reason": record.proposal.reason,

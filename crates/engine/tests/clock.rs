@@ -19,7 +19,7 @@ use countersign_engine::connector::{HttpConnector, NetworkPolicy};
 use countersign_engine::credential::Credentials;
 use countersign_engine::gate::{Gate, Parts, Proposal, Verdict, Viewer};
 use countersign_engine::seal::SealKeys;
-use countersign_engine::store::Store;
+use countersign_engine::store::{Store, Witness};
 use countersign_engine::world::World;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -208,6 +208,7 @@ async fn a_record_read_in_the_future_is_read_again_before_the_call_a6() {
         credentials: Credentials::new(BTreeMap::new(), networks.clone()),
         connector: HttpConnector::new(networks),
         log_key: LogKey::from_seed("gate.test/log", &[7; 32]).unwrap(),
+        witness: Witness::open(&folder.path().join("witness.json"), "gate.test/log").unwrap(),
     };
     let (gate, supervisor) = Gate::start(parts).await.unwrap();
     let opened = propose(&gate).await;

@@ -15,6 +15,8 @@ use countersign_engine::fault::chain_text;
 use countersign_engine::store::Store;
 use tempfile::TempDir;
 
+#[path = "store/identity.rs"]
+mod identity;
 #[path = "store/log.rs"]
 mod log;
 #[path = "store/opening.rs"]
@@ -164,6 +166,10 @@ suite! {
     people::a_session_ends_when_it_is_over_or_ended_t47,
     people::a_token_at_rest_opens_nothing_t47,
     people::a_session_from_the_future_is_over_a6,
+    people::a_session_or_a_link_that_the_gate_did_not_write_opens_nothing_a8,
+    people::a_session_outlives_a_change_of_the_key_while_the_old_one_is_kept_a8,
+    identity::a_database_keeps_its_incarnation_until_it_is_renewed,
+    identity::the_root_at_every_size_is_that_of_its_leaves,
     opening::what_was_committed_is_there_after_a_restart,
     opening::a_closed_store_writes_nothing,
     opening::a_missing_database_is_refused,

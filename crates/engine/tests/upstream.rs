@@ -11,7 +11,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use countersign_core::action::{Method, ReadCall};
 use countersign_core::limits;
-use countersign_engine::connector::{HttpConnector, NetworkPolicy};
+use countersign_engine::connector::{HttpConnector, LookFailure, NetworkPolicy};
 use countersign_engine::credential::{CredentialSpec, Credentials, Kind, Placement, Secret, Use};
 use countersign_engine::grant::Look;
 
@@ -66,10 +66,10 @@ async fn a_preview_brings_the_record_its_tag_and_its_source() {
 async fn a_preview_that_brings_nothing_says_why_without_the_answers_text() {
     let large = format!("\"{}\"", "x".repeat(limits::RESPONSE_BYTES_MAX));
     let cases = [
-        (json("404 No", r#""canary""#), "the upstream answered 404 instead of 200"),
-        (json("500 No", r#""canary""#), "the upstream answered 500 instead of 200"),
-        (json("201 Created", r#""canary""#), "the upstream answered 201 instead of 200"),
-        (json("302 Found\r\nlocation: /canary", ""), "the upstream answered 302 instead of 200"),
+        (json("404 No", r#""canary""#), "the upstream answered 404 (Not Found) instead of 200"),
+        (json("500 No", r#""canary""#), "the upstream answered 500 (Internal Server Error) instead of 200"),
+        (json("201 Created", r#""canary""#), "the upstream answered 201 (Created) instead of 200"),
+        (json("302 Found\r\nlocation: /canary", ""), "the upstream answered 302 (Found) instead of 200"),
         (json("200 OK", "canary"), "the upstream's answer says JSON and is not"),
         (json("200 OK", ""), "the upstream's answer says JSON and is not"),
         (
@@ -147,4 +147,33 @@ async fn a_proxy_in_the_environment_is_not_used_t72() {
     let said = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success() && said.contains("1 passed"), "{said}");
     assert_eq!(proxy.requests(), 0);
+}
+
+#[tokio::test]
+async fn a_failed_preview_says_whether_another_try_could_help_a3() {
+    let status = |line: &str| Step::Send(answer(&format!("{line}\r\ncontent-type: application/json"), "{}"));
+    for (reply, kind) in [
+        (status("404 No"), LookFailure::NotFound),
+        (status("410 No"), LookFailure::NotFound),
+        (status("408 No"), LookFailure::Transient),
+        (status("429 No"), LookFailure::Transient),
+        (status("500 No"), LookFailure::Transient),
+        (status("503 No"), LookFailure::Transient),
+        (Step::Reset, LookFailure::Transient),
+        (
+            send("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{}"),
+            LookFailure::Transient,
+        ),
+        (status("400 No"), LookFailure::Permanent),
+        (status("401 No"), LookFailure::Permanent),
+        (status("403 No"), LookFailure::Permanent),
+        (status("201 Created"), LookFailure::Permanent),
+        (send("canary\r\n\r\n"), LookFailure::Permanent),
+        (Step::Send(answer("200 OK", "{}")), LookFailure::Permanent),
+    ] {
+        let upstream = Toxic::start(vec![Step::Read, reply]).await;
+        let error =
+            HttpConnector::new(loopback()).look(&look(upstream.url("/"), None), None).await.unwrap_err();
+        assert_eq!(error.kind, kind, "{error}");
+    }
 }

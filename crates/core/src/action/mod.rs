@@ -12,7 +12,7 @@ mod schema;
 mod types;
 
 pub use registry::{Action, Registry, System};
-pub use render::{Before, RenderError};
+pub use render::{Before, RecordFacts, RenderError};
 pub use types::{
     ActionName, Call, CredentialRefs, EffectClass, Facts, Group, Method, Precondition, ReadCall, Resource,
     Risk, Undo,

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::manifest;
-use super::render::{Before, Plan, RenderError};
+use super::render::{Before, Plan, RecordFacts, RenderError};
 use super::schema::InputSchema;
 use super::types::{ActionName, CredentialRefs, EffectClass, Facts, Group, ReadCall, Undo};
 use crate::digest::Digest;
 use crate::json::CanonicalInput;
+use crate::preview::{Disclosure, RecordUse};
 use crate::problem::{Problem, Severity, SourceFile};
 use crate::refusal::InputError;
 
@@ -63,6 +64,8 @@ pub struct Action {
     pub(super) plan: Plan,
     /// JSON pointers into the record that approvers do not see.
     pub(super) hidden: Vec<String>,
+    /// `preview.agent`: the agent may see what its proposal takes from the record.
+    pub(super) shared: bool,
 }
 
 impl Action {
@@ -107,6 +110,36 @@ impl Action {
         proposal_id: &str,
     ) -> Result<Facts, RenderError> {
         self.plan.facts(self, input.value(), before, proposal_id)
+    }
+
+    /// The facts without the record: what needs no read is as in [`Action::facts`]. A resource id that only the
+    /// record could tell reads `(not read)`; amount and count are the smallest, the sentences and the parts of
+    /// the call that depend on the record are left out, and nothing guards it. Never for a call that is made.
+    pub fn unread_facts(&self, input: &CanonicalInput, proposal_id: &str) -> Result<Facts, RenderError> {
+        self.plan.unread_facts(self, input.value(), proposal_id)
+    }
+
+    /// Which of the facts that policy reads depend on the record.
+    pub const fn record_facts(&self) -> RecordFacts {
+        self.plan.record_facts()
+    }
+
+    /// What of a proposal its agent may see. `read`: the facts were computed with the record.
+    pub fn disclosure(&self, facts: &Facts, read: bool) -> Disclosure {
+        let record = match (self.record_facts().read, self.shared) {
+            (false, _) => RecordUse::Unused,
+            (true, true) => RecordUse::Shared,
+            (true, false) => RecordUse::Withheld,
+        };
+        // Without the record, the sentences that need it are not there.
+        let shown = |at: usize| !read || !self.plan.effect_reads_record(at);
+        let sentences = facts.effects.iter().enumerate().filter(|(at, _)| shown(*at));
+        Disclosure {
+            record,
+            effects: sentences.map(|(_, sentence)| sentence.clone()).collect(),
+            resource: !self.record_facts().resource,
+            call: !self.plan.call_reads_record(),
+        }
     }
 
     /// A copy of the record, before or after, in which what the manifest hides reads `(redacted)`.

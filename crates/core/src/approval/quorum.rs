@@ -5,10 +5,19 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Approval, Rules, may_decide};
-use crate::directory::{Chain, Directory};
+use super::{Approval, ProposedBy, Rules, eligible_through, excluded};
+use crate::directory::Directory;
 
-/// How far one rule has come.
+/// A person who has approved and whose approval may fill a seat of a rule.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approver {
+    /// Name in the directory.
+    pub person: String,
+    /// The entry of the rule's `who` that names them: `person:ann`, `team:finance` or `requester`.
+    pub through: String,
+}
+
+/// How far one rule has come, and what that rests on. The log holds it, so that a verifier can count again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Standing {
     /// The rule's name.
@@ -17,6 +26,13 @@ pub struct Standing {
     pub have: u32,
     /// Approvals it asks for.
     pub want: u32,
+    /// Everybody who has approved and may do so under this rule. One person may stand under several rules
+    /// and fills one seat.
+    #[serde(default)]
+    pub approvers: Vec<Approver>,
+    /// The people whom the rule names and who may not decide on this proposal.
+    #[serde(default)]
+    pub excluded: Vec<String>,
 }
 
 impl Standing {
@@ -33,54 +49,70 @@ pub fn standing(
     names: &[&str],
     approvals: &[&Approval],
     rules: &Rules,
-    chain: &Chain,
+    by: ProposedBy<'_>,
     directory: &Directory,
 ) -> Vec<Standing> {
-    let seats: Vec<&str> = names
-        .iter()
-        .flat_map(|name| {
-            std::iter::repeat_n(*name, rules.get(name).map_or(1, |r| usize::try_from(r.quorum).unwrap_or(1)))
-        })
-        .collect();
     let mut people: Vec<&str> = approvals.iter().map(|a| a.person.as_str()).collect();
     people.sort_unstable();
     people.dedup();
-    let fits = |person: &str, seat: &str| {
-        rules.get(seat).is_some_and(|rule| may_decide(rule, person, chain, directory).is_ok())
-    };
-    let hall = Hall { people: &people, seats: &seats, fits: &fits };
-    let mut taken: BTreeMap<usize, usize> = BTreeMap::new();
-    for index in 0..people.len() {
-        hall.seat(index, &mut taken, &mut vec![false; seats.len()]);
-    }
-    names
-        .iter()
-        .map(|name| Standing {
+    let empty = |name: &&str| {
+        let rule = rules.get(name);
+        let through = |person: &str| rule.and_then(|rule| eligible_through(rule, person, by, directory));
+        let approver = |person: &&str| {
+            Some(Approver { person: (*person).to_owned(), through: through(person)?.to_owned() })
+        };
+        Standing {
             rule: (*name).to_owned(),
-            have: count(taken.keys().filter(|seat| seats.get(**seat) == Some(name)).count()),
-            want: rules.get(name).map_or(1, |r| r.quorum),
-        })
-        .collect()
+            have: 0,
+            want: rule.map_or(1, |r| r.quorum),
+            approvers: people.iter().filter_map(approver).collect(),
+            excluded: rule.map(|rule| excluded(rule, by, directory)).unwrap_or_default(),
+        }
+    };
+    let mut standing: Vec<Standing> = names.iter().map(empty).collect();
+    let wants: Vec<u32> = standing.iter().map(|s| s.want).collect();
+    let have = fill_seats(&people, &wants, &|person, rule| {
+        standing.get(rule).is_some_and(|s| s.approvers.iter().any(|a| a.person == person))
+    });
+    for (rule, have) in standing.iter_mut().zip(have) {
+        rule.have = have;
+    }
+    standing
 }
 
-fn count(n: usize) -> u32 {
-    u32::try_from(n).unwrap_or(u32::MAX)
+/// How many of the seats of each rule are filled when as many people as possible sit, each in one seat.
+///
+/// `wants` are the seats of each rule; `fits` says whether a person may sit in one of the rule with that
+/// index.
+pub(crate) fn fill_seats(people: &[&str], wants: &[u32], fits: &dyn Fn(&str, usize) -> bool) -> Vec<u32> {
+    // More seats of one rule than there are people stay empty anyway.
+    let most = |want: u32| usize::try_from(want).unwrap_or(usize::MAX).min(people.len());
+    let seats: Vec<usize> =
+        wants.iter().enumerate().flat_map(|(rule, want)| std::iter::repeat_n(rule, most(*want))).collect();
+    let matching = Matching { people, seats: &seats, fits };
+    let mut taken: BTreeMap<usize, usize> = BTreeMap::new();
+    for person in 0..people.len() {
+        matching.seat(person, &mut taken, &mut vec![false; seats.len()]);
+    }
+    let filled = |rule: usize| taken.keys().filter(|seat| seats.get(**seat) == Some(&rule)).count();
+    (0..wants.len()).map(|rule| u32::try_from(filled(rule)).unwrap_or(u32::MAX)).collect()
 }
 
 /// Who is there, which seats there are, and who fits which.
-struct Hall<'a, F> {
+struct Matching<'a> {
     people: &'a [&'a str],
-    seats: &'a [&'a str],
-    fits: &'a F,
+    /// The rule of each seat.
+    seats: &'a [usize],
+    fits: &'a dyn Fn(&str, usize) -> bool,
 }
 
-impl<F: Fn(&str, &str) -> bool> Hall<'_, F> {
+impl Matching<'_> {
     /// One augmenting path of the bipartite matching (Kuhn's algorithm): `taken` is seat to person.
     fn seat(&self, person: usize, taken: &mut BTreeMap<usize, usize>, seen: &mut [bool]) -> bool {
         let Some(name) = self.people.get(person) else { return false };
         for (seat, rule) in self.seats.iter().enumerate() {
             let Some(visited) = seen.get_mut(seat) else { continue };
-            if *visited || !(self.fits)(name, rule) {
+            if *visited || !(self.fits)(name, *rule) {
                 continue;
             }
             *visited = true;

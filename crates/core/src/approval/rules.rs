@@ -128,8 +128,7 @@ fn build(
     directory: &Directory,
     found: &mut Vec<Problem>,
 ) -> Option<Rule> {
-    let header = format!("[{name}]");
-    let start = file.text.find(&header).or_else(|| file.text.find(name)).unwrap_or(0);
+    let start = start_of(file, name);
     let before = found.len();
     let mut report = |needle: &str, message: String, remedy: &str| {
         let rest = file.text.get(start..).unwrap_or_default();
@@ -163,6 +162,17 @@ fn build(
         proof: rule.proof,
         digest,
     })
+}
+
+/// Where the table of a rule begins.
+fn start_of(file: &SourceFile, name: &str) -> usize {
+    let header = format!("[{name}]");
+    file.text.find(&header).or_else(|| file.text.find(name)).unwrap_or(0)
+}
+
+/// The line on which a rule begins.
+pub(super) fn line_of_rule(file: &SourceFile, name: &str) -> usize {
+    line_of(&file.text, start_of(file, name))
 }
 
 /// Whether a rule names people who exist, and enough of them.

@@ -1,5 +1,7 @@
 //! One audit record. Codes and fields are stable: auditors build on them.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -83,6 +85,9 @@ pub enum EventCode {
     /// A gate directory could not be loaded; the one in force stays.
     #[serde(rename = "gate.reload_refused")]
     ReloadRefused,
+    /// The loss of an older or another database was accepted; what was open in it was closed.
+    #[serde(rename = "gate.restored")]
+    GateRestored,
     /// A one-time sign-in link was made.
     #[serde(rename = "person.link_made")]
     LinkMade,
@@ -98,6 +103,13 @@ pub enum EventCode {
     /// A person exported the log.
     #[serde(rename = "log.exported")]
     LogExported,
+}
+
+impl fmt::Display for EventCode {
+    /// The code as it stands in the log: `proposal.approved`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
+    }
 }
 
 /// Every event code with what it means, in the order of the reference.
@@ -129,6 +141,10 @@ pub const EVENT_CODES: &[(EventCode, &str)] = &[
     ),
     (EventCode::Repaired, "An operator had it checked again, and it was sound."),
     (EventCode::ReloadRefused, "A gate directory could not be loaded; the one in force stays."),
+    (
+        EventCode::GateRestored,
+        "The loss of an older or another database was accepted; what was open in it was closed.",
+    ),
     (EventCode::LinkMade, "A one-time sign-in link was made."),
     (EventCode::SignInRefused, "A sign-in link was refused: unknown, used or too old."),
     (EventCode::SignedOut, "A person ended their session."),

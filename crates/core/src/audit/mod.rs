@@ -1,16 +1,26 @@
 //! The log: entries, the Merkle tree over them (RFC 6962), its signed checkpoints (C2SP signed-note), and
-//! the verifier that a stranger runs on an export.
+//! the verifier that a stranger runs on an export: of the signatures, and of the life of every proposal.
 
 mod checkpoint;
 mod entry;
+mod event_data;
 mod export;
+mod life;
+mod lives;
 mod merkle;
 mod note;
+mod terms;
 mod verify;
 
 pub use checkpoint::{Checkpoint, CheckpointError};
 pub use entry::{Actor, EVENT_CODES, Entry, EventCode};
+pub use event_data::{
+    Approved, Dispatched, Eligible, EventData, Expired, Finished, GivenApproval, LifeEntry, Meaning, Need,
+    Opened, Rejected, Revised,
+};
 pub use export::{EXPORT_LINE_BYTES_MAX, ExportHeader, export_end, export_line};
+pub use life::{LifeError, LifeState, life};
+pub use lives::Replayed;
 pub use merkle::{
     Frontier, consistency_proof, entry_hash, inclusion_proof, leaf_data, leaf_hash, node_hash, root_of,
     verify_consistency, verify_inclusion,

@@ -1,12 +1,16 @@
-//! The verifier that a stranger runs on an export. It reads line by line, in memory that does not grow with
-//! the log, and trusts nothing but the key and the checkpoint that its user brought.
+//! The verifier that a stranger runs on an export. It reads line by line, in memory that grows with the
+//! proposals that are open (and by two ids for each that is over), and trusts nothing but the key and the checkpoint that its user brought.
 //!
 //! It says VERIFIED only beside a checkpoint held elsewhere: an export that merely agrees with itself may be
 //! one whose tail was cut or that was signed again as a whole, and is UNANCHORED (T117).
+//!
+//! Signatures say that the log wrote the entries, not that it may have. So the life of every proposal is
+//! replayed from its entries too: a dispatch without the approvals that its decision asked for is BROKEN.
 
 use serde::Deserialize;
 
 use super::checkpoint::hash_to_text;
+use super::lives::{Lives, Replayed};
 use super::{Checkpoint, ExportHeader, Frontier, LogPublicKey, entry_hash, verify_consistency};
 use crate::digest::Digest;
 use crate::time::Timestamp;
@@ -38,7 +42,8 @@ pub enum Finding {
         /// What is missing: a lower-case fragment.
         why: String,
     },
-    /// The export is not what the log signed, or not what was held elsewhere.
+    /// The export is not what the log signed, or not what was held elsewhere, or it tells of something that no
+    /// gate may do.
     Broken {
         /// The first entry that is wrong, counted from 0 in the whole log, if it can be told.
         at: Option<u64>,
@@ -58,6 +63,8 @@ pub struct Verification {
     pub from: u64,
     /// Entries whose body fits their leaf hash, up to the first that does not.
     pub entries: u64,
+    /// The lives of proposals that were replayed, up to the first entry that is wrong.
+    pub replayed: Replayed,
     /// The export's checkpoint, once its signature held.
     pub checkpoint: Option<Checkpoint>,
 }
@@ -109,6 +116,7 @@ impl Verifier {
             key: self.log.as_ref().map(|l| l.key.clone()),
             from: self.log.as_ref().map_or(0, |l| l.from),
             entries: self.log.as_ref().map_or(0, |l| l.tree.size().saturating_sub(l.from)),
+            replayed: self.log.as_ref().map(|l| l.lives.replayed()).unwrap_or_default(),
             checkpoint: None,
         };
         let found = match (self.broken, &self.log) {
@@ -150,6 +158,7 @@ struct Reading {
     left: u64,
     proof: Vec<Digest>,
     anchor: Option<Checkpoint>,
+    lives: Lives,
     /// The root when the tree had the anchor's size.
     root_at_anchor: Option<Digest>,
     gap: bool,
@@ -171,6 +180,7 @@ impl Reading {
         };
         let anchor = expected.anchor.as_ref().map(open).transpose()?;
         let mut reading = Self {
+            lives: Lives::new(header.before.size() == 0),
             key: header.key,
             from: header.before.size(),
             tree: header.before,
@@ -188,7 +198,9 @@ impl Reading {
 
     fn take(&mut self, text: &[u8]) -> Result<(), Broken> {
         if self.left > 0 {
-            let leaf = read_entry(text).map_err(|why| Broken { at: Some(self.tree.size()), why })?;
+            let at = Some(self.tree.size());
+            let (leaf, body) = read_entry(text).map_err(|why| Broken { at, why })?;
+            self.lives.take(body).map_err(|why| Broken { at, why })?;
             self.tree.push(leaf);
             self.left = self.left.saturating_sub(1);
             self.pass_anchor();
@@ -264,10 +276,10 @@ impl Reading {
     }
 }
 
-/// Checks one entry's line by itself and gives its leaf hash.
+/// Checks one entry's line by itself and gives its leaf hash and its body.
 ///
 /// Depends on nothing but the line, so that a later version may check many at once.
-fn read_entry(line: &[u8]) -> Result<Digest, String> {
+fn read_entry(line: &[u8]) -> Result<(Digest, &[u8]), String> {
     if line.is_empty() {
         return Err("an entry is missing: the header counts more".to_owned());
     }
@@ -277,14 +289,13 @@ fn read_entry(line: &[u8]) -> Result<Digest, String> {
     let leaf = entry_hash(stamp.at, body);
     // The text is compared rather than decoded, so there is one way to write it.
     if hash_to_text(&leaf).as_bytes() == hash {
-        Ok(leaf)
+        Ok((leaf, body))
     } else {
         Err("the entry was changed: it does not fit its hash".to_owned())
     }
 }
 
-/// The one member of an entry that its leaf holds beside the body's hash. Everything else is opaque here, so
-/// that an old verifier reads the entries of a newer gate.
+/// The one member of an entry that its leaf holds beside the body's hash. The hash needs no other.
 #[derive(Deserialize)]
 struct Stamp {
     at: Timestamp,

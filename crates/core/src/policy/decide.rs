@@ -14,10 +14,10 @@ use super::slice::Slice;
 use crate::decision::{Decision, DenyCode, Gate, PolicyRef, Verdict, decision_digest};
 
 /// One link's answer.
-struct Said {
-    allowed: bool,
+pub(super) struct Said {
+    pub(super) allowed: bool,
     /// The ids of the policies that determined it.
-    reasons: BTreeSet<String>,
+    pub(super) reasons: BTreeSet<String>,
 }
 
 /// The question could not be answered.
@@ -31,8 +31,9 @@ enum Stopped {
 impl Policies {
     /// Decides one question. See [`Policies::decide`].
     pub(super) fn answer(&self, asked: &Asked<'_>, approved: &BTreeSet<String>) -> Decision {
-        let prepared =
-            self.slices.get(asked.action).and_then(|s| Some((s, Prepared::new(asked, s, &self.vocabulary)?)));
+        let words = &self.vocabulary;
+        let slice = self.slices.get(asked.action);
+        let prepared = slice.and_then(|s| Some((s, Prepared::new(asked, s, words, &words.schema)?)));
         let answered = match &prepared {
             Some((slice, prepared)) => self.ask(prepared, slice, approved),
             None => Err(Stopped::InvalidRequest),
@@ -97,7 +98,7 @@ impl Policies {
         self.decision(Verdict::Allow, self.references(&ids), self.digest_of(lifted))
     }
 
-    fn deny(&self, code: DenyCode, ids: &BTreeSet<String>) -> Decision {
+    pub(super) fn deny(&self, code: DenyCode, ids: &BTreeSet<String>) -> Decision {
         self.decision(Verdict::Deny { code }, self.references(ids), self.no_gates)
     }
 
@@ -107,7 +108,7 @@ impl Policies {
         policies: Vec<PolicyRef>,
         digest: crate::digest::Digest,
     ) -> Decision {
-        Decision { verdict, policies, policy_set: self.digest, digest }
+        Decision { verdict, policies, policy_set: self.digest, digest, detail: None }
     }
 
     fn digest_of(&self, gates: &[Gate]) -> crate::digest::Digest {
@@ -133,7 +134,7 @@ fn standing(said: &[Said]) -> Option<BTreeSet<String>> {
 }
 
 /// The answer for each link, and the policies that failed for some link.
-fn evaluate(
+pub(super) fn evaluate(
     policies: &Policies,
     prepared: &Prepared<'_>,
     set: &PolicySet,

@@ -10,7 +10,7 @@ use std::str::FromStr;
 use cedar_policy::{Entities, Entity, EntityId, EntityTypeName, EntityUid, RestrictedExpression, Schema};
 
 use super::schema::fragment;
-use crate::directory::{Directory, Link};
+use crate::directory::{Directory, Link, LinkProof};
 use crate::problem::Problem;
 
 /// The entity types of the core vocabulary.
@@ -78,13 +78,13 @@ impl Identities {
         };
         let mut people = BTreeMap::new();
         for (name, _) in directory.people() {
-            let link = Link::Person { id: name.to_owned() };
+            let link = Link::Person { id: name.to_owned(), proof: LinkProof::Claimed };
             let identity = Identity::new(&link, None, directory, types).map_err(broken)?;
             people.insert(name.to_owned(), identity);
         }
         let mut agents = BTreeMap::new();
         for (name, agent) in directory.agents() {
-            let link = Link::Agent { id: name.to_owned() };
+            let link = Link::Agent { id: name.to_owned(), proof: LinkProof::Key };
             let owner = Some(agent.owner.as_str());
             let identity = Identity::new(&link, owner, directory, types).map_err(broken)?;
             agents.insert(name.to_owned(), identity);
@@ -101,8 +101,8 @@ impl Identities {
     /// One link, if the directory knows it.
     pub(super) fn get(&self, link: &Link) -> Option<&Identity> {
         match link {
-            Link::Person { id } => self.person(id),
-            Link::Agent { id } => self.agent(id),
+            Link::Person { id, .. } => self.person(id),
+            Link::Agent { id, .. } => self.agent(id),
         }
     }
 
@@ -144,7 +144,7 @@ impl Identity {
 
 fn link_uid(link: &Link, types: &Types) -> EntityUid {
     match link {
-        Link::Person { id } => uid(&types.person, id),
-        Link::Agent { id } => uid(&types.agent, id),
+        Link::Person { id, .. } => uid(&types.person, id),
+        Link::Agent { id, .. } => uid(&types.agent, id),
     }
 }

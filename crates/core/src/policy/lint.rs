@@ -8,9 +8,10 @@ use serde_json::Value;
 
 use super::est::{self, LikeSuffix, Node, context_path};
 use super::load::Written;
+use super::request::NO_PERSON;
 use super::shape::{ActionShape, Fields, Kind, fields_along};
 use crate::address::SuffixRule;
-use crate::directory::Directory;
+use crate::directory::{Directory, LinkProof};
 use crate::problem::Problem;
 
 /// What the lints compare policies with.
@@ -96,8 +97,16 @@ pub(super) fn lint(policy: &Written, inputs: &[&Fields], known: &Known<'_>) -> V
     problems
 }
 
+/// What `context.chain.proof` can be.
+const PROOFS: [&str; 3] = [LinkProof::Claimed.as_str(), LinkProof::Confirmed.as_str(), NO_PERSON];
+
 /// `context.input.reason == "fradulent"`: a text that no applicable schema allows.
 fn unlisted(policy: &Written, inputs: &[&Fields], path: &[&str], text: &str) -> Option<Problem> {
+    if path == ["chain", "proof"] && !PROOFS.contains(&text) {
+        let message = format!("`context.chain.proof` is never `{text}`");
+        let remedy = format!("It is one of {}.", PROOFS.join(", "));
+        return Some(policy.place.error(&format!("\"{text}\""), message, remedy));
+    }
     let (first, below) = path.split_first()?;
     let mut listed = BTreeSet::new();
     for field in inputs.iter().filter_map(|i| fields_along(i, below).pop()) {

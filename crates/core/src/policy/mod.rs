@@ -14,6 +14,7 @@ mod schema;
 mod sees;
 mod shape;
 mod slice;
+mod unread;
 mod validate;
 mod value;
 
@@ -38,6 +39,9 @@ use identity::{Identities, Identity, Types};
 use request::{Asked, Vocabulary};
 use shape::{ActionShape, Fields};
 use slice::{ActionScope, Cut, Slice};
+use unread::UnreadSlice;
+
+pub use unread::Unread;
 
 /// Everything one decision depends on.
 #[derive(Debug, Clone, Copy)]
@@ -60,6 +64,21 @@ pub struct Query<'a> {
     pub now: Timestamp,
 }
 
+impl Query<'_> {
+    /// The parts that policy reads.
+    fn asked(&self) -> Asked<'_> {
+        Asked {
+            action: self.action.name.as_str(),
+            input: self.input.value(),
+            chain: self.chain,
+            facts: self.facts,
+            fidelity: self.fidelity,
+            run: self.run,
+            now: self.now,
+        }
+    }
+}
+
 /// What a decision says about a policy.
 #[derive(Debug)]
 struct Known {
@@ -75,6 +94,8 @@ pub struct Policies {
     vocabulary: Vocabulary,
     /// By the full name of the action.
     slices: BTreeMap<String, Slice>,
+    /// The same for what can be decided without the record; only of actions that read one.
+    unread: BTreeMap<String, UnreadSlice>,
     /// By policy id.
     known: BTreeMap<String, Known>,
     rule_digests: BTreeMap<String, Digest>,
@@ -127,16 +148,13 @@ impl Policies {
     /// agrees, the verdict is `Allow` under the same digest; otherwise all of them are named again.
     /// An id in `approved` that is no gate of this action changes nothing.
     pub fn decide(&self, query: &Query<'_>, approved: &BTreeSet<String>) -> Decision {
-        let asked = Asked {
-            action: query.action.name.as_str(),
-            input: query.input.value(),
-            chain: query.chain,
-            facts: query.facts,
-            fidelity: query.fidelity,
-            run: query.run,
-            now: query.now,
-        };
-        self.answer(&asked, approved)
+        self.answer(&query.asked(), approved)
+    }
+
+    /// Decides what can be decided before the record is read. The facts are those of
+    /// [`Action::unread_facts`]; no policy is asked that reads more of them than is known.
+    pub fn decide_unread(&self, query: &Query<'_>) -> Unread {
+        self.answer_unread(&query.asked())
     }
 
     /// Digest of the set: of every file's path and text.
@@ -164,6 +182,22 @@ impl Policies {
         links.zip(slice).is_some_and(|(links, slice)| {
             !links.is_empty() && links.into_iter().all(|link| slice.may_permit(link))
         })
+    }
+
+    /// The approval rules that some gate could ask for when this chain proposes what it may, in order of name.
+    ///
+    /// Like [`Policies::reachable`] it looks at scopes only: a rule that is not in it is certainly not asked for.
+    pub fn rules_asked(&self, chain: &Chain) -> Vec<String> {
+        let links: Vec<&Identity> =
+            chain.links().iter().filter_map(|l| self.vocabulary.identities.get(l)).collect();
+        let slices = self.slices.iter().filter(|(action, _)| self.may_reach(chain, action));
+        let gates = slices.flat_map(|(_, slice)| links.iter().flat_map(|link| slice.may_ask(link)));
+        let known = gates.filter_map(|gate| {
+            let id: &str = gate.id().as_ref();
+            self.known.get(id)
+        });
+        let rules: BTreeSet<&String> = known.filter_map(|k| k.rules.as_ref()).flatten().collect();
+        rules.into_iter().cloned().collect()
     }
 
     fn rule_digest(&self, name: &str) -> Digest {
@@ -208,21 +242,30 @@ impl Policies {
         }
         let effective = lift_all(&written, &schema)?;
         let mut slices = BTreeMap::new();
+        let mut unread = BTreeMap::new();
         for (scope, (shape, input)) in scopes.into_iter().zip(shapes.iter().zip(&inputs)) {
-            let slice = Slice::new(scope, input.clone(), &effective, cut).ok_or_else(|| {
+            let no_set = || {
                 let message = format!("the policies for `{}` do not make a set", shape.name);
                 vec![Problem::error("policies", 0, message, "Give every policy an id of its own.")]
-            })?;
+            };
+            if shape.record.read {
+                let some = UnreadSlice::new(&scope, input, &effective, shape.record).ok_or_else(no_set)?;
+                unread.insert(shape.name.clone(), some);
+            }
+            let slice = Slice::new(scope, input.clone(), &effective, cut).ok_or_else(no_set)?;
             slices.insert(shape.name.clone(), slice);
         }
         let identities = Identities::new(around.directory, &types, &schema)?;
         // Policies were checked against all there is to read; a request has only what they do read.
         let sees = slices.iter().map(|(name, slice)| (name.as_str(), &slice.sees)).collect();
         let narrow = schema::generate(shapes, &inputs, around.environments, &sees)?;
+        let sees = unread.iter().map(|(name, unread)| (name.as_str(), unread.sees())).collect();
+        let narrower = schema::generate(shapes, &inputs, around.environments, &sees)?;
         let policies = Self {
             authorizer: Authorizer::new(),
-            vocabulary: Vocabulary::new(&types, narrow, identities, around.environments),
+            vocabulary: Vocabulary::new(&types, (narrow, narrower), identities, around.environments),
             slices,
+            unread,
             known: written.into_iter().map(|w| (w.id.clone(), describe(w))).collect(),
             rule_digests: around.rules.clone(),
             digest: set_digest(files),

@@ -16,9 +16,12 @@ use super::sees::{INPUT, Sees};
 use super::slice::Slice;
 use super::{schema, value};
 use crate::action::{Facts, Risk};
-use crate::directory::Chain;
+use crate::directory::{Chain, LinkProof};
 use crate::preview::Fidelity;
 use crate::time::Timestamp;
+
+/// `context.chain.proof` of an agent that acts alone, so that a policy needs no `has`.
+pub(super) const NO_PERSON: &str = "none";
 
 /// The parts of a query that policy reads.
 #[derive(Debug, Clone, Copy)]
@@ -35,7 +38,10 @@ pub(super) struct Asked<'a> {
 /// What requests are built from, besides the question.
 #[derive(Debug)]
 pub(super) struct Vocabulary {
+    /// With what the policies of each action read of the context.
     pub(super) schema: Schema,
+    /// With what the policies that read nothing of the record read of it.
+    pub(super) unread_schema: Schema,
     pub(super) identities: Identities,
     environments: BTreeMap<String, EntityUid>,
     fidelities: Vec<(Fidelity, EntityUid)>,
@@ -44,13 +50,13 @@ pub(super) struct Vocabulary {
 impl Vocabulary {
     pub(super) fn new(
         types: &Types,
-        schema: Schema,
+        (schema, unread_schema): (Schema, Schema),
         identities: Identities,
         environments: &[String],
     ) -> Self {
         let fidelities = schema::FIDELITIES.into_iter().map(|f| (f, uid(&types.preview, f.name()))).collect();
         let environments = environments.iter().map(|e| (e.clone(), uid(&types.environment, e))).collect();
-        Self { schema, identities, environments, fidelities }
+        Self { schema, unread_schema, identities, environments, fidelities }
     }
 }
 
@@ -68,7 +74,13 @@ pub(super) struct Prepared<'a> {
 
 impl<'a> Prepared<'a> {
     /// Builds everything that is the same for all links. `None` when the question does not fit the schema.
-    pub(super) fn new(asked: &Asked<'_>, slice: &'a Slice, words: &'a Vocabulary) -> Option<Self> {
+    /// `schema` is the one that was generated for what `slice` sees.
+    pub(super) fn new(
+        asked: &Asked<'_>,
+        slice: &'a Slice,
+        words: &'a Vocabulary,
+        schema: &'a Schema,
+    ) -> Option<Self> {
         let links = asked.chain.links();
         let identities: Option<Vec<&Identity>> = links.iter().map(|l| words.identities.get(l)).collect();
         let identities = identities.filter(|all| !all.is_empty())?;
@@ -78,7 +90,7 @@ impl<'a> Prepared<'a> {
         Some(Self {
             principals: identities.iter().map(|i| &i.uid).collect(),
             entities: slice.entities.clone().add_entities(reached.chain([resource]), None).ok()?,
-            schema: &words.schema,
+            schema,
             sees: &slice.sees,
             action: &slice.scope.uid,
             resource: resource_uid,
@@ -175,6 +187,8 @@ fn chain(chain: &Chain, words: &Vocabulary, sees: &Sees) -> Option<RestrictedExp
     let mut record = Record::new("chain", sees);
     record.push("agent", || RestrictedExpression::new_entity_uid(agent.clone()));
     record.push("depth", || RestrictedExpression::new_long(depth));
+    let proof = chain.person_proof().map_or(NO_PERSON, LinkProof::as_str);
+    record.push("proof", || RestrictedExpression::new_string(proof.to_owned()));
     if let Some(person) = chain.person() {
         let person = &words.identities.person(person)?.uid;
         record.push("person", || RestrictedExpression::new_entity_uid(person.clone()));

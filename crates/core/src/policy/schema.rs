@@ -167,6 +167,7 @@ fn context(input: &Fields) -> Value {
         ("agent", entity("Agent")),
         ("person", optional(entity("Person"))),
         ("depth", plain("Long")),
+        ("proof", plain("String")),
     ]);
     typed_record([
         ("input", record(input)),

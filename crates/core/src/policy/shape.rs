@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::value;
-use crate::action::{Action, EffectClass, Group};
+use crate::action::{Action, EffectClass, Group, RecordFacts};
 use crate::limits;
 
 /// Visible fields of one action, all levels together: a bound on what nested `$ref`s can unfold to (T56).
@@ -22,6 +22,8 @@ pub(super) struct ActionShape {
     pub(super) schema: Value,
     pub(super) resource_type: String,
     pub(super) system: String,
+    /// Which of its facts depend on the record that is read first.
+    pub(super) record: RecordFacts,
 }
 
 impl From<&Action> for ActionShape {
@@ -32,6 +34,7 @@ impl From<&Action> for ActionShape {
             schema: action.schema.clone(),
             resource_type: action.resource_type.clone(),
             system: action.system.name.clone(),
+            record: action.record_facts(),
         }
     }
 }

@@ -122,14 +122,25 @@ impl Slice {
 
     /// Whether the scope of some permit could match this link, whatever its conditions say.
     pub(super) fn may_permit(&self, link: &Identity) -> bool {
-        let within = |of: &EntityUid| *of == link.uid || link.teams.contains(of);
-        self.permits.iter().any(|constraint| match constraint {
-            PrincipalConstraint::Any => true,
-            PrincipalConstraint::Eq(one) => *one == link.uid,
-            PrincipalConstraint::In(of) => within(of),
-            PrincipalConstraint::Is(kind) => kind == link.uid.type_name(),
-            PrincipalConstraint::IsIn(kind, of) => kind == link.uid.type_name() && within(of),
-        })
+        self.permits.iter().any(|constraint| may_match(constraint, link))
+    }
+
+    /// The gates whose scope could match this link, whatever their conditions say.
+    pub(super) fn may_ask<'a>(&'a self, link: &'a Identity) -> impl Iterator<Item = &'a Policy> {
+        let gates = self.gates.iter().flat_map(PolicySet::policies);
+        gates.filter(|gate| may_match(&gate.principal_constraint(), link))
+    }
+}
+
+/// Whether the principal part of a policy's scope matches this link.
+pub(super) fn may_match(constraint: &PrincipalConstraint, link: &Identity) -> bool {
+    let within = |of: &EntityUid| *of == link.uid || link.teams.contains(of);
+    match constraint {
+        PrincipalConstraint::Any => true,
+        PrincipalConstraint::Eq(one) => *one == link.uid,
+        PrincipalConstraint::In(of) => within(of),
+        PrincipalConstraint::Is(kind) => kind == link.uid.type_name(),
+        PrincipalConstraint::IsIn(kind, of) => kind == link.uid.type_name() && within(of),
     }
 }
 

@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::{
-    Binding, Clock, Event, EventName, Proposal, Record, RefusedCode, State, StateName, Step, StoredParts,
+    Binding, Clock, Event, EventName, Proposal, Record, RefusedCode, Revision, State, StateName, Step,
+    StoredParts,
 };
 use crate::approval::{Approval, Standing};
 use crate::audit::{Actor, Entry, EventCode};
@@ -27,9 +28,8 @@ pub fn open(
         Verdict::NeedsApproval { .. } => (State::Pending { standing, decide_by }, EventCode::Pending),
         Verdict::Allow => (State::Ready { use_by }, EventCode::Allowed),
     };
-    let entry =
-        Entry::new(proposal.created_at, event, agent(&proposal), opened(&proposal, &binding, &decision))
-            .about(proposal.id, 1);
+    let data = opened(&proposal, &binding, &decision, needs(&state));
+    let entry = Entry::new(proposal.created_at, event, agent(&proposal), data).about(proposal.id, 1);
     let (approvals, parts) = (Vec::new(), StoredParts::default());
     let record = Record { proposal, binding, decision, approvals, state, version: 1, parts };
     Step { record, from_version: 0, from: None, entries: vec![entry] }
@@ -55,6 +55,10 @@ pub fn apply(record: &Record, event: &Event, now: Timestamp) -> Result<Step, Ref
             let state = State::Rejected { by: person.clone(), reason: reason.clone(), at: now };
             let data = json!({ "reason": reason, "channel": channel, "intent": record.binding.intent });
             Ok(step(record, state, EventCode::Rejected, Actor::Person { id: person.clone() }, data, now))
+        }
+        (State::Pending { decide_by, .. }, Event::Confirm { person, revision }) => {
+            in_time(*decide_by, now, event.name())?;
+            confirm(record, person, revision, now)
         }
         (State::Pending { .. } | State::Ready { .. }, Event::Cancel { by }) => {
             let state = State::Cancelled { by: by.clone(), at: now };
@@ -104,12 +108,17 @@ pub fn apply(record: &Record, event: &Event, now: Timestamp) -> Result<Step, Ref
         (State::Pending { .. }, Event::Dispatch { .. } | Event::Finish { .. } | Event::OwnerGone)
         | (
             State::Ready { .. },
-            Event::Approve { .. } | Event::Reject { .. } | Event::Finish { .. } | Event::OwnerGone,
+            Event::Approve { .. }
+            | Event::Reject { .. }
+            | Event::Confirm { .. }
+            | Event::Finish { .. }
+            | Event::OwnerGone,
         )
         | (
             State::Dispatched { .. },
             Event::Approve { .. }
             | Event::Reject { .. }
+            | Event::Confirm { .. }
             | Event::Cancel { .. }
             | Event::Expire
             | Event::Supersede { .. }
@@ -121,6 +130,7 @@ pub fn apply(record: &Record, event: &Event, now: Timestamp) -> Result<Step, Ref
             State::Unknown { .. },
             Event::Approve { .. }
             | Event::Reject { .. }
+            | Event::Confirm { .. }
             | Event::Cancel { .. }
             | Event::Expire
             | Event::Supersede { .. }
@@ -140,6 +150,7 @@ pub fn apply(record: &Record, event: &Event, now: Timestamp) -> Result<Step, Ref
             | State::Refused { .. },
             Event::Approve { .. }
             | Event::Reject { .. }
+            | Event::Confirm { .. }
             | Event::Cancel { .. }
             | Event::Expire
             | Event::Supersede { .. }
@@ -182,7 +193,8 @@ fn approve(
     } else {
         State::Pending { standing: standing.to_vec(), decide_by: *decide_by }
     };
-    let data = json!({ "approval": approval, "complete": complete, "standing": standing });
+    let eligible = eligible(standing, &approval.person);
+    let data = json!({ "approval": approval, "complete": complete, "eligible": eligible, "needs": standing });
     let actor = Actor::Person { id: approval.person.clone() };
     let mut step = step(record, state, EventCode::Approved, actor, data, now);
     step.record.approvals.push(approval.clone());
@@ -193,33 +205,79 @@ fn revise(record: &Record, event: &Event, now: Timestamp) -> Result<Step, Refusa
     let Event::Revise { binding, decision, standing, decide_by, use_by, because } = event else {
         return Err(Refusal::WrongState { state: record.state.name().as_str(), verb: event.name().past() });
     };
-    let (state, code) = match &decision.verdict {
-        Verdict::Deny { .. } => {
-            let refused =
-                State::Refused { code: RefusedCode::PolicyDenies, detail: because.clone(), at: now };
-            (refused, EventCode::Refused)
-        }
-        Verdict::Allow => (State::Ready { use_by: *use_by }, EventCode::Revised),
-        Verdict::NeedsApproval { .. } if !standing.is_empty() && standing.iter().all(Standing::is_met) => {
-            (State::Ready { use_by: *use_by }, EventCode::Revised)
-        }
-        Verdict::NeedsApproval { .. } => {
-            (State::Pending { standing: standing.clone(), decide_by: *decide_by }, EventCode::Revised)
-        }
+    let state = decided(decision, standing, (*decide_by, *use_by), because, now);
+    let code = if state.name() == StateName::Refused { EventCode::Refused } else { EventCode::Revised };
+    let data = revised(record, &state, (binding, standing), decision, because);
+    let mut step = step(record, state, code, Actor::Gate, data, now);
+    step.record.binding = (**binding).clone();
+    step.record.decision = decision.clone();
+    Ok(step)
+}
+
+/// The person in the chain says that it is for them: the same effect, for a chain that is no longer a claim.
+fn confirm(record: &Record, person: &str, revision: &Revision, now: Timestamp) -> Result<Step, Refusal> {
+    let Revision { binding, decision, standing, decide_by, use_by } = revision;
+    let confirmed = record.proposal.confirmed(now).filter(|p| p.chain.person() == Some(person));
+    let Some(proposal) = confirmed else {
+        let detail = "only the person whom the agent named may confirm, and once".to_owned();
+        return Err(Refusal::NotEligible { detail });
     };
-    let data = json!({
+    // What is confirmed is what was shown; only the proof of the chain is new, and the intent says so.
+    if binding.facts != record.binding.facts || binding.intent != proposal.intent(&binding.facts) {
+        return Err(Refusal::Stale { intent: record.binding.intent, decision: record.decision.digest });
+    }
+    let mut because = format!("`{person}` confirmed that this is for them");
+    if let (Verdict::Deny { .. }, Some(detail)) = (&decision.verdict, &decision.detail) {
+        because = format!("{because}, but {detail}");
+    }
+    let state = decided(decision, standing, (*decide_by, *use_by), &because, now);
+    let code = if state.name() == StateName::Refused { EventCode::Refused } else { EventCode::Confirmed };
+    let data = revised(record, &state, (binding, standing), decision, &because);
+    let mut step = step(record, state, code, Actor::Person { id: person.to_owned() }, data, now);
+    step.record.proposal = proposal;
+    step.record.binding = binding.clone();
+    step.record.decision = decision.clone();
+    Ok(step)
+}
+
+/// The state of a proposal that was decided again.
+fn decided(
+    decision: &Decision,
+    standing: &[Standing],
+    (decide_by, use_by): (Timestamp, Timestamp),
+    because: &str,
+    now: Timestamp,
+) -> State {
+    match &decision.verdict {
+        Verdict::Deny { .. } => {
+            State::Refused { code: RefusedCode::PolicyDenies, detail: because.to_owned(), at: now }
+        }
+        Verdict::Allow => State::Ready { use_by },
+        Verdict::NeedsApproval { .. } if !standing.is_empty() && standing.iter().all(Standing::is_met) => {
+            State::Ready { use_by }
+        }
+        Verdict::NeedsApproval { .. } => State::Pending { standing: standing.to_vec(), decide_by },
+    }
+}
+
+/// The fields of an entry of a proposal that was decided again.
+fn revised(
+    record: &Record,
+    state: &State,
+    (binding, standing): (&Binding, &[Standing]),
+    decision: &Decision,
+    because: &str,
+) -> Value {
+    json!({
         "because": because,
         "from": record.state.name(),
         "to": state.name(),
         "intent": binding.intent,
         "previous_intent": record.binding.intent,
         "decision": decision,
+        "needs": if decision.gates().is_empty() { &[][..] } else { standing },
         "preview": preview_of(binding),
-    });
-    let mut step = step(record, state, code, Actor::Gate, data, now);
-    step.record.binding = (**binding).clone();
-    step.record.decision = decision.clone();
-    Ok(step)
+    })
 }
 
 fn dispatch(record: &Record, event: &Event, now: Timestamp) -> Result<Step, Refusal> {
@@ -303,8 +361,19 @@ fn agent(proposal: &Proposal) -> Actor {
     Actor::Agent { chain: proposal.chain.clone() }
 }
 
+/// What people must still add, for the log: empty unless people are asked.
+fn needs(state: &State) -> &[Standing] {
+    if let State::Pending { standing, .. } = state { standing } else { &[] }
+}
+
+/// The rules under which this person approves, and what names them there.
+fn eligible(standing: &[Standing], person: &str) -> Vec<Value> {
+    let through = |s: &Standing| Some(s.approvers.iter().find(|a| a.person == person)?.through.clone());
+    standing.iter().filter_map(|s| Some(json!({ "rule": s.rule, "through": through(s)? }))).collect()
+}
+
 /// The fields of an opening entry: who asked for what, what was read, what policy said.
-pub(super) fn opened(proposal: &Proposal, binding: &Binding, decision: &Decision) -> Value {
+fn opened(proposal: &Proposal, binding: &Binding, decision: &Decision, needs: &[Standing]) -> Value {
     json!({
         "action": proposal.action,
         "revision": proposal.revision,
@@ -314,6 +383,7 @@ pub(super) fn opened(proposal: &Proposal, binding: &Binding, decision: &Decision
         "risk": binding.facts.risk,
         "intent": binding.intent,
         "decision": decision,
+        "needs": needs,
         "preview": preview_of(binding),
         "run": proposal.run,
         "words": proposal.words(),

@@ -31,6 +31,13 @@ pub enum Event {
         /// Through which surface.
         channel: String,
     },
+    /// The person in the chain says that it is for them. It is decided again for the confirmed chain.
+    Confirm {
+        /// Who.
+        person: String,
+        /// What changes and what is decided then.
+        revision: Box<Revision>,
+    },
     /// The proposer or an operator withdraws it.
     Cancel {
         /// Who.
@@ -87,6 +94,21 @@ pub enum Event {
     OwnerGone,
 }
 
+/// What is bound and decided for the confirmed chain. The fields mean what they mean in [`Event::Revise`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Revision {
+    /// What is bound now.
+    pub binding: Binding,
+    /// What policy says now.
+    pub decision: Decision,
+    /// How far each rule is, with the approvals that still answer.
+    pub standing: Vec<Standing>,
+    /// Deadline if people must decide.
+    pub decide_by: Timestamp,
+    /// Deadline if it may run.
+    pub use_by: Timestamp,
+}
+
 /// The name of an event, without what it carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum EventName {
@@ -94,6 +116,8 @@ pub enum EventName {
     Approve,
     /// See [`Event::Reject`].
     Reject,
+    /// See [`Event::Confirm`].
+    Confirm,
     /// See [`Event::Cancel`].
     Cancel,
     /// See [`Event::Expire`].
@@ -118,6 +142,7 @@ impl Event {
         match self {
             Self::Approve { .. } => EventName::Approve,
             Self::Reject { .. } => EventName::Reject,
+            Self::Confirm { .. } => EventName::Confirm,
             Self::Cancel { .. } => EventName::Cancel,
             Self::Expire => EventName::Expire,
             Self::Supersede { .. } => EventName::Supersede,
@@ -132,9 +157,10 @@ impl Event {
 
 impl EventName {
     /// Every event, in the order of a proposal's life.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Approve,
         Self::Reject,
+        Self::Confirm,
         Self::Cancel,
         Self::Expire,
         Self::Supersede,
@@ -150,6 +176,7 @@ impl EventName {
         match self {
             Self::Approve => "approve",
             Self::Reject => "reject",
+            Self::Confirm => "confirm",
             Self::Cancel => "cancel",
             Self::Expire => "expire",
             Self::Supersede => "supersede",
@@ -166,6 +193,7 @@ impl EventName {
         match self {
             Self::Approve => "approved",
             Self::Reject => "rejected",
+            Self::Confirm => "confirmed",
             Self::Cancel => "cancelled",
             Self::Expire => "expired",
             Self::Supersede => "superseded",

@@ -1,5 +1,7 @@
 //! The whole state × event matrix, and every order in which a few events can come.
 
+mod forged;
+mod lives;
 mod matrix;
 mod orders;
 
@@ -9,7 +11,7 @@ use serde_json::json;
 
 use super::*;
 use crate::action::{Call, EffectClass, Method, Precondition, Resource, Risk};
-use crate::approval::{Proof, Standing};
+use crate::approval::{Approver, Proof, Standing};
 use crate::audit::Actor;
 use crate::decision::{DenyCode, Gate, PolicyRef, Verdict, decision_digest};
 use crate::id::AttemptId;
@@ -37,7 +39,10 @@ fn proposal() -> Proposal {
     serde_json::from_value(json!({
         "id": id, "action": "stripe.refund.create", "title": "Refund", "revision": digest("manifest"),
         "input": {"charge": "ch_1"}, "salt": "00", "undo": {"why": "it is money"}, "reversible": false,
-        "chain": [{"kind": "person", "id": "eve"}, {"kind": "agent", "id": "bot"}],
+        "chain": [
+            {"kind": "person", "id": "eve", "proof": "claimed"}, {"kind": "agent", "id": "bot", "proof": "key"},
+        ],
+        "could_be": ["eve"], "confirmed_at": null,
         "reason": null, "run": null, "evidence": [], "created_at": at(0),
     }))
     .unwrap()
@@ -82,6 +87,7 @@ fn binding(amount: i64) -> Binding {
         before: None,
         after: None,
         patch: vec![],
+        disclosure: crate::preview::Disclosure::default(),
     };
     Binding::new(&proposal(), facts, preview)
 }
@@ -92,7 +98,7 @@ fn decision(verdict: Verdict) -> Decision {
         Verdict::Allow | Verdict::Deny { .. } => vec![],
     };
     let digest = decision_digest(&gates, digest);
-    Decision { verdict, policies: vec![], policy_set: self::digest("policies"), digest }
+    Decision { verdict, policies: vec![], policy_set: self::digest("policies"), digest, detail: None }
 }
 
 fn allow() -> Decision {
@@ -117,7 +123,15 @@ fn standing(approvals: &[Approval], intent: &Digest, decision: &Decision) -> Vec
         .map(|a| a.person.as_str())
         .collect();
     let have = u32::try_from(people.len()).unwrap();
-    vec![Standing { rule: "finance".into(), have, want: PEOPLE_ASKED }]
+    let approver = |person: &str| Approver { person: person.into(), through: "team:finance".into() };
+    let approvers = people.into_iter().map(approver).collect();
+    vec![Standing {
+        rule: "finance".into(),
+        have,
+        want: PEOPLE_ASKED,
+        approvers,
+        excluded: vec!["carol".into()],
+    }]
 }
 
 fn approval(person: &str, intent: Digest, decision: Digest) -> Approval {
@@ -183,6 +197,16 @@ fn revise(record: &Record, binding: Binding, decision: Decision, due: Timestamp)
         use_by: due,
         because: "the record changed".into(),
     }
+}
+
+/// `person` says that it is for them, and then policy says this.
+fn confirm(record: &Record, person: &str, decision: Decision, due: Timestamp) -> Event {
+    let proposal = record.proposal.confirmed(at(1)).unwrap_or_else(|| record.proposal.clone());
+    let (facts, preview) = (record.binding.facts.clone(), record.binding.preview.clone());
+    let binding = Binding::new(&proposal, facts, preview);
+    let standing = standing(&record.approvals, &binding.intent, &decision);
+    let revision = Revision { binding, decision, standing, decide_by: due, use_by: due };
+    Event::Confirm { person: person.into(), revision: Box::new(revision) }
 }
 
 fn dispatch(intent: Digest, decision: Decision) -> Event {

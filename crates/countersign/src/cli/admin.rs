@@ -110,7 +110,8 @@ async fn link(person: &str, dir: &std::path::Path, output: &mut Output) -> anyho
     let world = World::system();
     let store = Store::open_beside(&config.store_url, &world, crate::serve::seal_keys(&config)?).await?;
     let token = auth::new_token(&world, auth::LINK);
-    store.add_link(&auth::token_digest(&token), person, world.now().plus(auth::LINK_LIFE)).await?;
+    let now = world.now();
+    store.add_link(&auth::token_digest(&token), person, (now, now.plus(auth::LINK_LIFE))).await?;
     store.close().await?;
     let base = config.people_url.unwrap_or(format!("http://{}", config.people));
     output.line(&format!("{base}/sign-in/{token}"));

@@ -64,7 +64,6 @@ pub(super) async fn propose(args: &Propose, output: &mut Output) -> anyhow::Resu
         output.lines(&serde_json::to_string_pretty(&answer.body)?);
     } else if answer.status >= 400 {
         output.line(&answer.problem());
-        nearest(&answer.body, output);
     } else {
         describe(&answer.body, output);
     }
@@ -99,13 +98,5 @@ fn describe(body: &Value, output: &mut Output) {
     }
     if !at(body, "/result").is_null() {
         output.line(&format!("  result: {}", at(body, "/result")));
-    }
-}
-
-fn nearest(body: &Value, output: &mut Output) {
-    let names: Vec<&str> =
-        at(body, "/nearest").as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-    if !names.is_empty() {
-        output.line(&format!("  may be permitted instead: {}", names.join(", ")));
     }
 }

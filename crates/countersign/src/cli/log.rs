@@ -8,7 +8,7 @@ use std::pin::pin;
 use anyhow::Context as _;
 use clap::Subcommand;
 use countersign_core::audit::{
-    EXPORT_LINE_BYTES_MAX, Expected, Finding, LogPublicKey, Verification, Verifier,
+    EXPORT_LINE_BYTES_MAX, Expected, Finding, LogPublicKey, Replayed, Verification, Verifier,
 };
 use countersign_engine::store::Store;
 use countersign_engine::world::World;
@@ -102,6 +102,18 @@ pub(crate) fn verify(file: &Path, expected: Expected) -> anyhow::Result<Verifica
     Ok(verifier.finish())
 }
 
+/// What was checked beside the signatures.
+fn replayed(replayed: &Replayed, output: &mut Output) {
+    let Replayed { proposals, approvals, dispatches, outcomes, open, begun_before } = replayed;
+    output.line(&format!(
+        "  replayed: proposals {proposals}, approvals {approvals}, dispatches {dispatches}, outcomes {outcomes}, \
+         still open {open}"
+    ));
+    if *begun_before > 0 {
+        output.line(&format!("  not checked: the lives of {begun_before} proposals begun before this slice"));
+    }
+}
+
 /// The answer in one word, then why.
 pub(crate) fn describe(answer: &Verification, output: &mut Output) {
     match &answer.finding {
@@ -117,6 +129,7 @@ pub(crate) fn describe(answer: &Verification, output: &mut Output) {
         Finding::Broken { at: Some(entry), why } => output.line(&format!("BROKEN at entry {entry}: {why}")),
         Finding::Broken { at: None, why } => output.line(&format!("BROKEN: {why}")),
     }
+    replayed(&answer.replayed, output);
     if let Some(checkpoint) = &answer.checkpoint {
         output.line(&format!(
             "  log {}, {} entries, root {}",

@@ -9,6 +9,7 @@ mod output;
 mod people;
 mod reference;
 mod repair;
+mod restore;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -77,6 +78,8 @@ enum Command {
     Show(people::Show),
     /// Approve what `show` showed.
     Approve(people::Approve),
+    /// Say that a proposal is for you, as the person whom its agent named.
+    Confirm(people::Confirm),
     /// Reject a proposal.
     Reject(people::Reject),
     /// Withdraw a proposal.
@@ -91,6 +94,8 @@ enum Command {
     /// Sign people in.
     #[command(subcommand)]
     Person(admin::Person),
+    /// Take an older or another database into service, after `serve` refused it.
+    Restore(restore::Restore),
     /// The demo's company, in a process of its own.
     #[command(hide = true)]
     DemoAcme(demo::acme::AcmeArgs),
@@ -139,11 +144,13 @@ async fn dispatch(command: Command, output: &mut Output) -> anyhow::Result<u8> {
         Command::List(args) => people::list(&args, output).await,
         Command::Show(args) => people::show(&args, output).await,
         Command::Approve(args) => people::approve(&args, output).await,
+        Command::Confirm(args) => people::confirm(&args, output).await,
         Command::Reject(args) => people::reject(&args, output).await,
         Command::Cancel(args) => people::cancel(&args, output).await,
         Command::Log(args) => log::run(&args, output).await,
         Command::Key(args) => admin::key(&args, output),
         Command::Repair(args) => repair::run(&args, output).await,
+        Command::Restore(args) => restore::run(&args, output).await,
         Command::Person(args) => admin::person(&args, output).await,
         Command::Reference { document } => {
             output.raw(&reference::text(document)?);
@@ -180,27 +187,30 @@ async fn run_gate(dir: &std::path::Path, output: &mut Output) -> anyhow::Result<
         }
     };
     warnings.iter().for_each(|w| output.error(&w.to_string()));
+    let stop = stop_signal();
     let bound = serve::Bound::open(config, ruleset).await?;
     output.line(&format!("agents {}", bound.agents_url()?));
     output.line(&format!("people {}", bound.people_url()));
     output.line(&format!("log {}", bound.gate().log_key().public().to_vkey()));
-    Box::pin(bound.serve(stop_signal())).await?;
+    Box::pin(bound.serve(stop)).await?;
     output.line("stopped");
     Ok(DONE)
 }
 
-/// Resolves at Ctrl-C or SIGTERM.
-pub(crate) async fn stop_signal() {
+/// Resolves at Ctrl-C or SIGTERM. Both are caught from this call on, not only while somebody waits.
+pub(crate) fn stop_signal() -> impl Future<Output = ()> {
     use tokio::signal::unix::{SignalKind, signal};
-    match signal(SignalKind::terminate()) {
-        Ok(mut terminate) => {
-            tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
-                _ = terminate.recv() => {}
+    let (terminate, interrupt) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
+    async move {
+        match (terminate, interrupt) {
+            (Ok(mut terminate), Ok(mut interrupt)) => {
+                tokio::select! {
+                    _ = terminate.recv() => {}
+                    _ = interrupt.recv() => {}
+                }
             }
-        }
-        Err(_) => {
-            let _ = tokio::signal::ctrl_c().await;
+            // Without handlers the signals end the process by themselves.
+            (Err(_), _) | (_, Err(_)) => std::future::pending().await,
         }
     }
 }

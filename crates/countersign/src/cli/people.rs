@@ -60,6 +60,16 @@ pub(super) struct Reject {
     reason: String,
 }
 
+/// Arguments of `confirm`.
+#[derive(Debug, Args)]
+pub(super) struct Confirm {
+    /// The proposal.
+    id: String,
+    /// The intent digest that `show` printed. Without it, the card is shown and you are asked.
+    #[arg(long, value_name = "SHA256")]
+    intent: Option<String>,
+}
+
 /// Arguments of `cancel`.
 #[derive(Debug, Args)]
 pub(super) struct Cancel {
@@ -101,22 +111,9 @@ pub(super) async fn show(args: &Show, output: &mut Output) -> anyhow::Result<u8>
 pub(super) async fn approve(args: &Approve, output: &mut Output) -> anyhow::Result<u8> {
     let client = Client::signed_in()?;
     let body = read(&client, &args.id, 0).await?;
-    let shown = text(at(&body, "/card/intent"));
-    match &args.intent {
-        Some(intent) if *intent != shown => {
-            bail!(
-                "the proposal changed: it is now {shown}; look at it again with `countersign show {}`",
-                args.id
-            );
-        }
-        Some(_) => {}
-        None => {
-            card(&body, output);
-            if !confirmed(output)? {
-                output.line("not approved");
-                return Ok(REFUSED);
-            }
-        }
+    if !shown(&args.id, args.intent.as_deref(), &body, "Approve this?", output)? {
+        output.line("not approved");
+        return Ok(REFUSED);
     }
     let answer =
         client.post(&format!("/v1/proposals/{}/approve", args.id), &verdict(&body, &args.comment)).await?;
@@ -143,6 +140,47 @@ pub(super) async fn reject(args: &Reject, output: &mut Output) -> anyhow::Result
     Ok(DONE)
 }
 
+pub(super) async fn confirm(args: &Confirm, output: &mut Output) -> anyhow::Result<u8> {
+    let client = Client::signed_in()?;
+    let body = read(&client, &args.id, 0).await?;
+    if !shown(&args.id, args.intent.as_deref(), &body, "Is this for you?", output)? {
+        output.line("not confirmed");
+        return Ok(REFUSED);
+    }
+    let sent = json!({ "intent": at(&body, "/card/intent") });
+    let answer = client.post(&format!("/v1/proposals/{}/confirm", args.id), &sent).await?;
+    if answer.status >= 400 {
+        output.line(&answer.problem());
+        return Ok(answer.exit_code());
+    }
+    let after = read(&client, &args.id, 0).await?;
+    output.line(&format!("confirmed; the proposal is {}", text(at(&after, "/state/state"))));
+    output.line(&text(at(&after, "/message")));
+    Ok(DONE)
+}
+
+/// Whether the person knows what they act on: they name the intent that they have seen, or see the card and
+/// say yes.
+fn shown(
+    id: &str,
+    intent: Option<&str>,
+    body: &Value,
+    question: &str,
+    output: &mut Output,
+) -> anyhow::Result<bool> {
+    let now = text(at(body, "/card/intent"));
+    match intent {
+        Some(intent) if intent != now => {
+            bail!("the proposal changed: it is now {now}; look at it again with `countersign show {id}`");
+        }
+        Some(_) => Ok(true),
+        None => {
+            card(body, output);
+            confirmed(question, output)
+        }
+    }
+}
+
 pub(super) async fn cancel(args: &Cancel, output: &mut Output) -> anyhow::Result<u8> {
     let answer = Client::signed_in()?.post(&format!("/v1/proposals/{}/cancel", args.id), &json!({})).await?;
     if answer.status >= 400 {
@@ -167,8 +205,8 @@ pub(crate) fn verdict(body: &Value, comment: &str) -> Value {
     })
 }
 
-fn confirmed(output: &mut Output) -> anyhow::Result<bool> {
-    output.raw("Approve this? Type yes: ");
+fn confirmed(question: &str, output: &mut Output) -> anyhow::Result<bool> {
+    output.raw(&format!("{question} Type yes: "));
     let mut answer = String::new();
     std::io::stdin().read_line(&mut answer).context("failed to read your answer")?;
     Ok(answer.trim() == "yes")
@@ -184,7 +222,7 @@ fn card(body: &Value, output: &mut Output) {
     output.line(&text(at(card, "/headline")));
     field(output, "state", &text(at(body, "/state/state")));
     let who: Vec<String> = items(at(card, "/who"))
-        .map(|w| format!("{} ({})", text(at(w, "/name")), text(at(w, "/id"))))
+        .map(|w| format!("{} ({}, {})", text(at(w, "/name")), text(at(w, "/id")), text(at(w, "/known"))))
         .collect();
     field(output, "who", &who.join(" → "));
     let preview = at(card, "/preview");
@@ -215,6 +253,10 @@ fn card(body: &Value, output: &mut Output) {
                 rules.join(", ")
             ),
         );
+    }
+    let first = text(at(card, "/asks"));
+    if !first.is_empty() {
+        field(output, "first", &first);
     }
     field(output, "call", &text(at(card, "/call/line")));
     field(output, "body", &text(at(card, "/call/body")));

@@ -65,7 +65,7 @@ fn errors() -> String {
     let about = "What the gate refuses, on either listener.";
     table("Refusals", about, &http::of_refusals(), &mut text);
     let about = "What `POST /v1/proposals` answers when the proposal exists and was not done.\n\
-                 The problem has the members `proposal`, `policies` and `nearest`.";
+                 The problem has the members `proposal` and `policies`.";
     table("Outcomes", about, &http::of_outcomes(), &mut text);
     let about = "What has nothing to do with what was asked.";
     table("Surface", about, http::of_surface(), &mut text);
@@ -86,6 +86,7 @@ fn audit() -> anyhow::Result<String> {
         let name = serde_json::to_value(code)?;
         text.push_str(&format!("| `{}` | {meaning} |\n", name.as_str().unwrap_or_default()));
     }
+    text.push_str(AUDIT_DATA);
     Ok(text)
 }
 
@@ -124,7 +125,37 @@ Text in UTF-8; every line ends with a line feed; no byte is without meaning.
 | --- | --- | --- |
 | `VERIFIED` | the entries are what was signed, and a checkpoint held elsewhere vouches for them | 0 |
 | `UNANCHORED` | the entries are what the log's key signed; nothing held elsewhere was compared | 0 |
-| `BROKEN` | something was changed, removed or added | 6 |
+| `BROKEN` | something was changed, removed or added, or an entry tells of something that no gate may do | 6 |
+";
+
+const AUDIT_DATA: &str = "
+## Data that the verifier needs
+
+`countersign log verify` replays the life of every proposal from these members of `data`. An entry that lacks one is BROKEN; other members may be added.
+
+| event | members |
+| --- | --- |
+| `proposal.denied`, `proposal.pending`, `proposal.allowed` | `intent`, `decision`, `needs` |
+| `proposal.approved` | `approval` (with `person`, `intent`, `decision`), `complete`, `eligible`, `needs` |
+| `proposal.rejected` | `intent` |
+| `proposal.expired` | `clock`: `decide_by` or `use_by` |
+| `proposal.revised`, `proposal.confirmed` | `intent`, `decision`, `needs`; `from` and `to` are checked when they are there |
+| `proposal.dispatched` | `attempt`, `intent`, `approved_by` |
+| `proposal.succeeded`, `proposal.failed`, `proposal.unknown`, `proposal.late_result` | `attempt` |
+
+`needs` lists every approval rule that the decision asks for, and is empty when it asks for none:
+
+| member | holds |
+| --- | --- |
+| `rule` | the rule's name |
+| `want` | how many different people it asks for |
+| `have` | how many of them it has; the verifier counts again |
+| `approvers` | everybody who has approved what is in force and may do so under this rule: `person`, and `through`, the entry of the rule's `who` that names them (`person:ann`, `team:finance`, `requester`) |
+| `excluded` | the people whom the rule names and who may not decide on this proposal |
+
+`eligible` lists the rules under which the person of an approval may decide: `rule` and `through`, as in `needs`.
+
+Every entry that moves a proposal has the next `version`, from 1. `proposal.late_result`, `proposal.joined`, `proposal.quarantined` and `proposal.repaired` move nothing and have version 0. After `proposal.unknown`, one `proposal.succeeded` or `proposal.failed` of the same attempt may follow.
 ";
 
 fn config() -> String {

@@ -15,7 +15,7 @@ use super::form::Form;
 use super::proposal::{self, Sent};
 use super::session::Visit;
 use super::show::card;
-use crate::wire::VerdictBody;
+use crate::wire::{ConfirmBody, VerdictBody};
 
 /// `POST /proposals/{id}/approve`.
 pub(super) async fn approve(visit: Visit, form: Form) -> Response {
@@ -40,6 +40,18 @@ pub(super) async fn reject(visit: Visit, form: Form) -> Response {
     settle(&visit, &form, done).await
 }
 
+/// `POST /proposals/{id}/confirm`: the person whom the agent named says that it is for them.
+pub(super) async fn confirm(visit: Visit, form: Form) -> Response {
+    let work = async {
+        let id = visit.ask.id()?;
+        let body: ConfirmBody =
+            serde_json::from_value(json!({ "intent": form.get("intent") })).map_err(|_| unknown_page())?;
+        visit.app.gate.confirm(id, visit.who.person.clone(), body.intent).await
+    };
+    let done = work.await;
+    settle(&visit, &form, done).await
+}
+
 /// `POST /proposals/{id}/cancel`.
 pub(super) async fn cancel(visit: Visit) -> Response {
     let work = async { visit.app.gate.cancel(visit.ask.id()?, &visit.viewer()).await };
@@ -53,6 +65,10 @@ fn malformed(detail: &str) -> Refusal {
     Refusal::MalformedRequest { pointer: String::new(), detail: detail.to_owned() }
 }
 
+fn unknown_page() -> Refusal {
+    malformed("the form does not say which proposal was on the page; open it again")
+}
+
 fn verdict(visit: &Visit, form: &Form) -> Result<Verdict, Refusal> {
     let body = json!({
         "intent": form.get("intent"),
@@ -60,8 +76,7 @@ fn verdict(visit: &Visit, form: &Form) -> Result<Verdict, Refusal> {
         "view": form.get("view"),
         "comment": form.get("comment"),
     });
-    let body: VerdictBody = serde_json::from_value(body)
-        .map_err(|_| malformed("the form does not say which proposal was on the page; open it again"))?;
+    let body: VerdictBody = serde_json::from_value(body).map_err(|_| unknown_page())?;
     body.into_verdict(visit.who.person.clone(), "console")
 }
 

@@ -97,6 +97,7 @@ pub(crate) const PAGES: &[Page] = &[
     view("/proposals/{id}", |visit| Box::pin(proposal::proposal(visit))),
     act("/proposals/{id}/approve", |visit, form| Box::pin(decide::approve(visit, form))),
     act("/proposals/{id}/reject", |visit, form| Box::pin(decide::reject(visit, form))),
+    act("/proposals/{id}/confirm", |visit, form| Box::pin(decide::confirm(visit, form))),
     act("/proposals/{id}/cancel", |visit, _| Box::pin(decide::cancel(visit))),
     view("/history", |visit| Box::pin(pages::history(visit))),
     view("/log", |visit| Box::pin(pages::log(visit))),

@@ -33,7 +33,7 @@ pub(super) async fn inbox(visit: Visit) -> Response {
         let page = visit.app.gate.list(&filter, &visit.viewer()).await?;
         let older = older(&page, limits::PAGE_SIZE_MAX);
         let (mut yours, others): (Vec<Record>, Vec<Record>) =
-            page.into_iter().partition(|r| visit.app.gate.may_decide(r, &visit.who.person));
+            page.into_iter().partition(|r| waits_for(&visit, r));
         yours.sort_by_key(Record::due);
         let me = visit.me().await?;
         Ok::<_, Stop>(Inbox {
@@ -47,6 +47,12 @@ pub(super) async fn inbox(visit: Visit) -> Response {
         Ok(page) => html(StatusCode::OK, &page),
         Err(stop) => visit.stopped(&stop).await,
     }
+}
+
+/// Whether this person must act: decide, or confirm what nobody may decide before.
+fn waits_for(visit: &Visit, record: &Record) -> bool {
+    let (gate, person) = (&visit.app.gate, visit.who.person.as_str());
+    gate.may_decide(record, person) || (record.decision.detail.is_some() && gate.may_confirm(record, person))
 }
 
 fn rows(visit: &Visit, records: &[Record], kind: impl Fn(&Record) -> Kind) -> Vec<Row> {

@@ -61,6 +61,7 @@ async fn page(visit: &Visit, sent: Option<&Sent<'_>>) -> Result<ProposalPage, St
         status: status::status(&record, &rules.directory, now),
         events: events::events(&logged, &rules.directory, now, false),
         decide: yours.then(|| card::decide(&card, &visit.who.csrf)),
+        confirm: gate.may_confirm(&record, person).then(|| card::decide(&card, &visit.who.csrf)),
         why_not: if yours { Vec::new() } else { why_not(visit, &record) },
         cancel: may_cancel(visit, &record).then(|| visit.who.csrf.clone()),
     })
@@ -82,7 +83,7 @@ fn why_not(visit: &Visit, record: &Record) -> Vec<Text> {
         .rules()
         .iter()
         .filter_map(|name| rules.rules.get(name))
-        .filter_map(|rule| may_decide(rule, person, &record.proposal.chain, &rules.directory).err())
+        .filter_map(|rule| may_decide(rule, person, record.proposal.proposed_by(), &rules.directory).err())
         .map(|refusal| refusal.to_string())
         .collect();
     answers.dedup();

@@ -168,9 +168,9 @@ pub(super) async fn sign_in(app: App, ask: Ask, form: Form) -> Response {
     match auth::redeem(&app.gate, form.get("link")).await {
         Ok((token, _)) => {
             if let Some(before) = cookie(&ask.headers)
-                && let Err(fault) = app.gate.store().end_session(&auth::token_digest(&before)).await
+                && let Err(stop) = auth::sign_out(&app.gate, &before).await
             {
-                return pages::stopped(&app, None, &fault.into());
+                return pages::stopped(&app, None, &stop);
             }
             let cookie = set_cookie(&format!("{COOKIE_NAME}={token}; {COOKIE_FLAGS}"));
             let home = HeaderValue::from_static("/");
@@ -183,8 +183,8 @@ pub(super) async fn sign_in(app: App, ask: Ask, form: Form) -> Response {
 
 /// `POST /sign-out`.
 pub(super) async fn sign_out(visit: Visit) -> Response {
-    if let Err(fault) = visit.app.gate.store().end_session(&auth::token_digest(&visit.token)).await {
-        return visit.stopped(&fault.into()).await;
+    if let Err(stop) = auth::sign_out(&visit.app.gate, &visit.token).await {
+        return visit.stopped(&stop).await;
     }
     let cookie = set_cookie(&format!("{COOKIE_NAME}=; Max-Age=0; {COOKIE_FLAGS}"));
     let home = HeaderValue::from_static("/");

@@ -115,10 +115,6 @@ fn show_answer(status: u16, body: &Value, output: &mut Output) {
         for error in at(body, "/errors").as_array().into_iter().flatten() {
             output.line(&format!("      {}: {}", text(at(error, "/pointer")), text(at(error, "/detail"))));
         }
-        let nearest: Vec<String> = at(body, "/nearest").as_array().into_iter().flatten().map(text).collect();
-        if !nearest.is_empty() {
-            output.line(&format!("      may be permitted instead: {}", nearest.join(", ")));
-        }
         return;
     }
     output.line(&format!("  {status} {}: {}", text(at(body, "/state")), text(at(body, "/message"))));

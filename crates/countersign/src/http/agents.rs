@@ -55,16 +55,11 @@ async fn propose_inner(
         let mut shown = wire::for_agent(&previewed.record);
         if let Some(map) = shown.as_object_mut() {
             map.insert("dry_run".to_owned(), json!(true));
-            map.insert("nearest".to_owned(), json!(previewed.nearest));
-            let call = &previewed.record.binding.facts.call;
-            map.insert(
-                "call".to_owned(),
-                json!({ "method": call.method, "url": call.url, "headers": call.headers,
-                "body": call.body.as_ref().map(|(_, b)| b), "credential": call.credential }),
-            );
+            if let Some(call) = wire::call_for_agent(&previewed.record) {
+                map.insert("call".to_owned(), call);
+            }
             map.remove("id");
-            let verdict = &previewed.record.decision.verdict;
-            map.insert("decision".to_owned(), json!(verdict));
+            map.insert("decision".to_owned(), json!(wire::verdict_for_agent(&previewed.record)));
             map.insert("message".to_owned(), json!("A dry run: nothing was done and nothing is waiting."));
         }
         return Ok(json_response(StatusCode::OK, &shown));
@@ -75,18 +70,18 @@ async fn propose_inner(
         let viewer = Viewer::Agent { id: agent };
         record = app.gate.wait(record.proposal.id, &viewer, wait).await?.unwrap_or(record);
     }
-    Ok(outcome(&record, &proposed.nearest))
+    Ok(outcome(&record))
 }
 
 /// A proposal as the answer to `POST`: the status says whether it was done.
-fn outcome(record: &Record, nearest: &[String]) -> Response {
+fn outcome(record: &Record) -> Response {
     let body = wire::for_agent(record);
     let state = record.state.name();
     if let Some((status, _)) = ended(state) {
-        return Problem::plain(status, state.as_str(), &wire::message(record))
+        let message = wire::at(&body, "/message").as_str().unwrap_or_default();
+        return Problem::plain(status, state.as_str(), message)
+            .with("policies", wire::at(&body, "/policies").clone())
             .with("proposal", body)
-            .with("policies", json!(record.decision.policies))
-            .with("nearest", json!(nearest))
             .into_response();
     }
     if state == StateName::Succeeded {

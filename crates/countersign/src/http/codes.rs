@@ -44,7 +44,7 @@ const OWN: &[ErrorCode] = &[
     ErrorCode {
         code: "internal",
         status: 500,
-        meaning: "Something broke inside the gate; nothing was sent; the operator's log has the incident's id.",
+        meaning: "Something broke inside the gate; the answer says that nothing was recorded, or that nobody knows; the operator's log has the incident's id.",
     },
 ];
 
@@ -75,7 +75,7 @@ pub(crate) const fn of_surface() -> &'static [ErrorCode] {
 }
 
 /// One refusal of each kind.
-fn samples() -> Vec<Refusal> {
+pub(super) fn samples() -> Vec<Refusal> {
     let (detail, id, digest) = (String::new, ProposalId::from_parts(0, [0; 10]), Digest::from_bytes([0; 32]));
     vec![
         Refusal::Unauthenticated,

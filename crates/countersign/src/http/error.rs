@@ -165,6 +165,39 @@ pub(crate) fn problem(app: &App, stop: &Stop) -> Problem {
     }
 }
 
+/// Whether an answer with this refusal leaves something recorded, in the words of ARCHITECTURE.md.
+#[cfg(test)]
+const fn recorded(refusal: &Refusal) -> &'static str {
+    match refusal {
+        Refusal::InDoubt { .. } => "nobody knows",
+        // These are about something that was recorded earlier; they change nothing.
+        Refusal::ProposalNotFound { .. }
+        | Refusal::Quarantined { .. }
+        | Refusal::IdempotencyKeyReused
+        | Refusal::IdempotencyKeyInProgress
+        | Refusal::Stale { .. }
+        | Refusal::NotEligible { .. }
+        | Refusal::AlreadyDecided
+        | Refusal::WrongState { .. }
+        | Refusal::Conflict { .. }
+        | Refusal::Unauthenticated
+        | Refusal::NotPermitted { .. }
+        | Refusal::DelegationNotAllowed { .. }
+        | Refusal::IdentityNotValid { .. }
+        | Refusal::MalformedRequest { .. }
+        | Refusal::BodyTooLarge { .. }
+        | Refusal::UnsupportedMediaType { .. }
+        | Refusal::UnknownAction { .. }
+        | Refusal::InvalidInput { .. }
+        | Refusal::NotRenderable { .. }
+        | Refusal::PreviewFailed { .. }
+        | Refusal::NoSuchResource { .. }
+        | Refusal::TooManyPending { .. }
+        | Refusal::Busy { .. }
+        | Refusal::Unavailable { .. } => "no proposal",
+    }
+}
+
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -188,4 +221,48 @@ pub(super) async fn not_found() -> Problem {
 /// The route exists, the method does not.
 pub(super) async fn wrong_method() -> Problem {
     Problem::plain(405, "method_not_allowed", "this route does not answer to that method")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every answer to `POST /v1/proposals`, by what was recorded.
+    fn answers() -> String {
+        let mut table = "| recorded | answer | status |\n| --- | --- | --- |\n".to_owned();
+        for refusal in super::super::codes::samples() {
+            let (recorded, code) = (recorded(&refusal), refusal.code());
+            table.push_str(&format!("| {recorded} | `{code}` | {} |\n", status(&refusal)));
+        }
+        table.push_str("| no proposal | `internal`, \"nothing was recorded\" | 500 |\n");
+        for state in StateName::ALL {
+            let status =
+                ended(state).map_or(if state == StateName::Succeeded { 200 } else { 202 }, |(s, _)| s);
+            table.push_str(&format!("| the proposal | {} | {status} |\n", state.as_str()));
+        }
+        table
+    }
+
+    #[test]
+    fn the_answers_in_the_architecture_document_are_those_of_the_code() {
+        let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../ARCHITECTURE.md"));
+        let text = text.unwrap();
+        let block = text
+            .split_once("<!-- answers -->\n")
+            .and_then(|(_, rest)| rest.split_once("<!-- /answers -->"))
+            .map(|(block, _)| block.trim());
+        let expect = answers();
+        assert_eq!(block, Some(expect.trim()), "between <!-- answers --> and <!-- /answers -->:\n{expect}");
+    }
+
+    #[test]
+    fn once_something_was_recorded_no_answer_is_a_5xx_a2() {
+        for state in StateName::ALL {
+            assert!(ended(state).is_none_or(|(status, _)| status < 500), "{}", state.as_str());
+        }
+        for refusal in super::super::codes::samples() {
+            let doubt = matches!(refusal, Refusal::InDoubt { .. });
+            assert_eq!(recorded(&refusal) == "nobody knows", doubt, "{}", refusal.code());
+        }
+    }
 }

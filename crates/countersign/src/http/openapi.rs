@@ -87,6 +87,7 @@ fn body_of(id: &str) -> Option<&'static str> {
     match id {
         "propose" => Some("Propose"),
         "approve" | "reject" => Some("Verdict"),
+        "confirm" => Some("Confirm"),
         "sign_in" => Some("SignIn"),
         _ => None,
     }
@@ -142,6 +143,10 @@ fn schemas() -> Value {
                 "intent": digest, "decision": digest, "view": digest,
                 "comment": { "type": "string", "maxLength": 2000 },
             },
+        },
+        "Confirm": {
+            "type": "object", "required": ["intent"], "additionalProperties": false,
+            "properties": { "intent": digest },
         },
         "SignIn": {
             "type": "object", "required": ["link"], "additionalProperties": false,

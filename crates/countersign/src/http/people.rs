@@ -18,7 +18,7 @@ use super::App;
 use super::agents::{answer, filter_of, json_response, parameter, proposal_id, wait_of};
 use super::guard::{Person, read_limited};
 use crate::auth;
-use crate::wire::{self, VerdictBody};
+use crate::wire::{self, ConfirmBody, VerdictBody};
 
 /// Entries on one page of the log.
 const ENTRIES: u32 = 500;
@@ -107,6 +107,22 @@ pub(super) async fn reject(
     answer(&app, work.await)
 }
 
+pub(super) async fn confirm(
+    State(app): State<App>,
+    Extension(person): Extension<Person>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    let work = async {
+        let bytes = read_limited(&headers, body).await?;
+        let body: ConfirmBody = wire::read_body(&bytes)?;
+        let record = app.gate.confirm(proposal_id(&id)?, person.id.clone(), body.intent).await?;
+        Ok(json_response(StatusCode::OK, &wire::for_person(&app.gate, &record, &person.id)))
+    };
+    answer(&app, work.await)
+}
+
 /// What a person decided, from a body that was read whole.
 async fn verdict(person: &Person, headers: &HeaderMap, body: Body) -> Result<Verdict, Stop> {
     let bytes = read_limited(headers, body).await?;
@@ -140,7 +156,9 @@ pub(super) async fn counts(State(app): State<App>) -> Response {
         let writes = app.gate.store().counters();
         let writes =
             json!({ "commits": writes.commits, "statements": writes.statements, "bytes": writes.bytes });
-        Ok(json_response(StatusCode::OK, &json!({ "counts": counts, "writes": writes })))
+        let altered = app.gate.store().altered_sign_in_rows();
+        let body = json!({ "counts": counts, "writes": writes, "altered_sign_in_rows": altered });
+        Ok(json_response(StatusCode::OK, &body))
     };
     answer(&app, work.await)
 }
@@ -169,7 +187,7 @@ pub(super) async fn sign_in(State(app): State<App>, headers: HeaderMap, body: Bo
 
 pub(super) async fn sign_out(State(app): State<App>, Extension(person): Extension<Person>) -> Response {
     let work = async {
-        app.gate.store().end_session(&auth::token_digest(&person.token)).await?;
+        auth::sign_out(&app.gate, &person.token).await?;
         Ok(json_response(StatusCode::OK, &json!({})))
     };
     answer(&app, work.await)

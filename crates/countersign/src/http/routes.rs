@@ -147,6 +147,13 @@ pub(crate) const ROUTES: &[Route] = &[
         || post(people::reject),
     ),
     route(
+        "confirm",
+        ("post", "/v1/proposals/{id}/confirm"),
+        Audience::Person,
+        "Say that a proposal is for you, as the person whom its agent named.",
+        || post(people::confirm),
+    ),
+    route(
         "cancel",
         ("post", "/v1/proposals/{id}/cancel"),
         Audience::Person,

@@ -61,6 +61,8 @@ struct Scene {
     gate: Gate,
     frank: Person,
     olga: Person,
+    /// The person whom the agent named.
+    ann: Person,
     /// A pending proposal of `bot`.
     id: String,
     /// What a verdict on it carries.
@@ -83,9 +85,10 @@ impl Scene {
         let (_, pending) = gate.propose("shop.price.set", json!({ "id": "i_1", "price": 20_000 })).await;
         let id = pending["id"].as_str().unwrap().to_owned();
         let (frank, olga) = (gate.sign_in("frank").await, gate.sign_in("olga").await);
+        let ann = gate.sign_in("ann").await;
         let shown = frank.look(&id).await;
         let wrong = wrong_callers(&gate, &frank).await;
-        Self { gate, frank, olga, id, shown, wrong }
+        Self { gate, frank, olga, ann, id, shown, wrong }
     }
 
     async fn call(&self, route: &Route, listener: &str, headers: &[(&str, String)]) -> (u16, Value) {
@@ -100,6 +103,7 @@ impl Scene {
                 json!({ "action": "shop.note.add", "input": { "id": "i_1", "text": "x" }, "on_behalf_of": "ann" }),
             ),
             "approve" | "reject" => Some(self.shown.clone()),
+            "confirm" => Some(json!({ "intent": self.shown["intent"] })),
             "sign_in" => Some(json!({ "link": "csl_nobody" })),
             _ => None,
         };
@@ -123,6 +127,7 @@ impl Scene {
             (None, _) => Vec::new(),
             (Some("agentKey"), _) => bearer(&self.gate.key("bot")),
             (Some(_), "approve" | "reject" | "sign_out") => bearer(&self.frank.session),
+            (Some(_), "confirm") => bearer(&self.ann.session),
             (Some(_), _) => bearer(&self.olga.session),
         }
     }
@@ -234,7 +239,7 @@ async fn an_agents_key_reaches_no_verdict_on_any_listener_i11() {
     let upstream = Upstream::start().await;
     let scene = Scene::start(&upstream).await;
     let Scene { gate, id, shown, .. } = &scene;
-    for verb in ["approve", "reject", "edit", "approvals", "dispatch", "execute"] {
+    for verb in ["approve", "reject", "confirm", "edit", "approvals", "dispatch", "execute"] {
         for method in ["POST", "PUT", "PATCH", "GET"] {
             for (base, expected) in [(&gate.agents, vec![404]), (&gate.people, vec![401, 404, 405])] {
                 let url = format!("{base}/v1/proposals/{id}/{verb}");
@@ -281,8 +286,11 @@ async fn a_person_without_role_or_relation_sees_nothing_and_decides_nothing() {
         let (status, body) = mallory.get(&path).await;
         assert_eq!((status, &body["code"]), (404, &json!("proposal_not_found")), "{path}");
     }
-    for verb in ["approve", "reject", "cancel"] {
-        let (status, body) = mallory.post(&format!("/v1/proposals/{id}/{verb}"), &scene.shown).await;
+    let intent = json!({ "intent": scene.shown["intent"] });
+    for (verb, sent) in
+        [("approve", &scene.shown), ("reject", &scene.shown), ("confirm", &intent), ("cancel", &json!({}))]
+    {
+        let (status, body) = mallory.post(&format!("/v1/proposals/{id}/{verb}"), sent).await;
         assert_eq!((status, &body["code"]), (404, &json!("proposal_not_found")), "{verb}");
     }
     for query in ["", "?state=pending", "?agent=bot", "?limit=200"] {
@@ -298,6 +306,10 @@ async fn a_person_without_role_or_relation_sees_nothing_and_decides_nothing() {
     let ann = scene.gate.sign_in("ann").await;
     let (status, body) = ann.post(&format!("/v1/proposals/{id}/approve"), &scene.shown).await;
     assert_eq!((status, &body["code"]), (403, &json!("not_eligible")));
+    for person in [&scene.frank, &scene.olga] {
+        let (status, body) = person.post(&format!("/v1/proposals/{id}/confirm"), &intent).await;
+        assert_eq!((status, &body["code"]), (403, &json!("not_eligible")), "{person:?} is not Ann");
+    }
     let (status, body) = scene.frank.post(&format!("/v1/proposals/{id}/cancel"), &json!({})).await;
     assert_eq!((status, &body["code"]), (403, &json!("not_permitted")));
 }

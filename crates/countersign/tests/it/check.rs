@@ -223,3 +223,50 @@ async fn a_folder_that_is_no_gate_directory_is_refused_with_what_to_do() {
         }
     }
 }
+
+/// A directory with one agent, one rule that is asked for, and Frank as its only approver, whom the agent may
+/// act for.
+async fn one_approver() -> GateDir {
+    let dir = dir().await;
+    dir.edit("policies/shop.cedar", "@approval(\"both\")", "@approval(\"finance\")");
+    dir.edit("approvals.toml", "quorum = 2\n", "");
+    dir.edit("directory.toml", "title = \"Other bot\"", "title = \"Other bot\"\ndisabled = true");
+    dir.edit("directory.toml", "name = \"Fiona Fay\"\nteams = [\"finance\"]", "name = \"Fiona Fay\"");
+    dir.edit(
+        "directory.toml",
+        "name = \"Frank Field\"\nteams = [\"finance\"]",
+        "name = \"Frank Field\"\nteams = [\"finance\", \"support\"]",
+    );
+    dir
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rule_that_an_agents_proposals_could_never_meet_is_refused_a4() {
+    let dir = one_approver().await;
+    dir.edit("directory.toml", "act_for = [\"team:support\"]", "act_for = [\"person:frank\"]");
+    let says = "nobody can meet rule `finance` for proposals of agent `bot`";
+    refused(&dir, &[mistake(("approvals.toml", "[finance]"), says, "whom the agent may not act for")]);
+    // What policy never asks of the agent is nobody's mistake.
+    dir.edit("policies/shop.cedar", "@approval(\"finance\")", "@approval(\"both\")");
+    dir.edit("approvals.toml", "[both]\nwho = [\"team:finance\"]", "[both]\nwho = [\"person:fiona\"]");
+    assert_done(&dir.run(&["check", "."]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rule_that_needs_a_confirmation_first_is_warned_of_a4() {
+    let dir = one_approver().await;
+    let warned = |dir: &GateDir| {
+        let printed = dir.run(&["check", "."]);
+        assert_done(&printed);
+        let printed = text(&printed.stdout);
+        let line = dir.read("approvals.toml").lines().position(|l| l == "[finance]").unwrap() + 1;
+        let says = format!(
+            "approvals.toml:{line}: warning: rule `finance` can be met for agent `bot` only after the person it \
+             names has confirmed"
+        );
+        printed.lines().any(|l| l.starts_with(&says))
+    };
+    assert!(warned(&dir));
+    dir.edit("directory.toml", "name = \"Fiona Fay\"", "name = \"Fiona Fay\"\nteams = [\"finance\"]");
+    assert!(!warned(&dir), "Fiona may decide whomever the agent names");
+}

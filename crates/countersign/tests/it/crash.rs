@@ -13,10 +13,15 @@ use crate::support::gate::http;
 use crate::support::log::events_of;
 use crate::support::{Gate, GateDir, Reply, Upstream};
 
+/// Notes proposed so far.
+static NOTES: AtomicUsize = AtomicUsize::new(0);
+
 /// Proposes a note and gives the answer, if there is one: the gate may be killed meanwhile.
 async fn try_note(client: &reqwest::Client, agents: &str, key: &str, id: &str) -> Option<(u16, Value)> {
+    // Each is another effect: an equal request gets the proposal that runs already.
+    let text = NOTES.fetch_add(1, Ordering::Relaxed).to_string();
     let body =
-        json!({ "action": "shop.note.add", "input": { "id": id, "text": "x" }, "on_behalf_of": "ann" });
+        json!({ "action": "shop.note.add", "input": { "id": id, "text": text }, "on_behalf_of": "ann" });
     let request = client.post(format!("{agents}/v1/proposals")).bearer_auth(key);
     let request = request.header("content-type", "application/json").body(body.to_string());
     let response = request.send().await.ok()?;

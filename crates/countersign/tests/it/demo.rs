@@ -52,7 +52,6 @@ const STORY: &[&str] = &[
     "200 succeeded: Done.",
     "[4/6] the agent proposes: delete a customer",
     "403 denied: NOT DONE.",
-    "may be permitted instead: acme.customer.read, acme.note.add, acme.refund.create",
     "[5/6] the agent proposes: refund with a bad input",
     "422 invalid_input",
     "/amount: must be of the type integer",

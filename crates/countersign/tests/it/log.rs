@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::process::{Command, Output};
 
 use countersign_core::audit::{
-    Expected, ExportHeader, Finding, Frontier, LogPublicKey, Verifier, consistency_proof, entry_hash,
-    export_end, export_line,
+    Checkpoint, Expected, ExportHeader, Finding, Frontier, LogKey, LogPublicKey, Verifier, consistency_proof,
+    entry_hash, export_end, export_line,
 };
 use countersign_core::digest::Digest;
 use countersign_core::time::Timestamp;
@@ -240,6 +240,60 @@ async fn an_entry_that_was_removed_from_the_database_is_missed_t116() {
     assert!(!exported || code == BROKEN, "{code} {said}");
 }
 
+/// An export of these entries, every one of them signed by the log's own key.
+fn signed(entries: &[Value]) -> Vec<u8> {
+    let key = LogKey::from_seed("gate.example/log", &[7; 32]).unwrap();
+    let mut tree = Frontier::default();
+    let count = u64::try_from(entries.len()).unwrap();
+    let header = ExportHeader { key: key.public(), before: tree.clone(), count, proof: Vec::new() };
+    let mut bytes = header.to_line();
+    for entry in entries {
+        let body = entry.to_string().into_bytes();
+        let leaf = entry_hash(serde_json::from_value::<Timestamp>(entry["at"].clone()).unwrap(), &body);
+        tree.push(leaf);
+        bytes.extend(export_line(&leaf, &body));
+    }
+    let head = Checkpoint { origin: "gate.example/log".to_owned(), size: tree.size(), root: tree.root() };
+    bytes.extend(export_end(&key.sign(&head)));
+    bytes
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dispatch_without_its_approval_is_broken_though_the_log_signed_it_a8() {
+    let (dir, export, _) = small().await;
+    let entries = entries_of(&export);
+    let verify = |entries: &[Value]| {
+        std::fs::write(dir.path().join("log.export"), signed(entries)).unwrap();
+        verify(&dir, &[])
+    };
+    let (code, said) = verify(&entries);
+    let replayed = "replayed: proposals 8, approvals 1, dispatches 4, outcomes 4, still open 1";
+    assert!(code == DONE && said.starts_with("UNANCHORED: ") && said.contains(replayed), "{code} {said}");
+
+    // Everything is as a gate would have written it, had nobody been asked.
+    let approved = entries.iter().position(|e| e["event"] == "proposal.approved").unwrap();
+    let id = entries[approved]["proposal"].as_str().unwrap();
+    let mut without = entries.clone();
+    without.remove(approved);
+    for entry in without.iter_mut().filter(|e| e["proposal"] == id && e["event"] != "proposal.pending") {
+        entry["version"] = json!(entry["version"].as_u64().unwrap() - 1);
+    }
+    let sent =
+        without.iter().position(|e| e["proposal"] == id && e["event"] == "proposal.dispatched").unwrap();
+    without[sent]["data"]["approved_by"] = json!([]);
+    let (code, said) = verify(&without);
+    let expect = format!("BROKEN at entry {sent}: proposal {id}: it was dispatched, but rule `");
+    assert!(code == BROKEN && said.starts_with(&expect), "{code} {said}");
+    assert!(said.contains("has 0 of the 1 approvals that it asks for"), "{said}");
+
+    // The approval is there, but of the person on whose behalf it was proposed.
+    let mut own = entries.clone();
+    own[approved] = serde_json::from_str(&own[approved].to_string().replace("\"frank\"", "\"ann\"")).unwrap();
+    let (code, said) = verify(&own);
+    let expect = format!("BROKEN at entry {approved}: proposal {id}: `ann` approved but may not: ");
+    assert!(code == BROKEN && said.starts_with(&expect), "{code} {said}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_move_of_a_proposal_has_exactly_one_entry_in_order_t120() {
     let upstream = Upstream::start().await;
@@ -416,4 +470,5 @@ async fn every_slice_of_a_log_verifies_and_a_changed_one_does_not_t125() {
     std::fs::write(dir.path().join("log.export"), slice(3, leaves.len() - 2)).unwrap();
     let (code, said) = verify(&dir, &["--key", &vkey]);
     assert!(code == DONE && said.starts_with("UNANCHORED: "), "{code} {said}");
+    assert!(said.contains("not checked: the lives of"), "{said}");
 }

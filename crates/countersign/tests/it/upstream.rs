@@ -214,7 +214,7 @@ async fn a_preview_that_cannot_be_read_is_said_and_noted_and_nothing_is_written(
     let gate = GateDir::new(&upstream).serve();
     let replies = [
         answer(500, "text/html", "<h1>trace of the upstream</h1>"),
-        answer(404, "application/json", "{}"),
+        answer(403, "application/json", "{}"),
         answer(200, "text/html", "<h1>x</h1>"),
         answer(200, "application/json", "{oops"),
         Reply::Cut("{\"price\":"),

@@ -120,12 +120,14 @@ CREATE TABLE tally (
     PRIMARY KEY (shard, state)
 );
 
--- One-time sign-in links and sessions, by the digest of their token. No token is stored (T47).
+-- One-time sign-in links and sessions, by the digest of their token. No token is stored (T47). `mac` is a message
+-- authentication code over the other columns but `used_at`: a row without the right one opens nothing.
 CREATE TABLE link (
     token        TEXT COLLATE "C" NOT NULL PRIMARY KEY,
     person       TEXT COLLATE "C" NOT NULL,
     expires      BIGINT  NOT NULL,
-    used_at      BIGINT
+    used_at      BIGINT,
+    mac          BYTEA   NOT NULL
 );
 
 CREATE INDEX link_by_expiry ON link (expires);
@@ -135,7 +137,16 @@ CREATE TABLE session (
     person       TEXT COLLATE "C" NOT NULL,
     created      BIGINT  NOT NULL,
     seen         BIGINT  NOT NULL,
-    expires      BIGINT  NOT NULL
+    expires      BIGINT  NOT NULL,
+    mac          BYTEA   NOT NULL
 );
 
 CREATE INDEX session_by_expiry ON session (expires);
+
+-- Which database this is. One row, made with it; its incarnation changes with each accepted loss, so that a copy of
+-- another time is not taken for this one.
+CREATE TABLE gate_identity (
+    id           BIGINT  NOT NULL PRIMARY KEY CHECK (id = 1),
+    incarnation  TEXT COLLATE "C" NOT NULL,
+    created      BIGINT  NOT NULL
+);

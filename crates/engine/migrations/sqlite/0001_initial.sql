@@ -117,12 +117,14 @@ CREATE TABLE tally (
     PRIMARY KEY (shard, state)
 ) STRICT;
 
--- One-time sign-in links and sessions, by the digest of their token. No token is stored (T47).
+-- One-time sign-in links and sessions, by the digest of their token. No token is stored (T47). `mac` is a message
+-- authentication code over the other columns but `used_at`: a row without the right one opens nothing.
 CREATE TABLE link (
     token        TEXT    NOT NULL PRIMARY KEY,
     person       TEXT    NOT NULL,
     expires      INTEGER NOT NULL,
-    used_at      INTEGER
+    used_at      INTEGER,
+    mac          BLOB    NOT NULL
 ) STRICT;
 
 CREATE INDEX link_by_expiry ON link (expires);
@@ -132,7 +134,16 @@ CREATE TABLE session (
     person       TEXT    NOT NULL,
     created      INTEGER NOT NULL,
     seen         INTEGER NOT NULL,
-    expires      INTEGER NOT NULL
+    expires      INTEGER NOT NULL,
+    mac          BLOB    NOT NULL
 ) STRICT;
 
 CREATE INDEX session_by_expiry ON session (expires);
+
+-- Which database this is. One row, made with it; its incarnation changes with each accepted loss, so that a copy of
+-- another time is not taken for this one.
+CREATE TABLE gate_identity (
+    id           INTEGER NOT NULL PRIMARY KEY CHECK (id = 1),
+    incarnation  TEXT    NOT NULL,
+    created      INTEGER NOT NULL
+) STRICT;

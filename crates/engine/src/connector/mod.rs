@@ -19,12 +19,37 @@ use crate::net::{self, Clients, Deadline, Trouble};
 
 pub use crate::net::NetworkPolicy;
 
+/// What a failed preview read says about another try.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LookFailure {
+    /// The upstream has no such record.
+    NotFound,
+    /// Another try may bring it: no connection, no answer in time, 408, 429 or 5xx.
+    Transient,
+    /// Another try brings the same.
+    Permanent,
+}
+
 /// A preview read that brought nothing back.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{detail}")]
 pub struct LookError {
+    /// Whether another try could help.
+    pub kind: LookFailure,
     /// Without the upstream's body.
     pub detail: String,
+}
+
+impl From<Trouble> for LookError {
+    fn from(trouble: Trouble) -> Self {
+        let kind = match trouble {
+            Trouble::NotConnected | Trouble::Lost | Trouble::Cut | Trouble::Late => LookFailure::Transient,
+            Trouble::AddressRefused | Trouble::NotHttp | Trouble::TooLarge | Trouble::Encoded => {
+                LookFailure::Permanent
+            }
+        };
+        Self { kind, detail: trouble.to_text().to_owned() }
+    }
 }
 
 /// What an upstream answered, before anybody says what it means.
@@ -66,21 +91,18 @@ impl HttpConnector {
     #[tracing::instrument(name = "connector.look", skip_all)]
     pub async fn look(&self, look: &Look, secret: Option<&Secret>) -> Result<Before, LookError> {
         let call = look.call();
-        let failed = |detail: String| LookError { detail };
-        let request = request::of_look(call, secret).map_err(|why| failed(why.to_owned()))?;
-        let answer = self
-            .exchange(request, call.credential.as_deref(), limits::PREVIEW_TIMEOUT)
-            .await
-            .map_err(|trouble| failed(trouble.to_text().to_owned()))?;
+        let failed = |why: &str| LookError { kind: LookFailure::Permanent, detail: why.to_owned() };
+        let request = request::of_look(call, secret).map_err(failed)?;
+        let answer = self.exchange(request, call.credential.as_deref(), limits::PREVIEW_TIMEOUT).await?;
         if answer.status != 200 {
-            return Err(failed(format!("the upstream answered {} instead of 200", answer.status)));
+            return Err(outcome::of_status(answer.status));
         }
         if !outcome::is_json(&answer.content_type) {
-            return Err(failed("the upstream's answer is not JSON".to_owned()));
+            return Err(failed("the upstream's answer is not JSON"));
         }
-        let bytes = answer.body.map_err(|trouble| failed(trouble.to_text().to_owned()))?;
+        let bytes = answer.body?;
         let body: Value = serde_json::from_slice(&bytes)
-            .map_err(|_| failed("the upstream's answer says JSON and is not".to_owned()))?;
+            .map_err(|_| failed("the upstream's answer says JSON and is not"))?;
         let (body, etag) = outcome::without_secret(body, answer.etag, secret);
         Ok(Before { body, etag, source: format!("{} {}", call.method.as_str(), call.url) })
     }

@@ -5,7 +5,7 @@ use countersign_core::action::{Call, EffectClass};
 use countersign_core::outcome::{Cause, Outcome, Response};
 use serde_json::Value;
 
-use super::Answer;
+use super::{Answer, LookError, LookFailure};
 use crate::credential::Secret;
 use crate::net::Trouble;
 
@@ -51,6 +51,18 @@ fn meaning(call: &Call, status: u16) -> Meaning {
         }
         _ => Meaning::Unclear(Cause::UnclearStatus),
     }
+}
+
+/// What a status other than 200 says about a preview read.
+pub(super) fn of_status(status: u16) -> LookError {
+    let kind = match status {
+        404 | 410 => LookFailure::NotFound,
+        408 | 429 | 500..=599 => LookFailure::Transient,
+        _ => LookFailure::Permanent,
+    };
+    let name = reqwest::StatusCode::from_u16(status).ok().and_then(|s| s.canonical_reason());
+    let name = name.map(|name| format!(" ({name})")).unwrap_or_default();
+    LookError { kind, detail: format!("the upstream answered {status}{name} instead of 200") }
 }
 
 fn without_answer(effect: EffectClass, trouble: Trouble) -> Outcome {

@@ -44,6 +44,29 @@ impl Credentials {
         Self(Arc::new(Inner { specs, clients, tokens: oauth::Cache::default() }))
     }
 
+    /// Every credential that cannot work as things are: its settings are wrong, or its secret cannot be read. The
+    /// secrets are read and forgotten at once; no token endpoint is asked.
+    pub async fn check(&self) -> Vec<CredentialError> {
+        let mut found = Vec::new();
+        for (name, spec) in &self.0.specs {
+            if let Err(error) = spec.check(name) {
+                found.push(error);
+                continue;
+            }
+            let usable = match &spec.kind {
+                // It goes into a form, where every character may stand.
+                Kind::OAuth { client_secret, .. } => stored(client_secret).await.map(drop),
+                Kind::Env { .. } | Kind::File { .. } => {
+                    stored(&spec.kind).await.and_then(|value| secret::check_value(&value))
+                }
+            };
+            if let Err(detail) = usable {
+                found.push(CredentialError { name: name.clone(), detail });
+            }
+        }
+        found
+    }
+
     /// For the call of a recorded dispatch. None when the call names no credential.
     pub async fn for_grant(&self, grant: &Grant) -> Result<Option<Secret>, CredentialError> {
         let call = grant.call();

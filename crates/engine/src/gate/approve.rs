@@ -78,7 +78,7 @@ impl Gate {
         }
         let mut counted = record.standing_approvals();
         counted.push(&approval);
-        let standing = progress(&rules, &record.decision, &counted, &record.proposal.chain);
+        let standing = progress(&rules, &record.decision, &counted, &record.proposal);
         let (_, use_by) = deadlines(&rules, &record.decision, now);
         let step = apply(&record, &Event::Approve { approval: approval.clone(), standing, use_by }, now)?;
         let approved = self.0.store.commit(step, Placed::default()).await?;
@@ -101,13 +101,13 @@ impl Gate {
         if !self.may_see(&record, &Viewer::Person { id: verdict.person.clone() }) {
             return Err(Refusal::ProposalNotFound { id: id.to_string() }.into());
         }
-        let chain = &record.proposal.chain;
+        let by = record.proposal.proposed_by();
         let names = record.decision.rules();
         let rule = |name: &&str| rules.rules.get(name);
         let answers: Vec<Result<(), Refusal>> = names
             .iter()
             .filter_map(rule)
-            .map(|r| may_decide(r, &verdict.person, chain, &rules.directory))
+            .map(|r| may_decide(r, &verdict.person, by, &rules.directory))
             .collect();
         if !answers.iter().any(Result::is_ok) {
             let none = Refusal::NotEligible { detail: "no approval rule names you".to_owned() };

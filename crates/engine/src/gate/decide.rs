@@ -4,13 +4,11 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use countersign_core::action::{Action, Before, Facts, RenderError};
-use countersign_core::approval::{Approval, Standing, standing};
+use countersign_core::action::{Action, Before, Facts, ReadCall, RenderError};
+use countersign_core::approval::{Approval, Reach, Standing, reach, standing};
 use countersign_core::decision::Decision;
-use countersign_core::directory::Chain;
-use countersign_core::json::CanonicalInput;
 use countersign_core::limits;
-use countersign_core::policy::Query;
+use countersign_core::policy::{Query, Unread};
 use countersign_core::preview::Preview;
 use countersign_core::proposal::{Binding, Proposal};
 use countersign_core::refusal::Refusal;
@@ -18,23 +16,105 @@ use countersign_core::ruleset::Ruleset;
 use countersign_core::time::Timestamp;
 
 use super::Gate;
+use crate::connector::{LookError, LookFailure};
 use crate::fault::Stop;
 use crate::grant::Look;
 use crate::weaken::weakened;
 
+/// A new proposal bound and decided.
+#[derive(Debug)]
+pub(super) struct Bound {
+    pub(super) binding: Binding,
+    pub(super) decision: Decision,
+    /// When the record was read, or else when it was decided, by the monotonic clock.
+    pub(super) at: Duration,
+}
+
+/// Why nothing could be bound.
+#[derive(Debug)]
+pub(super) struct Unseen {
+    /// The answer.
+    pub(super) refusal: Refusal,
+    /// What it says about another try.
+    pub(super) kind: LookFailure,
+}
+
+impl Unseen {
+    /// A refusal that another try does not change.
+    pub(super) fn refused(refusal: Refusal) -> Self {
+        Self { refusal, kind: LookFailure::Permanent }
+    }
+
+    fn not_renderable(error: &RenderError) -> Self {
+        Self { refusal: not_renderable(error), kind: LookFailure::Permanent }
+    }
+
+    /// Whether the refusal depends on the record: on whether it exists, or on what is in it.
+    fn tells_of_record(&self) -> bool {
+        self.kind == LookFailure::NotFound || matches!(self.refusal, Refusal::NotRenderable { .. })
+    }
+}
+
 impl Gate {
-    /// Reads the record, if the action says how, and computes everything that will be bound.
-    pub(super) async fn see(&self, action: &Action, proposal: &Proposal) -> Result<Binding, Refusal> {
-        let before = self.look(action, &proposal.input).await?;
+    /// Binds and decides a new proposal. Policy comes before any read: a chain that no policy could permit causes
+    /// none, and is answered alike whether the record exists or not.
+    pub(super) async fn bind_new(
+        &self,
+        rules: &Ruleset,
+        action: &Action,
+        proposal: &Proposal,
+    ) -> Result<Bound, Refusal> {
+        let facts =
+            action.unread_facts(&proposal.input, &proposal.id.to_string()).map_err(|e| not_renderable(&e))?;
+        let now = self.0.world.now();
+        let preview = Preview::new(action, &facts, None, now);
+        let unread = Binding::new(proposal, facts, preview);
+        if !action.record_facts().read {
+            let decision = self.decide(rules, action, proposal, &unread);
+            return Ok(Bound { binding: unread, decision, at: self.0.world.ticks() });
+        }
+        let at = self.0.world.ticks();
+        let answer = rules.policies.decide_unread(&query(rules, action, (proposal, &unread), now));
+        let permitted = match answer {
+            Unread::Denied(decision) => return Ok(Bound { binding: unread, decision: *decision, at }),
+            Unread::Read { permitted } => permitted,
+        };
+        match self.see(action, proposal).await {
+            Ok((binding, at)) => {
+                let decision = self.decide(rules, action, proposal, &binding);
+                Ok(Bound { binding, decision, at })
+            }
+            Err(unseen) if !permitted && unseen.tells_of_record() => {
+                tracing::info!(action = %action.name, why = %unseen.refusal, "denied: policy needs the record");
+                Ok(Bound { binding: unread, decision: rules.policies.deny_unseen(), at })
+            }
+            Err(unseen) => Err(unseen.refusal),
+        }
+    }
+
+    /// Reads the record, if the action says how, and computes everything that will be bound. Gives it with the time
+    /// of the read, by the monotonic clock.
+    pub(super) async fn see(
+        &self,
+        action: &Action,
+        proposal: &Proposal,
+    ) -> Result<(Binding, Duration), Unseen> {
+        let before = self.look(action, proposal).await?;
+        let at = self.0.world.ticks();
         let facts = action.facts(&proposal.input, before.as_ref(), &proposal.id.to_string());
-        self.bind(action, proposal, before.as_ref(), facts)
+        self.bind(action, proposal, before.as_ref(), facts).map(|binding| (binding, at))
     }
 
     /// The same for a proposal that is open already: a watched field that the record lost is a change.
-    pub(super) async fn see_again(&self, action: &Action, proposal: &Proposal) -> Result<Binding, Refusal> {
-        let before = self.look(action, &proposal.input).await?;
+    pub(super) async fn see_again(
+        &self,
+        action: &Action,
+        proposal: &Proposal,
+    ) -> Result<(Binding, Duration), Unseen> {
+        let before = self.look(action, proposal).await?;
+        let at = self.0.world.ticks();
         let facts = action.facts_again(&proposal.input, before.as_ref(), &proposal.id.to_string());
-        self.bind(action, proposal, before.as_ref(), facts)
+        self.bind(action, proposal, before.as_ref(), facts).map(|binding| (binding, at))
     }
 
     fn bind(
@@ -43,26 +123,43 @@ impl Gate {
         proposal: &Proposal,
         before: Option<&Before>,
         facts: Result<Facts, RenderError>,
-    ) -> Result<Binding, Refusal> {
-        let facts = facts.map_err(|e| Refusal::NotRenderable { detail: e.to_string() })?;
+    ) -> Result<Binding, Unseen> {
+        let facts = facts.map_err(|e| Unseen::not_renderable(&e))?;
         let preview = Preview::new(action, &facts, before, self.0.world.now());
         Ok(Binding::new(proposal, facts, preview))
     }
 
     /// The preview read: a safe method, a read credential, nothing more (T31).
-    async fn look(&self, action: &Action, input: &CanonicalInput) -> Result<Option<Before>, Refusal> {
-        let read = action.read_call(input).map_err(|e| Refusal::NotRenderable { detail: e.to_string() })?;
+    async fn look(&self, action: &Action, proposal: &Proposal) -> Result<Option<Before>, Unseen> {
+        let read = action.read_call(&proposal.input).map_err(|e| Unseen::not_renderable(&e))?;
         let Some(read) = read else { return Ok(None) };
-        let failed = |detail: String| Refusal::PreviewFailed { detail };
-        let look =
-            Look::new(read).ok_or_else(|| failed("a preview may only use a safe method".to_owned()))?;
-        let secret = self.0.credentials.for_look(&look).await.map_err(|e| failed(e.to_string()))?;
-        let before =
-            self.0.connector.look(&look, secret.as_ref()).await.map_err(|e| failed(e.to_string()))?;
-        Ok(Some(before))
+        let what = format!("{} {}", read.method.as_str(), host_of(&read.url));
+        let result = self.look_once(read).await;
+        result.map(Some).map_err(|error| {
+            let detail = format!("{what}: {error}");
+            let refusal = match error.kind {
+                LookFailure::NotFound => {
+                    tracing::info!(action = %action.name, detail, "a preview found no record");
+                    Refusal::NoSuchResource { resource: resource_of(action, proposal) }
+                }
+                LookFailure::Transient | LookFailure::Permanent => {
+                    tracing::warn!(action = %action.name, detail, "a preview read failed");
+                    Refusal::PreviewFailed { detail }
+                }
+            };
+            Unseen { refusal, kind: error.kind }
+        })
     }
 
-    /// What policy says with nothing approved.
+    async fn look_once(&self, read: ReadCall) -> Result<Before, LookError> {
+        let failed = |detail: String| LookError { kind: LookFailure::Permanent, detail };
+        let look =
+            Look::new(read).ok_or_else(|| failed("a preview may only use a safe method".to_owned()))?;
+        let secret = self.credentials().for_look(&look).await.map_err(|e| failed(e.to_string()))?;
+        self.0.connector.look(&look, secret.as_ref()).await
+    }
+
+    /// What policy says with nothing approved, and whether the people whom it asks for exist.
     pub(super) fn decide(
         &self,
         rules: &Ruleset,
@@ -70,7 +167,23 @@ impl Gate {
         proposal: &Proposal,
         binding: &Binding,
     ) -> Decision {
-        decide_with(rules, action, proposal, binding, (&BTreeSet::new(), self.0.world.now()))
+        let nothing = BTreeSet::new();
+        let decision = decide_with(rules, action, proposal, binding, (&nothing, self.0.world.now()));
+        within_reach(rules, proposal, decision)
+    }
+}
+
+/// What nobody could ever approve is denied now, with the rule that lacks people; what waits for a confirmation
+/// first says so.
+fn within_reach(rules: &Ruleset, proposal: &Proposal, decision: Decision) -> Decision {
+    if decision.gates().is_empty() {
+        return decision;
+    }
+    let reach = reach(&decision.rules(), proposal.proposed_by(), &rules.rules, &rules.directory);
+    let detail = reach.detail(&proposal.chain, &rules.rules);
+    match (reach, detail) {
+        (Reach::Never { .. }, Some(detail)) => decision.with_nobody_to_decide(detail),
+        (_, detail) => Decision { detail, ..decision },
     }
 }
 
@@ -82,7 +195,17 @@ pub(super) fn decide_with(
     binding: &Binding,
     (approved, now): (&BTreeSet<String>, Timestamp),
 ) -> Decision {
-    let query = Query {
+    rules.policies.decide(&query(rules, action, (proposal, binding), now), approved)
+}
+
+/// The question that policy is asked.
+fn query<'a>(
+    rules: &'a Ruleset,
+    action: &'a Action,
+    (proposal, binding): (&'a Proposal, &'a Binding),
+    now: Timestamp,
+) -> Query<'a> {
+    Query {
         action,
         input: &proposal.input,
         chain: &proposal.chain,
@@ -91,8 +214,28 @@ pub(super) fn decide_with(
         fidelity: binding.preview.fidelity,
         run: proposal.run.as_deref(),
         now,
-    };
-    rules.policies.decide(&query, approved)
+    }
+}
+
+/// Type and id of the resource, as far as the input tells.
+fn resource_of(action: &Action, proposal: &Proposal) -> String {
+    let facts = action.unread_facts(&proposal.input, &proposal.id.to_string());
+    match facts {
+        Ok(facts) if !action.record_facts().resource => {
+            format!("{} {}", facts.resource.kind, facts.resource.id)
+        }
+        Ok(_) | Err(_) => format!("{} for this input", action.resource_type),
+    }
+}
+
+/// The host of a URL that was rendered and parsed before.
+fn host_of(url: &str) -> String {
+    let parsed = url::Url::parse(url).ok();
+    parsed.and_then(|url| url.host_str().map(ToOwned::to_owned)).unwrap_or_default()
+}
+
+fn not_renderable(error: &RenderError) -> Refusal {
+    Refusal::NotRenderable { detail: error.to_string() }
 }
 
 /// How far each rule of a decision is with these approvals.
@@ -100,9 +243,10 @@ pub(super) fn progress(
     rules: &Ruleset,
     decision: &Decision,
     approvals: &[&Approval],
-    chain: &Chain,
+    proposal: &Proposal,
 ) -> Vec<Standing> {
-    let mut all = standing(&decision.rules(), approvals, &rules.rules, chain, &rules.directory);
+    let by = proposal.proposed_by();
+    let mut all = standing(&decision.rules(), approvals, &rules.rules, by, &rules.directory);
     if weakened("quorum") {
         // The first approval is enough.
         all.iter_mut().filter(|s| s.have > 0).for_each(|s| s.have = s.want);
@@ -140,7 +284,5 @@ pub(super) fn is_fresh(binding: &Binding, now: Timestamp) -> bool {
 
 /// Facts recomputed for an action without a preview read.
 pub(super) fn render_again(action: &Action, proposal: &Proposal) -> Result<Facts, Refusal> {
-    action
-        .facts(&proposal.input, None, &proposal.id.to_string())
-        .map_err(|e| Refusal::NotRenderable { detail: e.to_string() })
+    action.facts(&proposal.input, None, &proposal.id.to_string()).map_err(|e| not_renderable(&e))
 }

@@ -153,9 +153,8 @@ impl Gate {
             return Ok(Driving::Moved);
         }
         let rules = self.ruleset();
-        let decided_at = self.0.world.ticks();
-        let event = match self.recheck(&rules, &record).await {
-            Recheck::Unchanged(event) => *event,
+        let (event, decided_at) = match self.recheck(&rules, &record).await {
+            Recheck::Unchanged(event, at) => (*event, at),
             Recheck::Changed(event) => return self.move_on(&record, &event).await,
             Recheck::Later(why) => return Ok(Driving::Stays(why)),
         };

@@ -51,7 +51,7 @@ impl Gate {
     #[instrument(name = "connector.call", skip_all, fields(proposal = %grant.proposal()))]
     async fn call(&self, grant: &Grant) -> Outcome {
         let failed = |cause| Outcome::Failed { cause, response: None };
-        let secret = match self.0.credentials.for_grant(grant).await {
+        let secret = match self.credentials().for_grant(grant).await {
             Ok(secret) => secret,
             Err(error) => {
                 tracing::warn!(proposal = %grant.proposal(), %error, "no credential, so nothing was sent");

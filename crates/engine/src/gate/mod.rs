@@ -6,6 +6,7 @@
 
 mod approve;
 mod cancel;
+mod confirm;
 mod decide;
 mod doubt;
 mod driver;
@@ -17,6 +18,8 @@ mod quota;
 mod read;
 mod recheck;
 mod reload;
+mod restore;
+mod sign_in;
 mod slots;
 mod supervisor;
 
@@ -30,12 +33,13 @@ use countersign_core::ruleset::Ruleset;
 use crate::connector::HttpConnector;
 use crate::credential::Credentials;
 use crate::fault::Stop;
-use crate::store::Store;
+use crate::store::{Store, Witness};
 use crate::world::World;
 
 pub use approve::Verdict;
 pub use propose::{Previewed, Proposal, Proposed};
 pub use read::Viewer;
+pub use restore::{Restored, restore};
 pub use supervisor::Supervisor;
 
 /// What a gate is made of.
@@ -53,26 +57,36 @@ pub struct Parts {
     pub connector: HttpConnector,
     /// Signs checkpoints.
     pub log_key: LogKey,
+    /// Remembers which database was served last.
+    pub witness: Witness,
 }
 
 /// The gate. Cheap to clone; all clones are one gate.
 #[derive(Debug, Clone)]
 pub struct Gate(Arc<Inner>);
 
+/// What is in force: rules and credentials change together or not at all.
+#[derive(Debug, Clone)]
+struct Active {
+    ruleset: Arc<Ruleset>,
+    credentials: Credentials,
+}
+
 #[derive(Debug)]
 struct Inner {
     world: World,
     store: Store,
-    ruleset: RwLock<Arc<Ruleset>>,
-    credentials: Credentials,
+    active: RwLock<Active>,
     connector: HttpConnector,
     log_key: LogKey,
+    witness: Witness,
     /// Names this process in dispatches.
     owner: String,
     quota: quota::Quota,
     slots: slots::Slots,
     driven: driver::Driven,
     doubts: doubt::Doubts,
+    refused_sign_ins: sign_in::RefusedSignIns,
     work: supervisor::Work,
 }
 
@@ -94,7 +108,12 @@ impl Gate {
 
     /// What decides right now.
     pub fn ruleset(&self) -> Arc<Ruleset> {
-        Arc::clone(&self.0.ruleset.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.0.active.read().unwrap_or_else(PoisonError::into_inner).ruleset)
+    }
+
+    /// The credentials right now.
+    fn credentials(&self) -> Credentials {
+        self.0.active.read().unwrap_or_else(PoisonError::into_inner).credentials.clone()
     }
 
     /// Appends an entry that moves no proposal.

@@ -1,26 +1,24 @@
-//! `propose`: an agent asks for one action with one input. Top to bottom: who, what, look, decide, record,
+//! `propose`: an agent asks for one action with one input. Top to bottom: who, what, decide, look, record,
 //! and run at once when policy allows it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use countersign_core::action::{Action, Undo};
 use countersign_core::audit::{Actor, Entry, EventCode};
-use countersign_core::decision::Verdict;
 use countersign_core::digest::{Digest, domain};
 use countersign_core::directory::Chain;
 use countersign_core::id::ProposalId;
 use countersign_core::json::CanonicalInput;
 use countersign_core::limits;
-use countersign_core::proposal::{
-    Binding, Evidence, Proposal as CoreProposal, Record, State, Step, apply, open,
-};
+use countersign_core::proposal::{Evidence, Proposal as CoreProposal, Record, State, Step, apply, open};
 use countersign_core::refusal::Refusal;
 use countersign_core::ruleset::Ruleset;
 use serde_json::{Value, json};
 use tracing::instrument;
 
 use super::Gate;
-use super::decide::{deadlines, progress, registered};
+use super::decide::{Bound, deadlines, progress, registered};
 use super::slots::Slot;
 use crate::fault::{Fault, Stop, chain_text};
 use crate::store::{Admission, Committed, IdempotencyKey, Joining, NotAdmitted, Offered, Placed};
@@ -52,8 +50,6 @@ pub struct Proposal {
 pub struct Proposed {
     /// The record: of this request, or of an equal one that was there.
     pub record: Record,
-    /// For a denied one: what this chain may propose instead on the same system, by name.
-    pub nearest: Vec<String>,
 }
 
 /// The answer to a dry run.
@@ -61,8 +57,6 @@ pub struct Proposed {
 pub struct Previewed {
     /// What the record would have been. It has an id, but nothing is stored under it.
     pub record: Record,
-    /// As in [`Proposed`].
-    pub nearest: Vec<String>,
 }
 
 /// A validated request, before anything was read or decided.
@@ -104,7 +98,7 @@ fn not_admitted(why: &NotAdmitted) -> Refusal {
         NotAdmitted::TooOld | NotAdmitted::RulesChanged | NotAdmitted::Late => {
             Refusal::Busy { retry_after_s: 1 }
         }
-        NotAdmitted::NotAlive | NotAdmitted::Log(_) => {
+        NotAdmitted::NotAlive | NotAdmitted::RulesUnknown | NotAdmitted::Log(_) => {
             Refusal::Unavailable { detail: why.to_string(), retry_after_s: 5 }
         }
     }
@@ -135,7 +129,7 @@ impl Gate {
         let gate = self.clone();
         self.detached(async move {
             let asked = gate.validate_or_note(&ask, gate.0.world.id()).await?;
-            let record = gate.decide_new(&asked).await?.record;
+            let record = gate.decide_new(&asked).await?.0.record;
             let entry = Entry::new(
                 gate.0.world.now(),
                 EventCode::Previewed,
@@ -148,8 +142,7 @@ impl Gate {
                 }),
             );
             gate.note(entry).await?;
-            let nearest = nearest(&asked.rules, &record);
-            Ok(Previewed { record, nearest })
+            Ok(Previewed { record })
         })
         .await
     }
@@ -160,10 +153,10 @@ impl Gate {
             let asked = self.validate_or_note(&ask, id).await?;
             let key = ask.key.as_ref().filter(|_| !weakened("idempotency")).map(|key| asked.key(key));
             if let Some(record) = self.replay(&ask.agent, key.as_ref()).await? {
-                return Ok(self.proposed(record));
+                return Ok(Proposed { record });
             }
             match self.open_once(&asked, key).await? {
-                Opened::As(record) => return Ok(self.proposed(*record)),
+                Opened::As(record) => return Ok(Proposed { record: *record }),
                 Opened::Again(why) => late = why,
                 Opened::Twin => {}
             }
@@ -173,8 +166,7 @@ impl Gate {
 
     /// Decides and records once.
     async fn open_once(&self, asked: &Asked, key: Option<IdempotencyKey>) -> Result<Opened, Stop> {
-        let decided_at = self.0.world.ticks();
-        let step = self.decide_new(asked).await?;
+        let (step, decided_at) = self.decide_new(asked).await?;
         let (agent, intent) = (asked.proposal.chain.agent().to_owned(), step.record.binding.intent);
         if let State::Pending { .. } = step.record.state
             && !self.has_room(&agent).await?
@@ -261,12 +253,6 @@ impl Gate {
         Ok(step.then(dispatch).ok_or_else(apart)?)
     }
 
-    /// The answer of a record, with the hints that hold now.
-    fn proposed(&self, record: Record) -> Proposed {
-        let nearest = nearest(&self.ruleset(), &record);
-        Proposed { record, nearest }
-    }
-
     /// The record that an earlier request with this idempotency key made or joined.
     async fn replay(&self, agent: &str, key: Option<&IdempotencyKey>) -> Result<Option<Record>, Stop> {
         let Some(key) = key else { return Ok(None) };
@@ -334,6 +320,8 @@ impl Gate {
             revision: action.revision,
             input,
             salt: self.0.world.random_hex::<16>(),
+            could_be: rules.directory.could_be(chain),
+            confirmed_at: None,
             chain: chain.clone(),
             undo: Undo { why: action.undo.why.clone() },
             reversible: action.reversible,
@@ -345,11 +333,12 @@ impl Gate {
         Ok(Asked { rules: Arc::clone(rules), action, proposal })
     }
 
-    /// Looks and decides. What cannot be looked at is noted and refused: nobody could see what would change.
-    async fn decide_new(&self, asked: &Asked) -> Result<Step, Stop> {
+    /// Decides, and looks at the record when policy could permit it. What cannot be looked at is noted and
+    /// refused: nobody could see what would change.
+    async fn decide_new(&self, asked: &Asked) -> Result<(Step, Duration), Stop> {
         let Asked { rules, action, proposal } = asked;
-        let binding: Binding = match self.see(action, proposal).await {
-            Ok(binding) => binding,
+        let Bound { binding, decision, at } = match self.bind_new(rules, action, proposal).await {
+            Ok(bound) => bound,
             Err(refusal) => {
                 let data = json!({ "action": proposal.action, "input": proposal.commitment(), "code": refusal.code() });
                 let actor = Actor::Agent { chain: proposal.chain.clone() };
@@ -357,10 +346,9 @@ impl Gate {
                 return Err(refusal.into());
             }
         };
-        let decision = self.decide(rules, action, proposal, &binding);
-        let standing = progress(rules, &decision, &[], &proposal.chain);
+        let standing = progress(rules, &decision, &[], proposal);
         let times = deadlines(rules, &decision, proposal.created_at);
-        Ok(open(proposal.clone(), binding, decision, standing, times))
+        Ok((open(proposal.clone(), binding, decision, standing, times), at))
     }
 
     async fn note_invalid(
@@ -384,22 +372,4 @@ impl Gate {
         let actor = chain.map_or(Actor::Gate, |chain| Actor::Agent { chain });
         self.note(Entry::new(self.0.world.now(), EventCode::Invalid, actor, data)).await
     }
-}
-
-/// What this chain may propose instead of a denied action: the other actions of the same system that some
-/// permit could reach. A hint, not a promise; the decision is made when it is proposed.
-fn nearest(rules: &Ruleset, record: &Record) -> Vec<String> {
-    if !matches!(record.decision.verdict, Verdict::Deny { .. }) {
-        return Vec::new();
-    }
-    let proposal = &record.proposal;
-    let system = &record.binding.facts.resource.system;
-    let of_system = |name: &str| rules.registry.get(name).is_some_and(|a| a.system.name == *system);
-    rules
-        .policies
-        .reachable(&proposal.chain, &rules.directory, &rules.registry)
-        .into_iter()
-        .filter(|name| *name != proposal.action && of_system(name.as_str()))
-        .map(|name| name.to_string())
-        .collect()
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use countersign_core::approval::may_decide;
+use countersign_core::approval::{ProposedBy, may_decide};
 use countersign_core::directory::Role;
 use countersign_core::id::ProposalId;
 use countersign_core::limits;
@@ -111,7 +111,7 @@ impl Gate {
                 .rules()
                 .iter()
                 .filter_map(|n| rules.rules.get(n))
-                .any(|rule| may_decide(rule, person, &record.proposal.chain, &rules.directory).is_ok())
+                .any(|rule| may_decide(rule, person, record.proposal.proposed_by(), &rules.directory).is_ok())
     }
 
     /// Whether the viewer may see it at all.
@@ -125,12 +125,17 @@ impl Gate {
                 let own = record.proposal.chain.person() == Some(id)
                     || rules.directory.agent(record.proposal.chain.agent()).is_some_and(|a| a.owner == *id);
                 let decided = record.approvals.iter().any(|a| a.person == *id);
+                // Whom a confirmation lets decide may look before it, and reads on the card what is missing.
+                let by = record.proposal.proposed_by();
+                let confirmed = record.proposal.chain.confirmed();
+                let chain = confirmed.as_ref().unwrap_or(by.chain);
+                let after = ProposedBy { chain, ..by };
                 let asked = record
                     .decision
                     .rules()
                     .iter()
                     .filter_map(|n| rules.rules.get(n))
-                    .any(|rule| may_decide(rule, id, &record.proposal.chain, &rules.directory).is_ok());
+                    .any(|rule| may_decide(rule, id, after, &rules.directory).is_ok());
                 role || own || decided || asked
             }
         }

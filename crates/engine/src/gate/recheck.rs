@@ -1,19 +1,22 @@
 //! What is ready is checked again before it is dispatched: identity, action, record, policy, approvals, under what
 //! is in force now (T04-T07).
 
+use std::time::Duration;
+
 use countersign_core::action::Action;
 use countersign_core::decision::{Decision, Verdict};
 use countersign_core::proposal::{Binding, Event, Record, RefusedCode};
-use countersign_core::refusal::Refusal;
 use countersign_core::ruleset::Ruleset;
 
 use super::Gate;
-use super::decide::{deadlines, decide_with, is_fresh, met_gates, progress, render_again};
+use super::decide::{Unseen, deadlines, decide_with, is_fresh, met_gates, progress, render_again};
+use crate::connector::LookFailure;
 
 /// What the second look came to.
 pub(super) enum Recheck {
-    /// Everything still holds: this event may be committed.
-    Unchanged(Box<Event>),
+    /// Everything still holds: this event may be committed. The time is that of the read or of the decision, by
+    /// the monotonic clock.
+    Unchanged(Box<Event>, Duration),
     /// Something changed or is gone: this is what becomes of the proposal instead.
     Changed(Box<Event>),
     /// It cannot be looked at now; later it may.
@@ -36,27 +39,35 @@ impl Gate {
             return refuse(RefusedCode::ActionChanged, detail);
         }
         match self.bind_again(action, record).await {
-            Ok(binding) => self.decide_again(rules, action, record, binding),
+            Ok((binding, at)) => self.decide_again(rules, action, record, (binding, at)),
             // Such a fault passes, or the deadline does.
-            Err(Refusal::PreviewFailed { detail }) => Recheck::Later(detail),
-            Err(why) => refuse(RefusedCode::PreviewFailed, why.to_string()),
+            Err(unseen) if unseen.kind == LookFailure::Transient => {
+                Recheck::Later(unseen.refusal.to_string())
+            }
+            Err(unseen) => refuse(RefusedCode::PreviewFailed, unseen.refusal.to_string()),
         }
     }
 
     /// What would be sent now: rendered again from the input, on a record that was read just now.
-    async fn bind_again(&self, action: &Action, record: &Record) -> Result<Binding, Refusal> {
+    async fn bind_again(&self, action: &Action, record: &Record) -> Result<(Binding, Duration), Unseen> {
         let stored = &record.binding;
         if !is_fresh(stored, self.0.world.now()) {
             return self.see_again(action, &record.proposal).await;
         }
         let facts = match &stored.preview.source {
-            None => render_again(action, &record.proposal)?,
+            None => render_again(action, &record.proposal).map_err(Unseen::refused)?,
             Some(_) => stored.facts.clone(),
         };
-        Ok(Binding::new(&record.proposal, facts, stored.preview.clone()))
+        Ok((Binding::new(&record.proposal, facts, stored.preview.clone()), self.0.world.ticks()))
     }
 
-    fn decide_again(&self, rules: &Ruleset, action: &Action, record: &Record, binding: Binding) -> Recheck {
+    fn decide_again(
+        &self,
+        rules: &Ruleset,
+        action: &Action,
+        record: &Record,
+        (binding, at): (Binding, Duration),
+    ) -> Recheck {
         let now = self.0.world.now();
         let asked = self.decide(rules, action, &record.proposal, &binding);
         // People may still want it without what was watched. Where policy asks nobody, nobody could notice.
@@ -66,11 +77,11 @@ impl Gate {
         }
         let answering: Vec<_> =
             record.approvals.iter().filter(|a| a.answers_to(&binding.intent, &asked.digest)).collect();
-        let standing = progress(rules, &asked, &answering, &record.proposal.chain);
+        let standing = progress(rules, &asked, &answering, &record.proposal);
         let met = met_gates(&asked, &standing);
         let last = decide_with(rules, action, &record.proposal, &binding, (&met, now));
         if last.verdict == Verdict::Allow && binding.intent == record.binding.intent {
-            return Recheck::Unchanged(Box::new(self.dispatch_event(&binding, last)));
+            return Recheck::Unchanged(Box::new(self.dispatch_event(&binding, last)), at);
         }
         let because = because(record, &binding, &asked);
         let (decide_by, use_by) = deadlines(rules, &asked, now);
@@ -104,6 +115,9 @@ fn because(record: &Record, binding: &Binding, decision: &Decision) -> String {
     }
     if decision.policy_set != record.decision.policy_set && decision.digest != record.decision.digest {
         parts.push("the policy or an approval rule changed");
+    }
+    if let Some(detail) = &decision.detail {
+        parts.push(detail);
     }
     if parts.is_empty() {
         parts.push("an approval no longer counts");

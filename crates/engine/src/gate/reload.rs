@@ -9,34 +9,62 @@ use countersign_core::refusal::Refusal;
 use countersign_core::ruleset::Ruleset;
 use serde_json::json;
 
-use super::Gate;
 use super::decide::{deadlines, progress};
+use super::{Active, Gate};
+use crate::credential::Credentials;
 use crate::fault::{Stop, chain_text};
 use crate::store::Placed;
 
 impl Gate {
-    /// Puts a loaded gate directory in force, with its entry: in the database first, so that no dispatch that was
-    /// decided under the old one is recorded after it. When that fails, the old one stays. What is open is then
-    /// decided again.
-    pub async fn reload(&self, ruleset: Ruleset) -> Result<(), Stop> {
+    /// Puts a loaded gate directory in force, with its credentials and its entry: in the database first, so that no
+    /// dispatch that was decided under the old one is recorded after it. When that fails, the old one stays.
+    ///
+    /// After that nothing fails the reload: what is open is decided again, and every dispatch is in any case.
+    pub async fn reload(&self, ruleset: Ruleset, credentials: Credentials) -> Result<(), Stop> {
         let (before, after) = (self.ruleset(), ruleset.digest());
         let data = json!({
-            "rules": after,
-            "previous_rules": before.digest(),
+            "rule_set": after,
+            "previous": before.digest(),
             "policy_set": ruleset.policies.digest(),
-            "previous": before.policies.digest(),
         });
         let entry = Entry::new(self.0.world.now(), EventCode::GateReloaded, Actor::Gate, data);
-        self.0.store.activate(&after, &entry).await?;
-        *self.0.ruleset.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(ruleset);
+        if let Err(fault) = self.0.store.activate(&after, &entry).await {
+            self.hold_on_to(&before).await;
+            return Err(fault.into());
+        }
+        let active = Active { ruleset: Arc::new(ruleset), credentials };
+        *self.0.active.write().unwrap_or_else(PoisonError::into_inner) = active;
+        if let Err(stop) = self.decide_all_open_again().await {
+            let error = chain_text(&stop);
+            tracing::error!(%error, "not all that is open was decided again; its dispatch will");
+        }
+        Ok(())
+    }
+
+    /// The rules that were in force stay. Where nobody knows whether the others were put in force, these are once
+    /// more, so that dispatches go on.
+    async fn hold_on_to(&self, rules: &Ruleset) {
+        let data = json!({ "rule_set": rules.digest(), "problems": ["the new rules could not be recorded"] });
+        let entry = Entry::new(self.0.world.now(), EventCode::ReloadRefused, Actor::Gate, data);
+        if let Err(fault) = self.0.store.activate(&rules.digest(), &entry).await {
+            let error = chain_text(&fault);
+            tracing::error!(
+                error,
+                "nobody knows which rules the database holds; nothing is dispatched until a reload"
+            );
+        }
+    }
+
+    /// One that cannot be decided again is left as it is, so that the others are.
+    async fn decide_all_open_again(&self) -> Result<(), Stop> {
         let mut after = None;
         loop {
             let page = self.0.store.in_state(StateName::Pending, after, 100).await?;
             let Some(last) = page.last().copied() else { return Ok(()) };
             for id in page {
-                // One that cannot be decided again keeps what was decided; its dispatch is checked again anyway.
                 if let Err(stop) = self.decide_open_again(id).await {
-                    tracing::error!(proposal = %id, error = %chain_text(&stop), "it was not decided again");
+                    let error = chain_text(&stop);
+                    tracing::error!(proposal = %id, %error, "it was not decided again; its dispatch will");
                 }
             }
             after = Some(last);
@@ -51,17 +79,24 @@ impl Gate {
         let State::Pending { standing: shown, .. } = &record.state else { return Ok(()) };
         let Some(action) = rules.registry.get(record.proposal.action.as_str()) else { return Ok(()) };
         let decision = self.decide(&rules, action, &record.proposal, &record.binding);
-        let same = decision.digest == record.decision.digest && decision.verdict == record.decision.verdict;
+        let before = &record.decision;
+        let same = decision.digest == before.digest
+            && decision.verdict == before.verdict
+            && decision.detail == before.detail;
         let answering: Vec<_> = record
             .approvals
             .iter()
             .filter(|a| a.answers_to(&record.binding.intent, &decision.digest))
             .collect();
-        let standing = progress(&rules, &decision, &answering, &record.proposal.chain);
+        let standing = progress(&rules, &decision, &answering, &record.proposal);
         if same && standing == *shown {
             return Ok(());
         }
-        let because = if same { "who may approve changed" } else { "the policy or an approval rule changed" };
+        let because = match &decision.detail {
+            Some(detail) => detail.clone(),
+            None if same => "who may approve changed".to_owned(),
+            None => "the policy or an approval rule changed".to_owned(),
+        };
         let (decide_by, use_by) = deadlines(&rules, &decision, self.0.world.now());
         let event = Event::Revise {
             binding: Box::new(record.binding.clone()),
@@ -69,7 +104,7 @@ impl Gate {
             standing,
             decide_by,
             use_by,
-            because: because.to_owned(),
+            because,
         };
         match apply(&record, &event, self.0.world.now()) {
             Ok(step) => match self.0.store.commit(step, Placed::default()).await {

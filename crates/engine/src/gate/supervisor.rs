@@ -13,6 +13,7 @@ use tracing::Instrument as _;
 
 use super::{Gate, Inner, Parts};
 use crate::fault::{Fault, Stop};
+use crate::store::Testimony;
 
 /// Verbs that may be under way at once. Each holds little; the writer's queue is the real limit.
 const VERBS_MAX: usize = 4_096;
@@ -43,24 +44,26 @@ impl Gate {
     /// Starts the gate: takes up what a former process left, then watches deadlines and keeps the log's head.
     #[expect(clippy::disallowed_methods, reason = "the supervisor owns tasks")]
     pub async fn start(parts: Parts) -> Result<(Self, Supervisor), Stop> {
-        let Parts { world, store, ruleset, credentials, connector, log_key } = parts;
+        let Parts { world, store, ruleset, credentials, connector, log_key, witness } = parts;
+        let testimony = super::restore::recognise(&witness, &store).await?;
         let inner = Inner {
             owner: format!("gate-{}", world.random_hex::<4>()),
             world,
             store,
-            ruleset: std::sync::RwLock::new(Arc::new(ruleset)),
-            credentials,
+            active: std::sync::RwLock::new(super::Active { ruleset: Arc::new(ruleset), credentials }),
             connector,
             log_key,
+            witness,
             quota: super::quota::Quota::default(),
             slots: super::slots::Slots::new(),
             driven: super::driver::Driven::default(),
             doubts: super::doubt::Doubts::default(),
+            refused_sign_ins: super::sign_in::RefusedSignIns::default(),
             work: Work { room: Arc::new(Semaphore::new(VERBS_MAX)) },
         };
         let gate = Self(Arc::new(inner));
         gate.0.store.enter(&gate.0.owner).await?;
-        gate.activate_at_start().await?;
+        gate.activate_at_start(&testimony).await?;
         gate.give_up_orphans().await?;
         let stop = Arc::new(Notify::new());
         let tasks = vec![
@@ -105,13 +108,14 @@ impl Gate {
     }
 
     /// Puts the rules of this process in force, with the entry that it started.
-    async fn activate_at_start(&self) -> Result<(), Stop> {
+    async fn activate_at_start(&self, testimony: &Testimony) -> Result<(), Stop> {
         let data = serde_json::json!({
             "owner": self.0.owner,
-            "rules": self.ruleset().digest(),
+            "rule_set": self.ruleset().digest(),
             "policy_set": self.ruleset().policies.digest(),
             "version": env!("CARGO_PKG_VERSION"),
             "origin": self.0.log_key.origin(),
+            "witness": testimony,
         });
         let entry = Entry::new(self.0.world.now(), EventCode::GateStarted, Actor::Gate, data);
         Ok(self.0.store.activate(&self.ruleset().digest(), &entry).await?)
@@ -148,6 +152,7 @@ impl Gate {
                     tracing::error!(error = %crate::fault::chain_text(&fault), "the log's head is not moving");
                 }
             }
+            self.0.witness.advance(&self.0.store).await;
             tokio::select! {
                 () = tokio::time::sleep(tick) => {}
                 () = stop.notified() => return,
@@ -176,6 +181,7 @@ impl Supervisor {
         if let Ok(integrated) = tokio::time::timeout(HEAD_WITHIN, head).await {
             integrated?;
         }
+        self.gate.0.witness.keep_or_warn(&self.gate.0.store).await;
         self.gate.0.work.room.close();
         Ok(self.gate.0.store.leave(&self.gate.0.owner).await?)
     }

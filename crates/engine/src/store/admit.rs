@@ -44,11 +44,17 @@ pub enum NotAdmitted {
     /// Other rules are in force: decide again.
     #[error("the rules changed while it was decided")]
     RulesChanged,
+    /// Nobody knows which rules are in force.
+    #[error(
+        "the database does not say which rules are in force: its row is missing or is not what the gate wrote; an \
+         operator must reload the gate"
+    )]
+    RulesUnknown,
     /// Its deadline has passed.
     #[error("its deadline has passed")]
     Late,
     /// This process does not count as alive, so others may treat its calls as abandoned.
-    #[error("this process has not reached the database for too long")]
+    #[error("this process's row in the database is missing or has lapsed")]
     NotAlive,
     /// The log is not being written.
     #[error("{0}")]
@@ -63,8 +69,10 @@ pub(super) fn admit(ask: &Admission, moment: &Moment) -> Result<(), NotAdmitted>
     if moment.alive_until.is_none_or(|until| until <= moment.now.as_micros()) {
         return Err(NotAdmitted::NotAlive);
     }
-    if moment.rules.as_deref() != Some(ask.rules.to_string().as_str()) {
-        return Err(NotAdmitted::RulesChanged);
+    match moment.rules.as_deref() {
+        None => return Err(NotAdmitted::RulesUnknown),
+        Some(rules) if rules != ask.rules.to_string() => return Err(NotAdmitted::RulesChanged),
+        Some(_) => {}
     }
     if moment.now >= ask.use_by {
         return Err(NotAdmitted::Late);
@@ -117,7 +125,7 @@ mod tests {
                 Moment { rules: Some(digest("other").to_string()), ..fine.clone() },
                 Err(NotAdmitted::RulesChanged),
             ),
-            ("no rules", Moment { rules: None, ..fine.clone() }, Err(NotAdmitted::RulesChanged)),
+            ("no rules", Moment { rules: None, ..fine.clone() }, Err(NotAdmitted::RulesUnknown)),
             ("lapsed", Moment { alive_until: Some(1_000), ..fine.clone() }, Err(NotAdmitted::NotAlive)),
             ("unknown owner", Moment { alive_until: None, ..fine.clone() }, Err(NotAdmitted::NotAlive)),
             (

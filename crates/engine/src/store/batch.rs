@@ -89,11 +89,12 @@ impl Text {
                 "UPDATE proposal SET version = v.column4, state = v.column5, due = v.column6, \
                  intent = v.column7, attempt = COALESCE(v.column8, proposal.attempt), moving = v.column9, \
                  binding = COALESCE(v.column10, proposal.binding), mac = v.column11, \
+                 body = COALESCE(v.column12, proposal.body), \
                  lease_owner = NULL, lease_until = NULL, join_key = CASE WHEN \
                  v.column5 IN ('pending', 'ready', 'dispatched', 'unknown') \
                  AND v.column7 = proposal.intent THEN proposal.join_key END \
                  FROM (VALUES ",
-                11,
+                12,
                 ") AS v WHERE proposal.id = v.column1 AND proposal.version = v.column2 \
                  AND proposal.state = v.column3 AND (v.column8 IS NULL OR proposal.attempt IS NULL) \
                  RETURNING id",
@@ -411,7 +412,7 @@ fn opening_values(row: &OpenRow) -> [Value<'_>; 13] {
     ]
 }
 
-fn moving_values(row: &MoveRow) -> [Value<'_>; 11] {
+fn moving_values(row: &MoveRow) -> [Value<'_>; 12] {
     [
         (&row.id).into(),
         row.from_version.into(),
@@ -424,6 +425,7 @@ fn moving_values(row: &MoveRow) -> [Value<'_>; 11] {
         (&row.moving).into(),
         row.binding.as_deref().into(),
         row.mac.as_slice().into(),
+        row.body.as_deref().into(),
     ]
 }
 

@@ -52,6 +52,25 @@ impl Error {
             || self.sqlstate().is_some_and(|c| ["22", "23", "40", "54"].iter().any(|k| c.starts_with(k)))
     }
 
+    /// Whether a row was found and holds something that cannot be read, rather than that the database failed.
+    pub(super) fn is_about_content(&self) -> bool {
+        use rusqlite::Error as Lite;
+        match self {
+            Self::Foreign(_) => true,
+            Self::Sqlite(error) => matches!(
+                error,
+                Lite::FromSqlConversionFailure(..)
+                    | Lite::InvalidColumnType(..)
+                    | Lite::IntegralValueOutOfRange(..)
+                    | Lite::Utf8Error(..)
+            ),
+            Self::Postgres(error) => {
+                matches!(error, sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_))
+            }
+            Self::Unfit(_) | Self::Closed => false,
+        }
+    }
+
     /// Whether SQLite reports `SQLITE_IOERR`, `SQLITE_CORRUPT` or `SQLITE_NOTADB`, in any extended form.
     pub(super) fn is_disk_failure(&self) -> bool {
         self.sqlite().is_some_and(|code| matches!(code, 10 | 11 | 26))

@@ -29,8 +29,8 @@ const PIECES_MAX: u32 = 64;
 const ENTRIES_MAX: u32 = 4_096;
 
 /// The tree's right edge as it is stored.
-struct Head {
-    frontier: Frontier,
+pub(super) struct Head {
+    pub(super) frontier: Frontier,
     /// Every entry up to here is a leaf.
     watermark: i64,
     /// An entry that will be the next watermark …
@@ -127,7 +127,7 @@ impl Store {
         Ok((written, behind))
     }
 
-    async fn head(&self) -> Result<Head, Fault> {
+    pub(super) async fn head(&self) -> Result<Head, Fault> {
         let fault = |e: Error| Fault::new("read the log's head", e);
         let sql = "SELECT size, roots, watermark, mark, mark_until, \
                    (SELECT COALESCE(MAX(id), 0) FROM log_entry) FROM log_head WHERE id = 1";

@@ -14,6 +14,7 @@ use super::connect::{self, at};
 use super::db::{Connection, Target};
 use super::error::Error;
 use crate::fault::Fault;
+use crate::world::World;
 
 struct Migration {
     version: i64,
@@ -55,9 +56,19 @@ pub(super) async fn create(url: &str) -> Result<(), Fault> {
     for migration in MIGRATIONS {
         apply(&mut connection, migration).await?;
     }
+    identify(&mut connection).await.map_err(|e| Fault::new("give the database an identity", e))?;
     connection.close().await.map_err(|e| Fault::new("close the database", e))?;
     drop(lock);
     Ok(())
+}
+
+/// Gives a new database its incarnation. One that has it keeps it.
+async fn identify(connection: &mut Connection) -> super::error::Result<()> {
+    let world = World::system();
+    let (incarnation, now) = (world.random_hex::<16>(), world.now().as_micros());
+    let sql =
+        "INSERT INTO gate_identity (id, incarnation, created) VALUES (1, $1, $2) ON CONFLICT (id) DO NOTHING";
+    connection.execute(sql.into_sql_str(), &[(&incarnation).into(), now.into()]).await.map(drop)
 }
 
 /// An empty file that only its owner reads: proposals hold customers' data. SQLite gives the files that it

@@ -9,10 +9,12 @@ mod batch;
 mod connect;
 mod db;
 mod desk;
+mod entry;
 mod error;
 mod gate_lock;
 mod header;
 mod health;
+mod identity;
 mod keys;
 mod lease;
 mod log;
@@ -24,6 +26,7 @@ mod proposals;
 mod quarantine;
 mod rows;
 mod sqlite;
+mod witness;
 mod writer;
 
 use std::sync::Arc;
@@ -52,6 +55,8 @@ use crate::world::World;
 
 pub use self::admit::{Admission, NotAdmitted};
 pub use self::desk::WriteCounters;
+pub use self::identity::{Identity, Server};
+pub use self::witness::{Testimony, Witness, head_of};
 
 /// Changes that a slow watcher may be behind before it misses some and must read again.
 const CHANGES_KEPT: usize = 1_024;
@@ -179,6 +184,7 @@ pub struct Store {
     world: World,
     health: Arc<LogHealth>,
     lock: GateLock,
+    altered: Arc<people::AlteredRows>,
 }
 
 impl Store {
@@ -227,7 +233,8 @@ impl Store {
         let moments = Moments::new(world.clone(), keys.clone(), Arc::clone(&health), gate_lock);
         let batcher = Batcher::new(Arc::clone(&desk), moments, shard);
         let writer = Arc::new(Writer::start(&desk, batcher, changes.clone()));
-        Ok(Self { desk, readers, writer, changes, keys, world: world.clone(), health, lock: gate_lock })
+        let (world, altered) = (world.clone(), Arc::default());
+        Ok(Self { desk, readers, writer, changes, keys, world, health, lock: gate_lock, altered })
     }
 
     /// Commits a step that is no dispatch. See [`Store::offer`].

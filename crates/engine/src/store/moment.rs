@@ -51,6 +51,9 @@ impl Moments {
                 &rules_fields(digest, &epoch.to_be_bytes()),
                 row.bytes(2)?,
             );
+            if !sealed {
+                tracing::error!("the row of the active rules is not what the gate wrote; reload the gate");
+            }
             rules = sealed.then(|| digest.to_owned());
             alive_until = row.maybe_integer(3)?;
         }

@@ -1,35 +1,88 @@
-//! Sign-in links and sessions. Only digests of tokens are here, so a copy of the database opens nothing (T47).
+//! Sign-in links and sessions. Only digests of tokens are here, so a copy of the database opens nothing (T47). Each
+//! row carries a message authentication code over its columns, so a row that somebody else wrote opens nothing
+//! either. What happens to them is in the log, in the same transaction.
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use countersign_core::audit::{Actor, Entry, EventCode};
 use countersign_core::digest::Digest;
 use countersign_core::time::Timestamp;
+use serde_json::json;
 use sqlx::SqlSafeStr as _;
 
+use super::db::Row;
 use super::desk::Desk;
+use super::entry::insert_entry;
 use super::error::{self, Error};
 use super::{Session, Store};
 use crate::fault::Fault;
+use crate::seal::{Purpose, SealKeys};
 
 /// How exact `seen` is: one write a minute for a session in use, rather than one for every request.
 const SEEN_TO: Duration = Duration::from_mins(1);
+/// Tokens of altered rows that are remembered, so that each is reported once.
+const REPORTED_MAX: usize = 1_024;
+
+/// Rows whose code does not fit them: reported once each, counted always.
+#[derive(Debug, Default)]
+pub(super) struct AlteredRows {
+    reported: Mutex<HashSet<String>>,
+    count: AtomicU64,
+}
+
+impl AlteredRows {
+    fn report(&self, what: &'static str, token: &str) {
+        self.count.fetch_add(1, Ordering::Relaxed);
+        let mut reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
+        // Forgetting repeats an alarm; it never hides one.
+        if reported.len() >= REPORTED_MAX {
+            reported.clear();
+        }
+        if reported.insert(token.to_owned()) {
+            tracing::error!(
+                token,
+                "a stored {what} was not written by this gate, so it signs nobody in; find out who writes to \
+                 the database"
+            );
+        }
+    }
+}
 
 impl Store {
-    /// Keeps a one-time sign-in link, by the digest of its token.
-    pub async fn add_link(&self, token: &Digest, person: &str, expires: Timestamp) -> Result<(), Fault> {
+    /// Rows of sessions and links that were used and whose code did not fit them, since the store was opened.
+    pub fn altered_sign_in_rows(&self) -> u64 {
+        self.altered.count.load(Ordering::Relaxed)
+    }
+
+    /// Keeps a one-time sign-in link, by the digest of its token, and its entry.
+    pub async fn add_link(
+        &self,
+        token: &Digest,
+        person: &str,
+        (now, expires): (Timestamp, Timestamp),
+    ) -> Result<(), Fault> {
         let fault = |e: Error| Fault::new("keep a sign-in link", e);
         let (desk, token, person) = (Arc::clone(&self.desk), token.to_string(), person.to_owned());
+        let mac = self.keys.seal(Purpose::Link, &link_fields(&token, &person, &expires_bytes(expires)));
+        let data = json!({ "person": person, "expires": expires });
+        let made = Entry::new(now, EventCode::LinkMade, Actor::Gate, data);
         let work = async move {
             let mut tx = desk.begin().await?;
-            let sql = "INSERT INTO link (token, person, expires) VALUES ($1, $2, $3)";
-            tx.execute(sql, &[(&token).into(), (&person).into(), expires.as_micros().into()]).await?;
+            let sql = "INSERT INTO link (token, person, expires, mac) VALUES ($1, $2, $3, $4)";
+            let values =
+                [(&token).into(), (&person).into(), expires.as_micros().into(), mac.as_slice().into()];
+            tx.execute(sql, &values).await?;
+            insert_entry(&mut tx, &made).await?;
             tx.commit().await
         };
         self.desk.run(work).await.map_err(fault)
     }
 
-    /// Uses up a link and opens a session in one transaction. None when it is unknown, used or too old.
+    /// Uses up a link, opens a session and writes the entry, in one transaction. None when the link is unknown,
+    /// used, too old, or not one that this gate made.
     pub async fn redeem_link(
         &self,
         token: &Digest,
@@ -37,12 +90,27 @@ impl Store {
         now: Timestamp,
         expires: Timestamp,
     ) -> Result<Option<String>, Fault> {
-        let work = redeem(Arc::clone(&self.desk), (token.to_string(), session.to_string()), (now, expires));
-        self.desk.run(work).await.map_err(|e| Fault::new("use a sign-in link", e))
+        let token = token.to_string();
+        let tokens = (token.clone(), session.to_string());
+        let work = redeem(Arc::clone(&self.desk), self.keys.clone(), tokens, (now, expires));
+        match self.desk.run(work).await {
+            Ok(Redeemed::Session(person)) => Ok(Some(person)),
+            Ok(Redeemed::Unknown) => Ok(None),
+            Ok(Redeemed::Altered) => {
+                self.altered.report("sign-in link", &token);
+                Ok(None)
+            }
+            Err(error) if error.is_about_content() => {
+                self.altered.report("sign-in link", &token);
+                Ok(None)
+            }
+            Err(error) => Err(Fault::new("use a sign-in link", error)),
+        }
     }
 
     /// A live session, by the digest of its token; marks it seen at most once a minute. One that nobody used
-    /// for longer than `idle` is over, and asking for it does not revive it.
+    /// for longer than `idle` is over, and asking for it does not revive it. A row that this gate did not write,
+    /// or that cannot be read, is no session.
     pub async fn session(
         &self,
         token: &Digest,
@@ -51,16 +119,19 @@ impl Store {
     ) -> Result<Option<Session>, Fault> {
         let fault = |e: Error| Fault::new("read a session", e);
         let token = token.to_string();
-        let sql = "SELECT person, created, seen, expires FROM session WHERE token = $1 AND expires > $2";
-        let values = [(&token).into(), now.as_micros().into()];
-        let rows = self.readers.fetch(sql, &values).await.map_err(fault)?;
+        let sql = "SELECT person, created, seen, expires, mac FROM session WHERE token = $1 AND expires > $2";
+        let rows = match self.readers.fetch(sql, &[(&token).into(), now.as_micros().into()]).await {
+            Ok(rows) => rows,
+            Err(error) if error.is_about_content() => {
+                self.altered.report("session", &token);
+                return Ok(None);
+            }
+            Err(error) => return Err(fault(error)),
+        };
         let Some(row) = rows.first() else { return Ok(None) };
-        let time = |column| row.integer(column).map(Timestamp::from_micros).map_err(fault);
-        let session = Session {
-            person: row.text(0).map_err(fault)?.to_owned(),
-            created: time(1)?,
-            seen: time(2)?,
-            expires: time(3)?,
+        let Some(session) = sealed_session(&self.keys, &token, row) else {
+            self.altered.report("session", &token);
+            return Ok(None);
         };
         let unused = match session.seen.age_at(now) {
             Some(unused) => unused,
@@ -75,50 +146,133 @@ impl Store {
         if unused < SEEN_TO {
             return Ok(Some(session));
         }
-        let (desk, before) = (Arc::clone(&self.desk), session.seen);
+        let session = Session { seen: now, ..session };
+        let (desk, mac) = (Arc::clone(&self.desk), session_code(&self.keys, &token, &session));
+        let before = row.integer(2).map_err(fault)?;
         let work = async move {
             let mut tx = desk.begin().await?;
-            let sql = "UPDATE session SET seen = $2 WHERE token = $1 AND seen = $3";
-            tx.execute(sql, &[(&token).into(), now.as_micros().into(), before.as_micros().into()]).await?;
+            let sql = "UPDATE session SET seen = $2, mac = $4 WHERE token = $1 AND seen = $3";
+            let values = [(&token).into(), now.as_micros().into(), before.into(), mac.as_slice().into()];
+            tx.execute(sql, &values).await?;
             tx.commit().await
         };
         self.desk.run(work).await.map_err(fault)?;
-        Ok(Some(Session { seen: now, ..session }))
+        Ok(Some(session))
     }
 
-    /// Ends a session.
-    pub async fn end_session(&self, token: &Digest) -> Result<(), Fault> {
-        let fault = |e: Error| Fault::new("end a session", e);
-        let (desk, token) = (Arc::clone(&self.desk), token.to_string());
-        let work = async move {
-            let mut tx = desk.begin().await?;
-            tx.execute("DELETE FROM session WHERE token = $1", &[(&token).into()]).await?;
-            tx.commit().await
-        };
-        self.desk.run(work).await.map_err(fault)
+    /// Ends a session and writes the entry, in one transaction.
+    pub async fn end_session(&self, token: &Digest, now: Timestamp) -> Result<(), Fault> {
+        let token = token.to_string();
+        let work = end(Arc::clone(&self.desk), self.keys.clone(), token.clone(), now);
+        match self.desk.run(work).await {
+            Ok(true) => Ok(()),
+            Ok(false) => {
+                self.altered.report("session", &token);
+                Ok(())
+            }
+            Err(error) if error.is_about_content() => {
+                self.altered.report("session", &token);
+                Ok(())
+            }
+            Err(error) => Err(Fault::new("end a session", error)),
+        }
     }
+}
+
+fn expires_bytes(expires: Timestamp) -> [u8; 8] {
+    expires.as_micros().to_be_bytes()
+}
+
+fn link_fields<'a>(token: &'a str, person: &'a str, expires: &'a [u8; 8]) -> [&'a [u8]; 3] {
+    [token.as_bytes(), person.as_bytes(), expires]
+}
+
+fn times(session: &Session) -> [[u8; 8]; 3] {
+    [session.created, session.seen, session.expires].map(|time| time.as_micros().to_be_bytes())
+}
+
+fn session_fields<'a>(token: &'a str, person: &'a str, times: &'a [[u8; 8]; 3]) -> [&'a [u8]; 5] {
+    let [created, seen, expires] = times;
+    [token.as_bytes(), person.as_bytes(), created, seen, expires]
+}
+
+fn session_code(keys: &SealKeys, token: &str, session: &Session) -> Vec<u8> {
+    keys.seal(Purpose::Session, &session_fields(token, &session.person, &times(session)))
+}
+
+/// The session of a row with the columns person, created, seen, expires, mac; none unless the code fits.
+fn sealed_session(keys: &SealKeys, token: &str, row: &Row) -> Option<Session> {
+    let time = |column| row.integer(column).ok().map(Timestamp::from_micros);
+    let session = Session {
+        person: row.text(0).ok()?.to_owned(),
+        created: time(1)?,
+        seen: time(2)?,
+        expires: time(3)?,
+    };
+    let times = times(&session);
+    let fields = session_fields(token, &session.person, &times);
+    let fits = keys.fits(Purpose::Session, &fields, row.bytes(4).ok()?);
+    fits.then_some(session)
+}
+
+enum Redeemed {
+    Session(String),
+    Unknown,
+    Altered,
 }
 
 async fn redeem(
     desk: Arc<Desk>,
+    keys: SealKeys,
     (token, session): (String, String),
     (now, expires): (Timestamp, Timestamp),
-) -> error::Result<Option<String>> {
-    let now = now.as_micros();
+) -> error::Result<Redeemed> {
+    let micros = now.as_micros();
     let mut tx = desk.begin().await?;
     let sql = "UPDATE link SET used_at = $2 WHERE token = $1 AND used_at IS NULL AND expires > $2 \
-               RETURNING person";
-    let used = tx.fetch(sql.into_sql_str(), &[(&token).into(), now.into()]).await?;
+               RETURNING person, expires, mac";
+    let used = tx.fetch(sql.into_sql_str(), &[(&token).into(), micros.into()]).await?;
     let Some(row) = used.first() else {
         tx.rollback().await?;
-        return Ok(None);
+        return Ok(Redeemed::Unknown);
     };
-    let person = row.text(0)?.to_owned();
-    let sql = "INSERT INTO session (token, person, created, seen, expires) VALUES ($1, $2, $3, $3, $4)";
-    tx.execute(sql, &[(&session).into(), (&person).into(), now.into(), expires.as_micros().into()]).await?;
+    let (person, end, mac) = (row.text(0)?.to_owned(), row.integer(1)?, row.bytes(2)?);
+    if !keys.fits(Purpose::Link, &link_fields(&token, &person, &end.to_be_bytes()), mac) {
+        tx.rollback().await?;
+        return Ok(Redeemed::Altered);
+    }
+    let opened = Session { person: person.clone(), created: now, seen: now, expires };
+    let mac = session_code(&keys, &session, &opened);
+    let sql =
+        "INSERT INTO session (token, person, created, seen, expires, mac) VALUES ($1, $2, $3, $3, $4, $5)";
+    let values = [
+        (&session).into(),
+        (&person).into(),
+        micros.into(),
+        expires.as_micros().into(),
+        mac.as_slice().into(),
+    ];
+    tx.execute(sql, &values).await?;
+    let actor = Actor::Person { id: person.clone() };
+    let data = json!({ "by": "one-time link" });
+    insert_entry(&mut tx, &Entry::new(now, EventCode::SignedIn, actor, data)).await?;
     // A sign-in pays for the ones that are over, so neither table grows with history.
-    tx.execute("DELETE FROM session WHERE expires <= $1", &[now.into()]).await?;
-    tx.execute("DELETE FROM link WHERE expires <= $1", &[now.into()]).await?;
+    tx.execute("DELETE FROM session WHERE expires <= $1", &[micros.into()]).await?;
+    tx.execute("DELETE FROM link WHERE expires <= $1", &[micros.into()]).await?;
     tx.commit().await?;
-    Ok(Some(person))
+    Ok(Redeemed::Session(person))
+}
+
+/// Deletes a session. False when there was a row and this gate did not write it: that is nobody's sign-out.
+async fn end(desk: Arc<Desk>, keys: SealKeys, token: String, now: Timestamp) -> error::Result<bool> {
+    let mut tx = desk.begin().await?;
+    let sql = "DELETE FROM session WHERE token = $1 RETURNING person, created, seen, expires, mac";
+    let gone = tx.fetch(sql.into_sql_str(), &[(&token).into()]).await?;
+    let session = gone.first().and_then(|row| sealed_session(&keys, &token, row));
+    if let Some(Session { person, .. }) = &session {
+        let actor = Actor::Person { id: person.clone() };
+        insert_entry(&mut tx, &Entry::new(now, EventCode::SignedOut, actor, json!({}))).await?;
+    }
+    tx.commit().await?;
+    Ok(gone.is_empty() || session.is_some())
 }

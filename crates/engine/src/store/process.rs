@@ -15,10 +15,10 @@ use sqlx::SqlSafeStr as _;
 use super::Store;
 use super::db::Target;
 use super::desk::Tx;
+use super::entry::insert_entry;
 use super::error;
 use super::gate_lock::Hold;
 use super::moment::{rules_fields, time};
-use super::rows::EntryRow;
 use crate::fault::Fault;
 use crate::seal::{Purpose, SealKeys};
 use crate::world::World;
@@ -142,7 +142,7 @@ impl Store {
     /// decided under others is not recorded.
     pub async fn activate(&self, rules: &Digest, entry: &Entry) -> Result<(), Fault> {
         let (desk, lock, keys) = (Arc::clone(&self.desk), self.lock, self.keys.clone());
-        let (rules, entry) = (rules.to_string(), EntryRow::note(entry));
+        let (rules, entry) = (rules.to_string(), entry.clone());
         let work = async move {
             let mut tx = desk.begin().await?;
             lock.take(&mut tx, Hold::Exclusive).await?;
@@ -177,16 +177,4 @@ async fn put_rules(tx: &mut Tx<'_>, keys: &SealKeys, rules: &str) -> error::Resu
                ON CONFLICT (id) DO UPDATE SET digest = excluded.digest, epoch = excluded.epoch, \
                mac = excluded.mac";
     tx.execute(sql, &[rules.into(), epoch.into(), mac.as_slice().into()]).await.map(drop)
-}
-
-/// Appends an entry in a transaction of the caller's.
-pub(super) async fn insert_entry(tx: &mut Tx<'_>, entry: &EntryRow) -> error::Result<()> {
-    let sql = "INSERT INTO log_entry (at, proposal, version, body) VALUES ($1, $2, $3, $4)";
-    let values = [
-        entry.at.into(),
-        entry.proposal.as_deref().into(),
-        entry.version.into(),
-        entry.body.as_slice().into(),
-    ];
-    tx.execute(sql, &values).await.map(drop)
 }

@@ -80,12 +80,14 @@ impl Store {
         let sql = "SELECT state, CAST(SUM(n) AS BIGINT) FROM tally GROUP BY state";
         let mut counts: BTreeMap<StateName, u64> = StateName::ALL.into_iter().map(|s| (s, 0)).collect();
         for row in self.readers.fetch(sql, &[]).await.map_err(fault)? {
-            let name = row.text(0).map_err(fault)?;
-            let state = StateName::from_name(name)
-                .ok_or_else(|| Fault::new("read the counts", format!("`{name}` is no state")))?;
-            let n = u64::try_from(row.integer(1).map_err(fault)?)
-                .map_err(|e| Fault::new("read the counts", e))?;
-            counts.insert(state, n);
+            let (name, n) = (row.text(0).map_err(fault)?, row.integer(1).map_err(fault)?);
+            match (StateName::from_name(name), u64::try_from(n)) {
+                (Some(state), Ok(n)) => {
+                    counts.insert(state, n);
+                }
+                // Nothing is decided by a count, so a damaged one must not take a page with it.
+                (Some(_) | None, _) => tracing::error!(name, n, "a count in the database is damaged"),
+            }
         }
         Ok(counts)
     }

@@ -7,9 +7,8 @@ use countersign_core::id::ProposalId;
 use countersign_core::proposal::Record;
 use serde_json::{Value, json};
 
+use super::entry::insert_entry;
 use super::header::RECORD_COLUMNS;
-use super::process::insert_entry;
-use super::rows::EntryRow;
 use super::{Store, header};
 use crate::fault::{Fault, Stop};
 
@@ -22,8 +21,7 @@ impl Store {
         tracing::error!(proposal = %id, why, "a stored proposal is not what the gate wrote; it is quarantined");
         let now = self.world.now();
         let entry = Entry::new(now, EventCode::Quarantined, Actor::Gate, json!({ "why": why })).about(id, 0);
-        let (desk, id, why, entry) =
-            (Arc::clone(&self.desk), id.to_string(), why.to_owned(), EntryRow::note(&entry));
+        let (desk, id, why) = (Arc::clone(&self.desk), id.to_string(), why.to_owned());
         let work = async move {
             let mut tx = desk.begin().await?;
             let sql = "INSERT INTO quarantine (proposal, at, why) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
@@ -64,7 +62,7 @@ impl Store {
             return Ok(sound);
         }
         let entry = Entry::new(self.world.now(), EventCode::Repaired, Actor::Gate, json!({ "by": by }));
-        let (desk, id, entry) = (Arc::clone(&self.desk), id.to_string(), EntryRow::note(&entry.about(id, 0)));
+        let (desk, entry, id) = (Arc::clone(&self.desk), entry.about(id, 0), id.to_string());
         let work = async move {
             let mut tx = desk.begin().await?;
             if tx.execute("DELETE FROM quarantine WHERE proposal = $1", &[(&id).into()]).await? > 0 {

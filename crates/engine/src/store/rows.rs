@@ -1,7 +1,8 @@
 //! What one step writes, as plain values. Made in the caller's time, so that the writer only writes.
 //!
-//! Nothing is stored twice: a proposal's own fields go into `body` once and never again, what moves goes into
-//! `moving`. The authentication code (`mac`) covers every column that means something.
+//! Nothing is stored twice: a proposal's own fields go into `body` once and again only when the person in its
+//! chain confirms it, what moves goes into `moving`. The authentication code (`mac`) covers every column that means
+//! something.
 
 use countersign_core::approval::Approval;
 use countersign_core::audit::{Entry, EventCode};
@@ -87,6 +88,8 @@ pub(super) struct MoveRow {
     pub(super) moving: String,
     /// What is bound, when that may have changed.
     pub(super) binding: Option<String>,
+    /// The proposal itself, when the proof of its chain changed.
+    pub(super) body: Option<String>,
     pub(super) mac: Vec<u8>,
     pub(super) entries: Vec<EntryRow>,
     pub(super) admission: Option<Admission>,
@@ -252,10 +255,14 @@ impl MoveRow {
         // `core::proposal::apply` binds anew only when it decides again, and says so by these.
         let rebound =
             |e: &Entry| matches!(e.event, EventCode::Revised | EventCode::Refused | EventCode::Confirmed);
-        let binding = if step.entries.iter().any(rebound) { Some(json(&step.record.binding)?) } else { None };
-        if let Some(binding) = &binding {
-            step.record.parts.binding = Some(part(binding));
-        }
+        let rebound = step.entries.iter().any(rebound);
+        let binding = if rebound { Some(json(&step.record.binding)?) } else { None };
+        // A confirmation may end as a refusal, so both are decided again with a confirmed chain.
+        let confirmed = rebound && step.record.proposal.chain.is_confirmed();
+        let body = if confirmed { Some(json(&step.record.proposal)?) } else { None };
+        let parts = &mut step.record.parts;
+        parts.binding = binding.as_deref().map(part).or(parts.binding);
+        parts.body = body.as_deref().map(part).or(parts.body);
         let record = &step.record;
         let moving = moving(record)?;
         let header = Header::of(record, &moving);
@@ -271,6 +278,7 @@ impl MoveRow {
             mac: header.seal(keys)?,
             moving,
             binding,
+            body,
             entries: step.entries.iter().map(EntryRow::of).collect(),
             admission,
         })

@@ -38,7 +38,7 @@ pub async fn a_closed_store_writes_nothing(place: &Place) {
     committed.unwrap();
     let late = clone.put(steps::pending(&world, "a", None, 2)).await;
     assert!(matches!(late, Err(Stop::Fault(_))));
-    assert!(clone.end_session(&digest("session")).await.is_err());
+    assert!(clone.end_session(&digest("session"), START).await.is_err());
     let store = place.open().await;
     assert_eq!(assert_sound(&store).await.len(), 1);
 }
@@ -92,7 +92,7 @@ pub async fn an_administrator_writes_beside_a_running_gate(place: &Place) {
         assert!(second.contains("another process"), "{second}");
     }
     let beside = place.beside(104).await;
-    beside.add_link(&digest("link"), "ann", START.plus(steps::DECIDE_IN)).await.unwrap();
+    beside.add_link(&digest("link"), "ann", (START, START.plus(steps::DECIDE_IN))).await.unwrap();
     beside.close().await.unwrap();
     let expires = START.plus(steps::DECIDE_IN);
     let person = store.redeem_link(&digest("link"), &digest("session"), START, expires).await.unwrap();

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use countersign_core::action::Facts;
-use countersign_core::approval::{Approval, Standing};
+use countersign_core::approval::{Approval, Approver, Standing};
 use countersign_core::audit::{Actor, Entry, EventCode};
 use countersign_core::decision::Decision;
 use countersign_core::digest::{Digest, domain};
@@ -98,9 +98,9 @@ pub fn digest(text: &str) -> Digest {
 }
 
 fn proposal(world: &World, agent: &str, person: Option<&str>, amount: u64) -> Proposal {
-    let mut chain = vec![json!({ "kind": "agent", "id": agent })];
+    let mut chain = vec![json!({ "kind": "agent", "id": agent, "proof": "key" })];
     if let Some(id) = person {
-        chain.insert(0, json!({ "kind": "person", "id": id }));
+        chain.insert(0, json!({ "kind": "person", "id": id, "proof": "claimed" }));
     }
     serde_json::from_value(json!({
         "id": world.id::<countersign_core::id::kind::Proposal>(),
@@ -110,6 +110,8 @@ fn proposal(world: &World, agent: &str, person: Option<&str>, amount: u64) -> Pr
         "input": { "charge": "ch_1", "amount": amount, "reason": "requested_by_customer" },
         "salt": "00112233445566778899aabbccddeeff",
         "chain": chain,
+        "could_be": [],
+        "confirmed_at": null,
         "undo": { "why": "a refund cannot be taken back" },
         "reversible": false,
         "reason": "the customer was charged twice",
@@ -149,6 +151,7 @@ fn binding(proposal: &Proposal, amount: u64) -> Binding {
         before: None,
         after: None,
         patch: Vec::new(),
+        disclosure: countersign_core::preview::Disclosure::default(),
     };
     Binding::new(proposal, facts(proposal, amount), preview)
 }
@@ -170,7 +173,9 @@ fn ask() -> Decision {
 }
 
 fn finance(have: u32) -> Vec<Standing> {
-    vec![Standing { rule: "finance".to_owned(), have, want: 1 }]
+    let ann = || Approver { person: "ann".to_owned(), through: "person:ann".to_owned() };
+    let approvers = (0..have).map(|_| ann()).collect();
+    vec![Standing { rule: "finance".to_owned(), have, want: 1, approvers, excluded: Vec::new() }]
 }
 
 fn opened(world: &World, who: (&str, Option<&str>), amount: u64, decision: Decision) -> Step {

@@ -97,11 +97,20 @@ pub(super) fn property<'v>(schema: &'v Value, name: &str) -> Option<&'v Value> {
     schema.get("properties").and_then(|p| p.get(name))
 }
 
-/// Checks a whole expression and returns the `preview.let` names that it refers to.
-pub(super) fn check(expr: &IdedExpr, words: &Vocabulary<'_>) -> Result<BTreeSet<String>, String> {
-    let mut walk = Walk { words, bound: Vec::new(), in_loop: false, lets: BTreeSet::new() };
+/// What an expression refers to, besides the input.
+#[derive(Debug, Default)]
+pub(super) struct References {
+    /// Names of `preview.let`.
+    pub(super) lets: BTreeSet<String>,
+    /// Whether it names the record itself.
+    pub(super) before: bool,
+}
+
+/// Checks a whole expression and returns what it refers to.
+pub(super) fn check(expr: &IdedExpr, words: &Vocabulary<'_>) -> Result<References, String> {
+    let mut walk = Walk { words, bound: Vec::new(), in_loop: false, found: References::default() };
     walk.expr(expr)?;
-    Ok(walk.lets)
+    Ok(walk.found)
 }
 
 /// Whether an expression mentions a variable at all.
@@ -133,7 +142,7 @@ struct Walk<'a> {
     words: &'a Vocabulary<'a>,
     bound: Vec<&'a str>,
     in_loop: bool,
-    lets: BTreeSet<String>,
+    found: References,
 }
 
 impl<'a> Walk<'a> {
@@ -166,8 +175,9 @@ impl<'a> Walk<'a> {
             return Err(format!("`{name}` is not known here; known are {}", self.words.names()));
         }
         if self.words.lets.contains(name) {
-            self.lets.insert(name.to_owned());
+            self.found.lets.insert(name.to_owned());
         }
+        self.found.before |= name == "before";
         Ok(())
     }
 

@@ -16,6 +16,7 @@ use cel::Program;
 use cel::common::ast::{Expr, IdedExpr};
 use serde_json::Value;
 
+use check::References;
 pub(super) use check::Vocabulary;
 pub(super) use convert::as_text;
 pub(super) use scope::Scope;
@@ -30,8 +31,7 @@ pub(super) struct Expression {
     place: String,
     source: String,
     kind: Kind,
-    /// Names of `preview.let` that it refers to.
-    lets: BTreeSet<String>,
+    references: References,
 }
 
 #[derive(Debug)]
@@ -59,7 +59,8 @@ impl Expression {
             let first = text.lines().next().unwrap_or_default();
             format!("`{source}` is not a CEL expression: {}", first.trim())
         })?;
-        let lets = check::check(program.expression(), words).map_err(|e| format!("in `{source}`: {e}"))?;
+        let references =
+            check::check(program.expression(), words).map_err(|e| format!("in `{source}`: {e}"))?;
         let kind = match plain_path(program.expression(), words) {
             Some(path) => path,
             None if check::mentions(program.expression(), "proposal") => {
@@ -67,12 +68,17 @@ impl Expression {
             }
             None => Kind::Cel(Box::new(program)),
         };
-        Ok(Self { place: place.to_owned(), source: source.to_owned(), kind, lets })
+        Ok(Self { place: place.to_owned(), source: source.to_owned(), kind, references })
     }
 
     /// The `preview.let` names it refers to.
     pub(super) fn lets(&self) -> impl Iterator<Item = &str> {
-        self.lets.iter().map(String::as_str)
+        self.references.lets.iter().map(String::as_str)
+    }
+
+    /// Whether its value depends on the record that is read; `lets` are the names that do.
+    pub(super) fn reads_record(&self, lets: &BTreeSet<String>) -> bool {
+        self.references.before || !self.references.lets.is_disjoint(lets)
     }
 
     /// The value, or `None` if it is exactly an optional field of the input that the agent left out.

@@ -40,7 +40,7 @@ impl<'a> Scope<'a> {
         Self { input, before, proposal_id, lets: BTreeMap::new(), context: None }
     }
 
-    pub(super) const fn input(&self) -> &'a Value {
+    pub(in crate::action) const fn input(&self) -> &'a Value {
         self.input
     }
 

@@ -3,6 +3,8 @@
 //! A whole-string `${…}` is one typed value at its place of the tree. It can never become a second key or a
 //! second value, whatever the agent sends.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 
 use super::{Expression, Scope, Vocabulary, as_text};
@@ -106,6 +108,14 @@ impl Text {
         Ok(Self { parts })
     }
 
+    /// Whether the text depends on the record that is read; `lets` are the names that do.
+    pub(in crate::action) fn reads_record(&self, lets: &BTreeSet<String>) -> bool {
+        self.parts.iter().any(|part| match part {
+            Part::Literal(_) => false,
+            Part::Value(expression) => expression.reads_record(lets),
+        })
+    }
+
     /// The text, or `None` if it is exactly one expression whose value the agent left out.
     pub(in crate::action) fn render(&self, scope: &mut Scope<'_>) -> Result<Option<String>, RenderError> {
         let mut out = String::new();
@@ -199,6 +209,16 @@ impl Template {
             Self::Value(expression) => expression.lets().collect(),
             Self::Array(items) => items.iter().flat_map(Self::lets).collect(),
             Self::Object(members) => members.iter().flat_map(|(_, m)| m.lets()).collect(),
+        }
+    }
+
+    /// Whether the value depends on the record that is read; `lets` are the names that do.
+    pub(in crate::action) fn reads_record(&self, lets: &BTreeSet<String>) -> bool {
+        match self {
+            Self::Literal(_) => false,
+            Self::Value(expression) => expression.reads_record(lets),
+            Self::Array(items) => items.iter().any(|item| item.reads_record(lets)),
+            Self::Object(members) => members.iter().any(|(_, member)| member.reads_record(lets)),
         }
     }
 

@@ -12,7 +12,7 @@ use super::system::is_name;
 use super::{lets, preview, request};
 use crate::action::expr::{Piece, Vocabulary, split, suffix_rules};
 use crate::action::registry::{Action, System};
-use crate::action::render::{Base, Guard, Plan};
+use crate::action::render::{Base, Guard, Plan, RecordParts};
 use crate::action::schema::{self, InputSchema};
 use crate::action::types::{ActionName, EffectClass, Group};
 use crate::address::SuffixRule;
@@ -51,6 +51,7 @@ pub(super) fn action(
     let plan = plan(&raw, &table, &schema, (owner, &effect), report);
     let undo = effect::undo(&raw, report);
     let hidden = preview::hidden(&raw, report);
+    let shared = raw.preview.as_ref().is_some_and(|p| preview::shared(p, report));
     warn(&raw, owner, effect.class, report);
     warn_of_suffixes(&table, &mut Vec::new(), &schema, report);
     if report.errors() > 0 {
@@ -72,6 +73,7 @@ pub(super) fn action(
         input,
         plan: plan?,
         hidden,
+        shared,
     })
 }
 
@@ -188,7 +190,12 @@ fn plan(
             "Remove it; the gate sets it.",
         );
     }
-    Some(Plan { resource_id: resource_id?, lets, read, guard, after, effects, money, count, request })
+    let from_record = RecordParts::default();
+    let resource_id = resource_id?;
+    Some(
+        Plan { resource_id, lets, read, guard, after, effects, money, count, request, from_record }
+            .analysed(),
+    )
 }
 
 /// Rules on the end of an address that other texts meet too, in every expression below `value`.

@@ -39,6 +39,7 @@ pub(super) fn guard(preview: &RawPreview, report: &mut Report<'_>) -> Guard {
         ("bind", preview.bind.is_some()),
         ("watch", !preview.watch.is_empty()),
         ("after", preview.after.is_some()),
+        ("agent", preview.agent.is_some()),
     ];
     for (key, present) in needs_read {
         if present && preview.read.is_none() {
@@ -83,6 +84,22 @@ fn check_optional(preview: &RawPreview, report: &mut Report<'_>) {
                 format!("`{pointer}` is not watched"),
                 "Add it to `watch`, or remove it: `optional` lists those of `watch` that a record may lack.",
             );
+        }
+    }
+}
+
+/// Whether the agent may see what its proposal takes from the record: `agent = "effects"`.
+pub(super) fn shared(preview: &RawPreview, report: &mut Report<'_>) -> bool {
+    match preview.agent.as_deref() {
+        None => false,
+        Some("effects") => true,
+        Some(other) => {
+            report.error(
+                &["preview", "agent"],
+                format!("`{other}` is not known"),
+                "Write `agent = \"effects\"`, or remove it: then the agent sees nothing of the record.",
+            );
+            false
         }
     }
 }

@@ -72,6 +72,7 @@ pub(super) struct RawPreview {
     pub(super) after: Option<IgnoredAny>,
     #[serde(default)]
     pub(super) effects: Vec<String>,
+    pub(super) agent: Option<String>,
     #[serde(default)]
     pub(super) optional: Vec<String>,
 }

@@ -96,6 +96,7 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     ("\"/disputed\"]", "\"/${input.charge}\"]", "`/${input.charge}` has an expression"),
     ("optional = [\"/disputed\"]", "optional = [\"/disputes\"]", "`/disputes` is not watched"),
     ("optional = [\"/disputed\"]", "optional = [\"disputed\"]", "`disputed` is not a JSON pointer"),
+    ("watch   = [", "agent = \"record\"\nwatch = [", "`record` is not known"),
     ("let     = { ", "let = { Bad = 1, ", "`Bad` cannot be the name"),
     ("let     = { ", "let = { a = \"${b}\", b = \"${a}\", ", "in a circle"),
     ("let     = { ", "let = { a = \"${minor_unit}\", ", "`minor_unit` is not known here"),

@@ -4,10 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::{Before, Encoding, Guard, Plan, Presence, RenderError, amount};
+use super::{Before, Encoding, Guard, Plan, Presence, RecordParts, RenderError, amount};
 use crate::action::Action;
 use crate::action::expr::{Scope, Template};
 use crate::action::types::{Call, EffectClass, Facts, Group, Method, Precondition, ReadCall, Resource, Risk};
+
+/// Stands for the id of a resource that only the record could tell.
+const NOT_READ: &str = "(not read)";
 
 impl Plan {
     /// The read before, if the manifest names one.
@@ -35,30 +38,67 @@ impl Plan {
             (Some(_), None) => return Err(RenderError::new("preview.read", "the record was not read")),
         };
         let mut scope = Scope::new(input, before.map(|b| &b.body), Some(proposal_id));
-        for (name, template) in &self.lets {
+        self.compute(action, before, &mut scope, &RecordParts::default())
+    }
+
+    /// What can be said without the record. The parts that depend on it are left out: see
+    /// [`Action::unread_facts`].
+    pub(in crate::action) fn unread_facts(
+        &self,
+        action: &Action,
+        input: &Value,
+        proposal_id: &str,
+    ) -> Result<Facts, RenderError> {
+        self.compute(action, None, &mut Scope::new(input, None, Some(proposal_id)), &self.from_record)
+    }
+
+    /// Everything but the parts to be left out.
+    fn compute(
+        &self,
+        action: &Action,
+        before: Option<&Before>,
+        scope: &mut Scope<'_>,
+        omit: &RecordParts,
+    ) -> Result<Facts, RenderError> {
+        for (name, template) in self.lets.iter().filter(|(name, _)| !omit.lets.contains(name)) {
             let place = format!("preview.let.{name}");
-            let value = required(template, &mut scope, &place)?;
+            let value = required(template, scope, &place)?;
             scope.bind(name, value).map_err(|e| RenderError::new(&place, e))?;
         }
-        let resource = self.resource(action, &mut scope)?;
-        let risk = self.risk(action, input, &mut scope)?;
+        let resource = self.resource(action, scope, omit)?;
+        let risk = self.risk(action, scope, omit)?;
         let mut effects = Vec::with_capacity(self.effects.len());
-        for sentence in &self.effects {
-            let text = sentence.render(&mut scope)?;
-            effects.push(text.ok_or_else(|| RenderError::new("preview.effects", "a sentence is empty"))?);
+        for (at, sentence) in self.effects.iter().enumerate() {
+            if !omit.effects.contains(&at) {
+                let text = sentence.render(scope)?;
+                effects.push(text.ok_or_else(|| RenderError::new("preview.effects", "a sentence is empty"))?);
+            }
         }
-        let precondition = self.precondition(before)?;
+        let precondition = if omit.guard { Precondition::None } else { self.precondition(before)? };
         let body = match &self.request.body {
-            Some(template) => Some(required(template, &mut scope, "request.body")?),
-            None => None,
+            Some(template) if !omit.body => Some(required(template, scope, "request.body")?),
+            Some(_) | None => None,
         };
-        let after = self.after(&mut scope, before, body.as_ref())?;
-        let call = self.call(action, &mut scope, body.as_ref(), &precondition)?;
+        let after = if omit.after { None } else { self.after(scope, before, body.as_ref())? };
+        let call = self.call(action, scope, (body.as_ref(), &precondition), omit)?;
         let environment = action.system.environment.clone();
         Ok(Facts { resource, environment, risk, effects, precondition, call, after })
     }
 
-    fn resource(&self, action: &Action, scope: &mut Scope<'_>) -> Result<Resource, RenderError> {
+    fn resource(
+        &self,
+        action: &Action,
+        scope: &mut Scope<'_>,
+        omit: &RecordParts,
+    ) -> Result<Resource, RenderError> {
+        if omit.resource {
+            let id = NOT_READ.to_owned();
+            return Ok(Resource {
+                kind: action.resource_type.clone(),
+                id,
+                system: action.system.name.clone(),
+            });
+        }
         let value = required(&self.resource_id, scope, "resource.id")?;
         let id = match &value {
             Value::String(text) => text.clone(),
@@ -73,10 +113,9 @@ impl Plan {
         Ok(Resource { kind: action.resource_type.clone(), id, system: action.system.name.clone() })
     }
 
-    fn risk(&self, action: &Action, input: &Value, scope: &mut Scope<'_>) -> Result<Risk, RenderError> {
+    fn risk(&self, action: &Action, scope: &mut Scope<'_>, omit: &RecordParts) -> Result<Risk, RenderError> {
         let (amount, exact, currency) = match &self.money {
-            None => (0, "0.0".to_owned(), String::new()),
-            Some((amount, currency)) => {
+            Some((amount, currency)) if !omit.money => {
                 let value = required(amount, scope, "risk.amount")?;
                 let (units, exact) =
                     amount::amount(&value).map_err(|e| RenderError::new("risk.amount", e))?;
@@ -84,10 +123,12 @@ impl Plan {
                 let code = amount::currency(&code).map_err(|e| RenderError::new("risk.currency", e))?;
                 (units, exact, code)
             }
+            Some(_) | None => (0, "0.0".to_owned(), String::new()),
         };
         let count =
             match &self.count {
-                None => i64::try_from(amount::longest_array(input)).unwrap_or(i64::MAX).max(1),
+                None => i64::try_from(amount::longest_array(scope.input())).unwrap_or(i64::MAX).max(1),
+                Some(_) if omit.count => 1,
                 Some(template) => required(template, scope, "risk.count")?
                     .as_i64()
                     .filter(|count| *count >= 1)
@@ -156,13 +197,13 @@ impl Plan {
         &self,
         action: &Action,
         scope: &mut Scope<'_>,
-        body: Option<&Value>,
-        precondition: &Precondition,
+        (body, precondition): (Option<&Value>, &Precondition),
+        omit: &RecordParts,
     ) -> Result<Call, RenderError> {
         let request = &self.request;
-        let url = request.url.render(scope)?;
+        let url = if omit.url { action.system.base_url.clone() } else { request.url.render(scope)? };
         let mut headers = Vec::with_capacity(request.headers.len().saturating_add(2));
-        for (name, text) in &request.headers {
+        for (name, text) in request.headers.iter().filter(|(name, _)| !omit.headers.contains(name)) {
             let Some(value) = text.render(scope)? else { continue };
             if !is_header_text(&value) {
                 let place = format!("request.headers.{name}");

@@ -6,6 +6,7 @@
 mod amount;
 mod body;
 mod facts;
+mod record;
 mod url;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,6 +14,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 pub(super) use body::Encoding;
+pub use record::RecordFacts;
+pub(super) use record::RecordParts;
 pub(super) use url::{Base, UrlTemplate};
 
 use super::expr::{Template, Text};
@@ -66,6 +69,8 @@ pub(super) struct Plan {
     pub(super) count: Option<Template>,
     /// The call.
     pub(super) request: Request,
+    /// What of all this depends on the record that is read.
+    pub(super) from_record: RecordParts,
 }
 
 /// What must still be true right before the write.

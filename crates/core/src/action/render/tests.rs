@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::action::{Action, EffectClass, Facts, Precondition, Registry};
 use crate::json::{self, CanonicalInput};
+use crate::preview::RecordUse;
 use crate::problem::SourceFile;
 
 const STRIPE: &str = include_str!("../../../testdata/actions/stripe.toml");
@@ -302,6 +303,79 @@ fn header_values_are_visible_ascii_or_refused_t69() {
     }
     let facts = action.facts(&input(&action, &json!({"p": "x", "h": "a b"})), None, ID).unwrap();
     assert_eq!(facts.call.headers, [("x-note".to_owned(), "n a b".to_owned())]);
+}
+
+/// An action of which every part that can read the record does.
+const ALL_FROM_RECORD: &str = r#"
+[system]
+name = "s"
+base_url = "https://api.example.com/v2"
+env = "support"
+owner = "o"
+[action."a"]
+title = "t"
+description = "d"
+groups = ["write"]
+[action."a".input]
+id = { type = "string", pattern = "^[a-z]{1,9}$", required = true }
+[action."a".resource]
+type = "T"
+id = "${owner}"
+[action."a".preview]
+read = { path = "/x/${input.id}" }
+bind = "etag"
+let = { owner = "${before.owner}", twice = "${owner + owner}", plain = "${input.id + '!'}" }
+effects = ["To ${twice}.", "For ${plain}.", "From ${size(before.list)} of ${input.id}."]
+after = { n = "${twice}" }
+[action."a".risk]
+amount = "12.50"
+currency = "${before.currency}"
+count = "${size(before.list)}"
+[action."a".request]
+method = "POST"
+path = "/a/${twice}"
+headers = { X-Plain = "${plain}", X-Owner = "${owner}" }
+body = { to = "${has(before.owner) ? 1 : 2}" }
+"#;
+
+#[test]
+fn facts_without_the_record_leave_out_exactly_what_depends_on_it_a3() {
+    let action = action(ALL_FROM_RECORD, "s.a");
+    let given = input(&action, &json!({"id": "x"}));
+    let expect = RecordFacts { read: true, resource: true, amount: true, count: true };
+    assert_eq!(action.record_facts(), expect);
+    let facts = action.unread_facts(&given, ID).unwrap();
+    assert_eq!((facts.resource.id.as_str(), facts.risk.amount, facts.risk.count), ("(not read)", 0, 1));
+    assert_eq!((facts.risk.exact.as_str(), facts.risk.currency.as_str()), ("0.0", ""));
+    assert_eq!(facts.effects, ["For x!."]);
+    assert_eq!(facts.call.url, "https://api.example.com/v2");
+    assert_eq!(facts.call.headers, [("x-plain".to_owned(), "x!".to_owned())]);
+    assert_eq!((facts.call.body, facts.after, facts.precondition), (None, None, Precondition::None));
+    let record = json!({"owner": "ada", "list": [1, 2], "currency": "usd"});
+    let read = action.facts(&given, Some(&before(record, Some("\"e\""))), ID).unwrap();
+    let disclosure = action.disclosure(&read, true);
+    assert_eq!(disclosure.effects, ["For x!."]);
+    assert!(!disclosure.resource && !disclosure.call);
+    assert_eq!(disclosure.record, RecordUse::Withheld);
+}
+
+#[test]
+fn what_needs_no_record_is_the_same_before_and_after_the_read_a3() {
+    let action = action(STRIPE, "stripe.refund.create");
+    let given = input(&action, &json!({"charge": "ch_12345678", "amount": 1234}));
+    let expect = RecordFacts { read: true, resource: false, amount: true, count: false };
+    assert_eq!(action.record_facts(), expect);
+    let unread = action.unread_facts(&given, ID).unwrap();
+    let read = action.facts(&given, Some(&before(charge(), None)), ID).unwrap();
+    assert_eq!((&unread.resource, unread.risk.count), (&read.resource, read.risk.count));
+    assert_eq!((&unread.call.url, &unread.call.headers), (&read.call.url, &read.call.headers));
+    assert_eq!(unread.effects, ["Cannot be undone."]);
+    assert_eq!(action.disclosure(&read, true).effects, unread.effects);
+    // An action that reads nothing is computed whole.
+    let get = self::action(STRIPE, "stripe.charge.get");
+    let given = input(&get, &json!({"charge": "ch_12345678"}));
+    assert_eq!(get.unread_facts(&given, ID).unwrap(), get.facts(&given, None, ID).unwrap());
+    assert_eq!(get.record_facts(), RecordFacts::default());
 }
 
 #[test]

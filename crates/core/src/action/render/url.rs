@@ -1,6 +1,8 @@
 //! URLs from templates. The host comes from the system, never from input; each value is exactly one segment
 //! or one query value; the finished URL is parsed again and must be the one that was built (T68, R24).
 
+use std::collections::BTreeSet;
+
 use url::Url;
 
 use crate::action::RenderError;
@@ -126,6 +128,12 @@ impl UrlTemplate {
             template.fixed = Some(template.render(&mut scope).map_err(|e| e.detail)?);
         }
         Ok(template)
+    }
+
+    /// Whether the URL depends on the record that is read; `lets` are the names that do.
+    pub(in crate::action) fn reads_record(&self, lets: &BTreeSet<String>) -> bool {
+        self.segments.iter().any(|s| s.value.as_ref().is_some_and(|value| value.reads_record(lets)))
+            || self.query.iter().any(|(_, value)| value.reads_record(lets))
     }
 
     /// The exact URL, as the URL parser writes it.

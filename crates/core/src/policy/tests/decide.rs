@@ -198,6 +198,7 @@ fn every_fact_of_the_context_is_what_it_says() {
         "context.risk.mutating && !context.risk.reversible && context.risk.external && context.risk.financial",
         "context.risk.currency == \"usd\"",
         "context.chain.agent == Agent::\"bot\" && context.chain.depth == 2",
+        "context.chain.proof == \"claimed\"",
         "context.chain has person && context.chain.person in Team::\"company\"",
         "context.chain.agent.owner == Person::\"fay\" && context.chain.agent.owner in Team::\"finance\"",
         "context has run && context.run == \"r1\"",

@@ -138,6 +138,7 @@ fn suffix(to: &Value, condition: &str) -> Vec<String> {
             },
         }),
         resource_type: "Message".into(),
+        record: RecordFacts::default(),
         system: "mail".into(),
     };
     let text = format!("@id(\"a\")\npermit (principal, action, resource)\nwhen {{ {condition} }};");
@@ -191,4 +192,13 @@ fn a_suffix_rule_on_a_text_that_need_not_be_an_address_is_a_warning_a10() {
     // An address it is, but `x@evilcorp.com` ends so too.
     let open = suffix(&email, "context.input.to like \"*corp.com\"");
     assert!(open.len() == 1 && open[0].contains("`x@evilcorp.com`"), "{open:?}");
+}
+
+#[test]
+fn a_proof_that_no_chain_has_is_refused_a4() {
+    for proof in ["claimed", "confirmed", "none"] {
+        assert_eq!(when("forbid", &format!("context.chain.proof == \"{proof}\"")), [""; 0], "{proof}");
+    }
+    let said = when("forbid", "context.chain.proof == \"proven\"");
+    assert_eq!(said, ["3 error `context.chain.proof` is never `proven`"]);
 }

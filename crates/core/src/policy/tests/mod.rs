@@ -8,6 +8,7 @@ mod plain;
 mod properties;
 mod sees;
 mod speed;
+mod unread;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,7 +19,7 @@ use super::sees::Sees;
 use super::shape::ActionShape;
 use super::slice::Cut;
 use super::{Policies, Surroundings};
-use crate::action::{Call, EffectClass, Facts, Group, Method, Precondition, Resource, Risk};
+use crate::action::{Call, EffectClass, Facts, Group, Method, Precondition, RecordFacts, Resource, Risk};
 use crate::decision::{Decision, Verdict};
 use crate::digest::{Digest, domain};
 use crate::directory::{Chain, Directory};
@@ -104,6 +105,7 @@ fn refund() -> ActionShape {
         }),
         resource_type: "Charge".into(),
         system: "stripe".into(),
+        record: RecordFacts { read: true, resource: false, amount: true, count: false },
     }
 }
 
@@ -114,6 +116,7 @@ fn contact() -> ActionShape {
         schema: json!({ "type": "object", "properties": { "id": { "type": "string" } }, "required": ["id"] }),
         resource_type: "Contact".into(),
         system: "crm".into(),
+        record: RecordFacts::default(),
     }
 }
 
@@ -149,7 +152,9 @@ fn world(text: &str) -> World {
 
 /// A chain of any length, which the directory itself does not build yet.
 fn chain(links: &[(&str, &str)]) -> Chain {
-    let links: Vec<Value> = links.iter().map(|(kind, id)| json!({ "kind": kind, "id": id })).collect();
+    let proof = |kind: &str| if kind == "person" { "claimed" } else { "key" };
+    let link = |(kind, id): &(&str, &str)| json!({ "kind": kind, "id": id, "proof": proof(kind) });
+    let links: Vec<Value> = links.iter().map(link).collect();
     serde_json::from_value(Value::Array(links)).unwrap()
 }
 

@@ -17,7 +17,9 @@ type Said<'a> = Vec<(&'a EntityUid, bool, BTreeSet<String>)>;
 pub(super) fn answer(question: &Question, whole: &World) -> (String, Vec<String>) {
     let policies = &whole.policies;
     let Some(slice) = policies.slices.get(question.action) else { return invalid() };
-    let Some(prepared) = Prepared::new(&question.asked(), slice, &policies.vocabulary) else {
+    let Some(prepared) =
+        Prepared::new(&question.asked(), slice, &policies.vocabulary, &policies.vocabulary.schema)
+    else {
         return invalid();
     };
     let everybody = prepared.principals.clone();
@@ -109,7 +111,9 @@ fn no_link_and_no_context_gets_past_the_schema() {
 fn nothing_gets_past_the_schema(policies: &Policies) {
     let question = Question::refund(5);
     let slice = &policies.slices[question.action];
-    let prepared = || Prepared::new(&question.asked(), slice, &policies.vocabulary).unwrap();
+    let prepared = || {
+        Prepared::new(&question.asked(), slice, &policies.vocabulary, &policies.vocabulary.schema).unwrap()
+    };
     let none = RestrictedExpression::new_set([]);
     assert_eq!(prepared().requests(&none).map(|r| r.len()), Some(2));
     let strangers: Vec<EntityUid> =
@@ -161,7 +165,7 @@ fn prepared_entities_are_those_that_are_made_afresh() {
         for base in [Question::refund(5), Question::contact()] {
             let question = base.with(|q| q.chain = chain(&links));
             let slice = &slices[question.action];
-            let prepared = Prepared::new(&question.asked(), slice, vocabulary).unwrap();
+            let prepared = Prepared::new(&question.asked(), slice, vocabulary, &vocabulary.schema).unwrap();
             let links: Vec<_> =
                 question.chain.links().iter().map(|l| vocabulary.identities.get(l).unwrap()).collect();
             let scope = &slice.scope;

@@ -60,13 +60,13 @@ const CONDITIONS: [&str; 20] = [
 
 /// Annotations after the id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     Permit,
     Forbid,
     Gate(&'static str),
 }
 
-type Random = (Kind, &'static str, &'static str, &'static str, &'static str);
+pub(super) type Random = (Kind, &'static str, &'static str, &'static str, &'static str);
 
 fn policy() -> impl Strategy<Value = Random> {
     let kind = prop_oneof![
@@ -79,7 +79,7 @@ fn policy() -> impl Strategy<Value = Random> {
 }
 
 /// A random set. Most have a broad permit, or nearly every question would end with `no_permit`.
-fn policies() -> impl Strategy<Value = Vec<Random>> {
+pub(super) fn policies() -> impl Strategy<Value = Vec<Random>> {
     let broad = (Kind::Permit, "principal", "action", "resource", "");
     (prop::collection::vec(policy(), 0..7), prop::bool::weighted(0.75)).prop_map(move |(mut set, open)| {
         if open {
@@ -99,16 +99,16 @@ fn text(index: usize, (kind, principal, action, resource, condition): &Random) -
 }
 
 /// The policies that load. One that can never match is refused, which is another test's matter.
-fn loadable(policies: &[Random]) -> Vec<(usize, Random)> {
+pub(super) fn loadable(policies: &[Random]) -> Vec<(usize, Random)> {
     let indexed = policies.iter().copied().enumerate();
     indexed.filter(|(i, p)| load(&text(*i, p)).is_ok()).collect()
 }
 
-fn source(policies: &[(usize, Random)]) -> String {
+pub(super) fn source(policies: &[(usize, Random)]) -> String {
     policies.iter().map(|(i, p)| text(*i, p)).collect()
 }
 
-fn question() -> impl Strategy<Value = Question> {
+pub(super) fn question() -> impl Strategy<Value = Question> {
     let chains = prop::sample::select(vec![
         vec![("person", "ann"), ("agent", "bot")],
         vec![("agent", "bot")],

@@ -28,6 +28,9 @@ fn events(name: EventName, record: &Record) -> Vec<(Event, Timestamp)> {
     let events = match name {
         EventName::Approve => vec![approve(record, "ann"), as_last(approve(record, "ann"))],
         EventName::Reject => vec![reject()],
+        EventName::Confirm => {
+            [ask("large"), allow(), deny()].map(|d| confirm(record, "eve", d, DUE)).to_vec()
+        }
         EventName::Cancel => vec![cancel()],
         EventName::Expire => return vec![(Event::Expire, DUE)],
         EventName::Supersede => vec![supersede()],
@@ -100,7 +103,14 @@ fn what_is_settled_stays_as_it_is_t13() {
 fn a_late_sweeper_lets_nothing_through_t13() {
     for state in [StateName::Pending, StateName::Ready] {
         let record = in_state(state);
-        for event in [EventName::Approve, EventName::Reject, EventName::Revise, EventName::Dispatch] {
+        let late = [
+            EventName::Approve,
+            EventName::Reject,
+            EventName::Confirm,
+            EventName::Revise,
+            EventName::Dispatch,
+        ];
+        for event in late {
             for (event, _) in events(event, &record) {
                 assert!(apply(&record, &event, DUE).is_err(), "{state:?} {:?}", event.name());
             }

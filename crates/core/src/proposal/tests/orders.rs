@@ -14,10 +14,9 @@ struct Place {
 }
 
 /// Everything that anybody might try, with what is true, stale or made up.
-fn alphabet(place: &Place) -> Vec<Event> {
-    let record = &place.record;
+pub(super) fn alphabet(record: &Record, now: Timestamp) -> Vec<Event> {
     let bound = record.binding.intent;
-    let due = place.now.plus(std::time::Duration::from_micros(2));
+    let due = now.plus(std::time::Duration::from_micros(2));
     let decided = record.decision.digest;
     let stale = as_last(of(approve(record, "ann"), digest("another effect"), decided));
     let under_other_rules = as_last(of(approve(record, "bob"), bound, digest("other rules")));
@@ -27,6 +26,9 @@ fn alphabet(place: &Place) -> Vec<Event> {
         stale,
         under_other_rules,
         reject(),
+        confirm(record, "eve", ask("large"), due),
+        confirm(record, "eve", allow(), due),
+        confirm(record, "ann", allow(), due),
         cancel(),
         Event::Expire,
         supersede(),
@@ -60,9 +62,17 @@ fn check(before: &Place, event: &Event, step: &Step) {
     assert_eq!(new.version.checked_sub(old.version), Some(1), "{what}");
     assert_eq!((step.entries[0].version, step.entries[0].at), (new.version, before.now), "{what}");
     assert_eq!(step.entries[0].proposal, Some(old.proposal.id), "{what}");
-    assert_eq!(new.proposal, old.proposal, "a proposal never changes: {what}");
+    if let Event::Confirm { person, .. } = event {
+        assert_eq!((person.as_str(), old.proposal.chain.is_confirmed()), ("eve", false), "{what}");
+        let confirmed = old.proposal.confirmed(before.now).unwrap();
+        assert_eq!(new.proposal, confirmed, "only the proof of the chain changes: {what}");
+        assert!(new.standing_approvals().is_empty(), "nobody approved the confirmed chain yet: {what}");
+        assert_eq!(new.binding.facts, old.binding.facts, "{what}");
+    } else {
+        assert_eq!(new.proposal, old.proposal, "a proposal never changes: {what}");
+    }
     assert!(new.approvals.starts_with(&old.approvals), "approvals only grow: {what}");
-    if !matches!(event, Event::Revise { .. }) {
+    if !matches!(event, Event::Revise { .. } | Event::Confirm { .. }) {
         assert_eq!((&new.binding, &new.decision), (&old.binding, &old.decision), "{what}");
     }
     if matches!(event, Event::Expire) {
@@ -84,6 +94,26 @@ fn check(before: &Place, event: &Event, step: &Step) {
     }
 }
 
+#[test]
+fn a_confirmation_changes_the_proof_and_voids_what_answered_the_claim_a4_t09() {
+    let record = opened(ask("large"));
+    let once = apply(&record, &approve(&record, "ann"), at(1)).unwrap().record;
+    let step = apply(&once, &confirm(&once, "eve", ask("large"), DUE), at(1)).unwrap();
+    let after = &step.record;
+    assert!(after.proposal.chain.is_confirmed() && after.is_intact());
+    assert_ne!(after.binding.intent, once.binding.intent);
+    assert_eq!((after.approvals.len(), after.standing_approvals().len()), (1, 0));
+    assert_eq!(step.entries[0].actor, Actor::Person { id: "eve".into() });
+    assert_eq!(step.entries[0].data["previous_intent"], json!(once.binding.intent));
+    // Once, only by the person whom the agent named, and only of the effect that was shown.
+    assert_eq!(apply(after, &confirm(after, "eve", allow(), DUE), at(1)).unwrap_err().code(), "not_eligible");
+    assert_eq!(apply(&once, &confirm(&once, "ann", allow(), DUE), at(1)).unwrap_err().code(), "not_eligible");
+    let Event::Confirm { person, mut revision } = confirm(&once, "eve", allow(), DUE) else { panic!() };
+    revision.binding = Binding::new(&after.proposal, binding(200).facts, revision.binding.preview.clone());
+    let other = Event::Confirm { person, revision };
+    assert_eq!(apply(&once, &other, at(1)).unwrap_err().code(), "stale");
+}
+
 /// Places that differ in nothing that any rule looks at are one place: the version only counts.
 fn key(place: &Place) -> String {
     let record = Record { version: 0, ..place.record.clone() };
@@ -103,7 +133,7 @@ fn nothing_runs_twice_late_or_unbound_whatever_the_order_t09_t13() {
                 let later =
                     Place { now: place.now.plus(std::time::Duration::from_micros(1)), ..place.clone() };
                 next.insert(key(&later), later);
-                for event in alphabet(place) {
+                for event in alphabet(&place.record, place.now) {
                     let Ok(step) = apply(&place.record, &event, place.now) else { continue };
                     check(place, &event, &step);
                     let dispatched = u32::from(step.record.state.name() == StateName::Dispatched);

@@ -3,7 +3,7 @@
 use askama::Template;
 use countersign_core::action::{EffectClass, Precondition};
 use countersign_core::approval::Rules;
-use countersign_core::directory::Directory;
+use countersign_core::directory::{Directory, LinkProof};
 use countersign_core::proposal::{Proposal, Record, State};
 use countersign_core::time::Timestamp;
 use countersign_core::view::Card;
@@ -30,6 +30,10 @@ pub(crate) struct Link {
     pub(crate) name: Text,
     /// Id from the directory.
     pub(crate) id: Text,
+    /// How the gate knows that it is them.
+    pub(crate) known: Text,
+    /// Whether only the agent says so.
+    pub(crate) claimed: bool,
 }
 
 /// The exact request.
@@ -73,6 +77,8 @@ pub(crate) struct Facts {
     guarded: bool,
     guard: Text,
     verdict: &'static str,
+    /// What must be done before people can decide.
+    first: Option<Text>,
     call: Call,
     input: Block,
     prints: Vec<Print>,
@@ -106,6 +112,7 @@ pub(crate) fn facts(card: &Card, precondition: &Precondition, now: Timestamp) ->
         guarded: *precondition != Precondition::None,
         guard: eye.text(&card.guard),
         verdict: card.verdict,
+        first: card.asks.as_ref().map(|detail| eye.text(detail)),
         call: call(card, &eye),
         input: eye.json(&card.input),
         prints: prints.map(|(name, d)| Print { name, digest: d.to_string() }).into(),
@@ -144,7 +151,13 @@ pub(super) fn chain(card: &Card, eye: &Eye) -> Vec<Link> {
     let kind = |kind: &str| if kind == "person" { "Person" } else { "Agent" };
     card.who
         .iter()
-        .map(|w| Link { kind: kind(w.kind), name: eye.text(&w.name), id: eye.text(&w.id) })
+        .map(|w| Link {
+            kind: kind(w.kind),
+            name: eye.text(&w.name),
+            id: eye.text(&w.id),
+            known: eye.text(&w.known),
+            claimed: w.proof == LinkProof::Claimed.as_str(),
+        })
         .collect()
 }
 
@@ -315,6 +328,8 @@ pub(crate) struct ProposalPage {
     pub(crate) events: Events,
     /// Present when the decision is the viewer's.
     pub(crate) decide: Option<Decide>,
+    /// Present when the viewer is the person whom the agent named and has not confirmed it.
+    pub(crate) confirm: Option<Decide>,
     /// Why it is not, while it is open.
     pub(crate) why_not: Vec<Text>,
     /// The form token when the viewer may cancel.

@@ -164,7 +164,19 @@ mod tests {
             _ => Vec::new(),
         };
         let fidelity = Fidelity::Computed;
-        diff(&Preview { fidelity, at: now, source: None, before, after, patch }, &Eye::default(), now)
+        diff(
+            &Preview {
+                fidelity,
+                at: now,
+                source: None,
+                before,
+                after,
+                patch,
+                disclosure: countersign_core::preview::Disclosure::default(),
+            },
+            &Eye::default(),
+            now,
+        )
     }
 
     fn rows(diff: &Diff) -> Vec<(String, &'static str, bool, bool)> {

@@ -2,7 +2,7 @@
 
 use askama::Template;
 use askama::filters::HtmlSafe;
-use countersign_core::audit::{EVENT_CODES, Entry};
+use countersign_core::audit::{EVENT_CODES, Entry, EventCode};
 use countersign_core::directory::Directory;
 use countersign_core::time::Timestamp;
 use countersign_engine::store::LoggedEntry;
@@ -68,6 +68,6 @@ pub(crate) fn last_revision(logged: &[LoggedEntry]) -> Option<String> {
     logged.iter().rev().find_map(|entry| {
         let entry: Entry = serde_json::from_slice(&entry.body).ok()?;
         let because = entry.data.get("because")?.as_str()?;
-        (entry.event == countersign_core::audit::EventCode::Revised).then(|| because.to_owned())
+        matches!(entry.event, EventCode::Revised | EventCode::Confirmed).then(|| because.to_owned())
     })
 }

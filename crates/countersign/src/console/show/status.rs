@@ -73,7 +73,7 @@ pub(crate) fn status(record: &Record, directory: &Directory, now: Timestamp) -> 
     Status {
         label: label(state.name()),
         tone: tone(state.name()),
-        sentence: eye.text(&sentence(state, directory)),
+        sentence: eye.text(&sentence(record, directory)),
         due: record.due().map(|at| Time::new(at, now)),
         due_label: if state.name() == StateName::Pending { "Decide by" } else { "Used by" },
         answer: answer.map(|response| answered(response, &eye)),
@@ -89,8 +89,8 @@ fn answered(response: &Response, eye: &Eye) -> Answer {
     }
 }
 
-fn sentence(state: &State, directory: &Directory) -> String {
-    match state {
+fn sentence(record: &Record, directory: &Directory) -> String {
+    match &record.state {
         State::Pending { .. } => "Nothing has been done. It waits for people.".to_owned(),
         State::Ready { .. } => "Everything it needs is there. The gate is about to send it.".to_owned(),
         State::Dispatched { .. } => "The request was sent. The answer has not come yet.".to_owned(),
@@ -100,7 +100,10 @@ fn sentence(state: &State, directory: &Directory) -> String {
             "Nobody knows whether it was done: {}. It is not sent again; look at the upstream.",
             cause.to_text()
         ),
-        State::Denied { .. } => "Policy refuses it, and no approval can change that.".to_owned(),
+        State::Denied { .. } => match &record.decision.detail {
+            Some(detail) => format!("It was denied: {detail}."),
+            None => "Policy refuses it, and no approval can change that.".to_owned(),
+        },
         State::Rejected { by, reason, .. } if reason.is_empty() => {
             format!("{} rejected it.", person_name(directory, by))
         }

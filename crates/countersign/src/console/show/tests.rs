@@ -47,7 +47,9 @@ fn record(text: &str) -> Record {
         "proposal": {
             "id": "prp_01kawkbx1re0003g40r40m30e2", "action": "acme.refund.create", "title": "Refund",
             "revision": digest("a"), "input": { "charge": text, "amount": 25000 }, "salt": "00",
-            "chain": [{ "kind": "person", "id": "ann" }, { "kind": "agent", "id": "support-bot" }],
+            "chain": [{ "kind": "person", "id": "ann", "proof": "claimed" },
+                      { "kind": "agent", "id": "support-bot", "proof": "key" }],
+            "could_be": ["ann"], "confirmed_at": null,
             "undo": { "why": "A refund cannot be taken back." }, "reversible": false,
             "reason": text, "run": text, "evidence": [{ "title": text, "body": { "mail": text } }],
             "created_at": 1_795_434_900_000_000_i64,
@@ -116,11 +118,28 @@ fn page(record: &Record, text: &str) -> String {
         status: status::status(record, &directory(), NOW),
         events: events::events(&logged(text), &directory(), NOW, true),
         decide: Some(card::decide(&card, "token")),
+        confirm: None,
         why_not: Vec::new(),
         cancel: Some("token".into()),
     }
     .render()
     .unwrap()
+}
+
+#[test]
+fn the_card_says_how_each_link_is_known_and_what_must_come_first() {
+    let mut record = record("x");
+    let claimed = page(&record, "x");
+    assert!(
+        claimed.contains("<span class=\"badge amber\"><bdi>claimed by the agent</bdi></span>"),
+        "{claimed}"
+    );
+    assert!(claimed.contains("<span class=\"muted\"><bdi>known by its key</bdi></span>"), "{claimed}");
+    record.proposal = record.proposal.confirmed(NOW).unwrap();
+    let confirmed = page(&record, "x");
+    assert!(confirmed.contains(&format!("confirmed by Ann Weber on {}", NOW.to_rfc3339())), "{confirmed}");
+    record.decision.detail = Some("`ann` must confirm first".into());
+    assert!(page(&record, "x").contains("`ann` must confirm first"));
 }
 
 /// Every page that shows text of others.

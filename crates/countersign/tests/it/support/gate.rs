@@ -208,7 +208,8 @@ impl GateDir {
         std::fs::write(path, text).unwrap();
     }
 
-    fn secret(&self, path: &str, text: &str) {
+    /// Writes a file that only its owner may read.
+    pub(crate) fn secret(&self, path: &str, text: &str) {
         use std::os::unix::fs::PermissionsExt as _;
         self.write(path, text);
         std::fs::set_permissions(self.path().join(path), std::fs::Permissions::from_mode(0o600)).unwrap();
@@ -231,6 +232,21 @@ impl GateDir {
         let mut command = Command::new(binary());
         command.args(arguments).current_dir(self.path()).env("XDG_CONFIG_HOME", self.config_home.path());
         command
+    }
+
+    /// Serves a directory that must not be served, and gives what the gate says.
+    pub(crate) fn refusal_to_serve(&self) -> String {
+        let mut child = self.command(&["serve", "."]);
+        let child = child.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = child.spawn().unwrap();
+        let mut first = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut first).unwrap();
+        if !first.is_empty() {
+            child.kill().unwrap();
+        }
+        let output = child.wait_with_output().unwrap();
+        assert!(first.is_empty() && !output.status.success(), "the gate serves: {first}");
+        String::from_utf8(output.stderr).unwrap()
     }
 
     /// Makes the database, the log's key and the agents' keys, if they are not there, and serves.

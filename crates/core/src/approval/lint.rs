@@ -1,0 +1,86 @@
+//! What `check` says about rules that an agent's proposals could ask for and that too few people can meet.
+
+use std::collections::BTreeMap;
+
+use super::rules::line_of_rule;
+use super::{ProposedBy, Reach, Rules, reach};
+use crate::directory::{Agent, Chain, Directory};
+use crate::problem::{Problem, SourceFile};
+
+/// Looks at every agent with every rule that policy could ask for when it proposes. `asked` gives the names of
+/// the rules that a chain could be asked for.
+pub(crate) fn lint(
+    file: &SourceFile,
+    rules: &Rules,
+    directory: &Directory,
+    asked: impl Fn(&Chain) -> Vec<String>,
+) -> Vec<Problem> {
+    let mut found = Vec::new();
+    for (name, agent) in directory.agents().filter(|(_, agent)| !agent.disabled) {
+        let mut by_rule: BTreeMap<String, Vec<Chain>> = BTreeMap::new();
+        for chain in chains(name, directory) {
+            for rule in asked(&chain) {
+                by_rule.entry(rule).or_default().push(chain.clone());
+            }
+        }
+        for (rule, chains) in by_rule {
+            found.extend(judge(&rule, (name, agent), &chains, (rules, directory)).map(|(severe, text)| {
+                let line = line_of_rule(file, &rule);
+                let make = if severe { Problem::error } else { Problem::warning };
+                make(&file.path, line, text, REMEDY)
+            }));
+        }
+    }
+    found
+}
+
+const REMEDY: &str =
+    "Add people to `who` whom the agent may not act for, or take approvers out of its `act_for`.";
+
+/// Every chain that this agent can have.
+fn chains(agent: &str, directory: &Directory) -> Vec<Chain> {
+    let people = directory.people().filter(|(id, _)| directory.may_act_for(agent, id));
+    let behalf = people.map(|(id, _)| Some(id)).chain([None]);
+    behalf.filter_map(|person| directory.chain(agent, person).ok()).collect()
+}
+
+/// What is wrong with this rule for this agent, and whether it is an error.
+fn judge(
+    rule: &str,
+    (name, agent): (&str, &Agent),
+    chains: &[Chain],
+    (rules, directory): (&Rules, &Directory),
+) -> Option<(bool, String)> {
+    let reach_of = |chain: &Chain| {
+        let could_be = directory.could_be(chain);
+        reach(&[rule], ProposedBy { chain, could_be: &could_be }, rules, directory)
+    };
+    let never = |reach: &Reach| matches!(reach, Reach::Never { .. });
+    // A claim excludes the same people whomever it names, so one person for whom it can be met is enough.
+    let named = chains.iter().filter(|c| c.person().is_some()).map(reach_of);
+    let mut best = None;
+    for reach in named {
+        let done = !never(&reach);
+        best = Some(reach);
+        if done {
+            break;
+        }
+    }
+    let alone = chains.iter().find(|c| c.person().is_none()).map(reach_of);
+    if best.iter().chain(&alone).all(never) {
+        return Some((true, format!("nobody can meet rule `{rule}` for proposals of agent `{name}`")));
+    }
+    if best == Some(Reach::AfterConfirmation) {
+        let text = format!(
+            "rule `{rule}` can be met for agent `{name}` only after the person it names has confirmed, because \
+             the agent could name the approvers too"
+        );
+        return Some((false, text));
+    }
+    let alone_never = alone.as_ref().is_some_and(never) && !agent.act_for.is_empty();
+    alone_never.then(|| {
+        let text =
+            format!("nobody can meet rule `{rule}` for agent `{name}` when it proposes on nobody's behalf");
+        (false, text)
+    })
+}

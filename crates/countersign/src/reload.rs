@@ -1,0 +1,100 @@
+//! SIGHUP loads the gate directory again, whole or not at all. Whatever happens, the process goes on.
+
+use countersign_core::audit::{Actor, Entry, EventCode};
+use countersign_core::problem::Problem;
+use countersign_core::ruleset::Ruleset;
+use countersign_engine::credential::Credentials;
+use countersign_engine::fault::chain_text;
+use countersign_engine::gate::Gate;
+use serde_json::json;
+use tokio::signal::unix::Signal;
+
+use crate::config::{self, Config, FILE};
+
+/// Problems that the entry of a refused reload holds; the operator's log has all of them.
+const PROBLEMS_MAX: usize = 20;
+/// Characters of each.
+const PROBLEM_CHARS_MAX: usize = 500;
+
+/// Reloads at every signal, for as long as the process runs.
+pub(crate) async fn at_every(mut hangup: Signal, gate: Gate, running: Config) {
+    while hangup.recv().await.is_some() {
+        reload(&gate, &running).await;
+    }
+    std::future::pending().await
+}
+
+async fn reload(gate: &Gate, running: &Config) {
+    let (ruleset, credentials) = match prepare(running).await {
+        Ok(loaded) => loaded,
+        Err(problems) => return refuse(gate, &problems).await,
+    };
+    match gate.reload(ruleset, credentials).await {
+        Ok(()) => tracing::info!("the gate directory was loaded again"),
+        Err(stop) => {
+            let message = format!("the reload could not be recorded: {}", chain_text(&stop));
+            let remedy = "Send SIGHUP again when the database answers.";
+            refuse(gate, &[Problem::error(FILE, 0, message, remedy)]).await;
+        }
+    }
+}
+
+/// Everything that a start checks, and what only a restart could change.
+async fn prepare(running: &Config) -> Result<(Ruleset, Credentials), Vec<Problem>> {
+    let (config, ruleset, warnings) = config::load(&running.dir)?;
+    warnings.iter().for_each(|w| tracing::warn!("{w}"));
+    let mut problems = needs_restart(running, &config);
+    let credentials = Credentials::new(config.credentials, running.networks.clone());
+    problems.extend(unusable(&credentials).await);
+    if problems.is_empty() { Ok((ruleset, credentials)) } else { Err(problems) }
+}
+
+/// What is wrong with the credentials: settings that cannot work, and secrets that cannot be read.
+pub(crate) async fn unusable(credentials: &Credentials) -> Vec<Problem> {
+    let found = credentials.check().await;
+    let remedy = "Correct the credential, or make its secret readable for the gate alone.";
+    found.into_iter().map(|e| Problem::error(FILE, 0, e.to_string(), remedy)).collect()
+}
+
+/// Settings that are fixed while the process runs and have changed in the file.
+fn needs_restart(running: &Config, now: &Config) -> Vec<Problem> {
+    let fixed = [
+        ("[gate] origin", running.origin != now.origin),
+        ("[listen] agents", running.agents != now.agents),
+        ("[listen] people", running.people != now.people),
+        ("[listen] people_url", running.people_url != now.people_url),
+        ("[listen] hosts", running.hosts != now.hosts),
+        ("[store] url", running.store_url != now.store_url),
+        ("[store] key_file", running.record_key_file != now.record_key_file),
+        ("[store] old_key_files", running.old_record_key_files != now.old_record_key_files),
+        ("[log] key_file", running.key_file != now.key_file),
+        ("[network] allow", running.networks.allow != now.networks.allow),
+    ];
+    let changed = fixed.into_iter().filter(|(_, changed)| *changed);
+    changed
+        .map(|(setting, _)| {
+            let message = format!("`{setting}` changed, and only a restart can change it");
+            Problem::error(FILE, 0, message, "Restart the gate, or put the former value back.")
+        })
+        .collect()
+}
+
+/// Says why, to the operator and in the log. The rules and credentials in force stay.
+async fn refuse(gate: &Gate, problems: &[Problem]) {
+    problems.iter().for_each(|p| tracing::error!("{p}"));
+    tracing::error!("the gate directory has mistakes; the one in force stays");
+    let texts: Vec<String> = problems
+        .iter()
+        .take(PROBLEMS_MAX)
+        .map(|p| p.to_string().chars().take(PROBLEM_CHARS_MAX).collect())
+        .collect();
+    let data = json!({
+        "problems": texts,
+        "not_listed": problems.len().saturating_sub(PROBLEMS_MAX),
+        "rule_set": gate.ruleset().digest(),
+    });
+    let entry = Entry::new(gate.world().now(), EventCode::ReloadRefused, Actor::Gate, data);
+    if let Err(stop) = gate.note(entry).await {
+        tracing::error!(error = %chain_text(&stop), "the refused reload was not recorded");
+    }
+}

@@ -1,0 +1,72 @@
+//! Refused sign-ins leave entries, few enough that nobody fills the log by guessing.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use countersign_core::audit::{Actor, Entry, EventCode};
+use serde_json::json;
+
+use super::Gate;
+use crate::fault::chain_text;
+
+/// Entries in one window. The endpoint is open to everybody, so each entry may be a stranger's.
+const ENTRIES_MAX: u32 = 5;
+/// The window.
+const WINDOW: Duration = Duration::from_secs(10);
+
+/// How many refused sign-ins were recorded lately, and how many were only counted.
+#[derive(Debug, Default)]
+pub(super) struct RefusedSignIns(Mutex<Window>);
+
+#[derive(Debug, Default)]
+struct Window {
+    began: Option<Duration>,
+    recorded: u32,
+    not_recorded: u64,
+}
+
+impl RefusedSignIns {
+    /// Whether this one gets an entry, and how many before it got none.
+    fn admit(&self, now: Duration) -> Option<u64> {
+        let mut window = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let over = window.began.is_none_or(|began| now.saturating_sub(began) >= WINDOW);
+        if over {
+            (window.began, window.recorded) = (Some(now), 0);
+        }
+        if window.recorded >= ENTRIES_MAX {
+            window.not_recorded = window.not_recorded.saturating_add(1);
+            return None;
+        }
+        window.recorded = window.recorded.saturating_add(1);
+        Some(std::mem::take(&mut window.not_recorded))
+    }
+}
+
+impl Gate {
+    /// Records that a sign-in link was refused. Nothing of the link is kept. That it cannot be recorded changes
+    /// nothing for the caller, who is refused either way.
+    pub async fn note_refused_sign_in(&self) {
+        let Some(before) = self.0.refused_sign_ins.admit(self.0.world.ticks()) else { return };
+        let data = json!({ "not_recorded_before": before });
+        let entry = Entry::new(self.0.world.now(), EventCode::SignInRefused, Actor::Gate, data);
+        if let Err(stop) = self.note(entry).await {
+            tracing::error!(error = %chain_text(&stop), "a refused sign-in was not recorded");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flood_of_refused_sign_ins_leaves_five_entries_in_ten_seconds_and_a_count() {
+        let refused = RefusedSignIns::default();
+        let at = Duration::from_secs;
+        let first: Vec<_> = (0..8).map(|_| refused.admit(at(1))).collect();
+        assert_eq!(first, [Some(0), Some(0), Some(0), Some(0), Some(0), None, None, None]);
+        assert_eq!(refused.admit(at(10)), None);
+        assert_eq!(refused.admit(at(11)), Some(4));
+        assert_eq!(refused.admit(at(11)), Some(0));
+    }
+}

@@ -1,0 +1,51 @@
+//! Which database it is, and what its log was at an earlier size.
+
+use countersign_core::audit::{Actor, Entry, EventCode, root_of};
+use countersign_core::digest::Digest;
+use serde_json::json;
+
+use crate::Place;
+use crate::steps::START;
+
+fn entry(n: u64) -> Entry {
+    Entry::new(START, EventCode::LogExported, Actor::Gate, json!({ "n": n }))
+}
+
+pub async fn a_database_keeps_its_incarnation_until_it_is_renewed(place: &Place) {
+    let store = place.store().await;
+    let first = store.identity().await.unwrap();
+    assert_eq!(first.server.is_some(), !place.is_sqlite());
+    store.close().await.unwrap();
+    let store = place.store().await;
+    assert_eq!(store.identity().await.unwrap(), first, "made again, it is the same");
+    let why = Entry::new(START, EventCode::GateRestored, Actor::Gate, json!({}));
+    store.renew_incarnation("other", START, why).await.unwrap();
+    assert_eq!(store.identity().await.unwrap().incarnation, "other");
+    let entries = crate::assert_sound(&store).await;
+    assert_eq!(entries.last().unwrap().event, EventCode::GateRestored);
+    assert!(!store.is_in_use().await.unwrap());
+    if !place.is_sqlite() {
+        let beside = place.beside(5).await;
+        assert!(beside.is_in_use().await.unwrap(), "the other one is connected");
+    }
+}
+
+pub async fn the_root_at_every_size_is_that_of_its_leaves(place: &Place) {
+    let store = place.store().await;
+    let mut leaves: Vec<Digest> = Vec::new();
+    for n in 0..9 {
+        store.note(entry(n)).await.unwrap();
+        crate::assert_sound(&store).await;
+        let last = store.entries(n, 1).await.unwrap();
+        leaves.push(last[0].leaf.unwrap());
+    }
+    for size in 0..=9_usize {
+        let root = root_of(&leaves[..size]);
+        let wanted = u64::try_from(size).unwrap();
+        assert_eq!(store.root_at(wanted).await.unwrap(), (9, Some(root)), "{size}");
+    }
+    assert_eq!(store.root_at(10).await.unwrap(), (9, None));
+    let mut raw = crate::raw::Raw::open(place).await;
+    raw.run("DELETE FROM log_leaf WHERE idx = 3").await;
+    assert_eq!(store.root_at(8).await.unwrap(), (9, None), "a leaf is missing");
+}
