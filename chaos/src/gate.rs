@@ -13,7 +13,7 @@ use crate::files::GateFiles;
 use crate::{Result, clock};
 
 /// A debug build under load, on a store that may still be recovering.
-const START_WITHIN: Duration = Duration::from_secs(60);
+const START_WITHIN: Duration = Duration::from_mins(1);
 /// One attempt to start.
 const ANSWER_WITHIN: Duration = Duration::from_secs(20);
 
@@ -82,7 +82,7 @@ impl Gate {
     pub(crate) async fn terminate(&mut self) -> Result<()> {
         self.signal("TERM").await?;
         if let Some(mut child) = self.child.take() {
-            let ended = tokio::time::timeout(Duration::from_secs(60), child.wait()).await;
+            let ended = tokio::time::timeout(Duration::from_mins(1), child.wait()).await;
             if ended.is_err() {
                 child.kill().await?;
                 self.ended.push("the gate did not end within 60 s of SIGTERM".to_owned());

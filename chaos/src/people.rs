@@ -23,9 +23,8 @@ pub(crate) async fn decide(arena: Arc<Arena>, files: GateFiles, person: &'static
             // The gate may be down; the next round tries again.
             session = sign_in(&arena, &files, person).await.unwrap_or_default();
         }
-        match round(&arena, person, &session, &mut random).await? {
-            Some(401) => session.clear(),
-            Some(_) | None => {}
+        if round(&arena, person, &session, &mut random).await? == Some(401) {
+            session.clear();
         }
         let phase = arena.phase();
         arena.pause(phase, Duration::from_millis(random.between(100, 400))).await;

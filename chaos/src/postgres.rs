@@ -11,7 +11,7 @@ use crate::gate::signal;
 use crate::{Result, clock};
 
 /// A crashed server replays its log first.
-const START_WITHIN: Duration = Duration::from_secs(60);
+const START_WITHIN: Duration = Duration::from_mins(1);
 
 /// The server.
 #[derive(Debug)]

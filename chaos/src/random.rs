@@ -1,4 +1,4 @@
-//! Reproducible choices: SplitMix64. The same seed gives the same plan, requests and modes.
+//! Reproducible choices: `SplitMix64`. The same seed gives the same plan, requests and modes.
 
 /// A stream of numbers from a seed.
 #[derive(Debug, Clone)]

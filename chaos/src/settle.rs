@@ -17,7 +17,7 @@ use crate::ledger::{self, text};
 use crate::{Result, clock};
 
 /// Time in which people decide what waits, and the gate finishes what is ready or was sent.
-const CLOSED_WITHIN: Duration = Duration::from_secs(60);
+const CLOSED_WITHIN: Duration = Duration::from_mins(1);
 /// Requests whose key is repeated at the end.
 const REPEATED_MAX: usize = 400;
 /// Clients that repeat them.

@@ -19,7 +19,7 @@ use crate::random::Random;
 use crate::{Error, Result};
 
 /// Longer than the 2 s that the manifests give a call.
-const LATE: Duration = Duration::from_millis(3_000);
+const LATE: Duration = Duration::from_secs(3);
 
 /// What becomes of one write.
 #[derive(Debug, Clone, Copy)]

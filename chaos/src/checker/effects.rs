@@ -34,7 +34,7 @@ pub(super) fn as_answered(evidence: &Evidence, violations: &mut Violations) {
         let marker = evidence.requests.markers.get(name).unwrap_or(&none);
         let units = || marker.units.values();
         let (mut denied, mut unnamed) = (Vec::new(), Vec::new());
-        for (id, at) in applied.iter().filter(|(id, at)| !units().any(|unit| unit.justifies(id, **at))) {
+        for (id, _) in applied.iter().filter(|(id, at)| !units().any(|unit| unit.justifies(id, **at))) {
             let named = units().any(|unit| unit.ids.contains(id));
             if named { denied.push(id) } else { unnamed.push(id) }
         }
