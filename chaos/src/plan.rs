@@ -120,15 +120,18 @@ pub(crate) fn plan(seed: u64, store: Store, seconds: u64) -> Plan {
     Plan { each: faults(each), more: faults(more) }
 }
 
-/// The faults of a run that is to meet a weakened guard: this kind in every other place, when the store has it.
-pub(crate) fn favouring(kind: &str, seed: u64, store: Store, seconds: u64) -> Plan {
-    let favoured = Kind::of(store).iter().map(|(_, k)| *k).find(|k| k.name().replace(' ', "-") == kind);
+/// The faults of a run that is to meet a weakened guard: one of these kinds in every other place; `-` favours
+/// none. Nothing when the store has none of them.
+pub(crate) fn favouring(names: &str, seed: u64, store: Store, seconds: u64) -> Option<Plan> {
     let mut plan = plan(seed, store, seconds);
     plan.each.clear();
-    if let Some(kind) = favoured {
+    if names != "-" {
+        let named =
+            |kind: &Kind| names.split(',').any(|name| kind.name().to_lowercase().replace(' ', "-") == name);
+        let kind = Kind::of(store).iter().map(|(_, kind)| *kind).find(named)?;
         plan.more.iter_mut().step_by(2).for_each(|fault| fault.kind = kind);
     }
-    plan
+    Some(plan)
 }
 
 fn shuffle(kinds: &mut [Kind], random: &mut Random) {

@@ -27,8 +27,10 @@ pub(crate) async fn run_as_asked(options: &Options) -> Result<bool> {
         };
         if options.guard.as_deref().is_none_or(|wanted| wanted == guard) {
             tried = tried.saturating_add(1);
-            let plan = favouring(fault, options.seed, options.store, options.seconds);
-            all &= weakened(options, &plan, (guard, promise)).await?;
+            match favouring(fault, options.seed, options.store, options.seconds) {
+                Some(plan) => all &= weakened(options, &plan, (guard, promise)).await?,
+                None => output::line(&format!("{guard}: left out, because this store has no `{fault}`")),
+            }
         }
     }
     if tried == 0 {
