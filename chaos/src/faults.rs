@@ -16,6 +16,8 @@ use crate::{Result, agents};
 
 /// More requests at once than a gate's queue of writes holds.
 const BURST: u64 = 1_400;
+/// How slow syncs are before they fail.
+const SLOW_BEFORE_BROKEN: Duration = Duration::from_millis(200);
 /// Longer than a gate may rely on the store's return.
 const OUTAGE: Duration = Duration::from_secs(12);
 
@@ -124,7 +126,12 @@ impl Scene {
     async fn break_store(&mut self, kind: Kind) -> Result<()> {
         match (kind, &mut self.postgres) {
             (Kind::FullDisk, _) => self.gate.files().shim().fill_disk(),
-            (Kind::BrokenDisk, _) => self.gate.files().shim().break_syncs(),
+            (Kind::BrokenDisk, _) => {
+                // Slow before it breaks, as disks are: so there is a commit under way, with many steps in it.
+                self.gate.files().shim().slow_syncs(SLOW_BEFORE_BROKEN)?;
+                tokio::time::sleep(SLOW_BEFORE_BROKEN.saturating_mul(2)).await;
+                self.gate.files().shim().break_syncs()
+            }
             (Kind::PgRestart, Some(server)) => server.stop().await,
             (Kind::PgKill, Some(server)) => server.kill().await,
             (Kind::PgCrash, Some(server)) => server.signal_backends("KILL").await,
