@@ -76,15 +76,16 @@ impl SealKeys {
         Self(Arc::new(Inner { origin: origin.to_owned(), current: Key::new(current), old }))
     }
 
-    /// The id of the key that seals, as text: the database remembers under which key it was made.
+    /// The id of the key that seals, as text.
     pub fn current_id(&self) -> String {
-        self.0.current.id.iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(&self.0.current.id)
     }
 
-    /// Whether one of the keys has this id.
-    pub fn knows(&self, id: &str) -> bool {
-        let text = |key: &Key| key.id.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-        std::iter::once(&self.0.current).chain(&self.0.old).any(|key| text(key) == id)
+    /// The id of the key of a code, as text, when none of these keys has it.
+    pub(crate) fn unknown_key(&self, sealed: &[u8]) -> Option<String> {
+        let id = sealed.first_chunk::<ID_BYTES>()?;
+        let known = std::iter::once(&self.0.current).chain(&self.0.old).any(|key| key.id == *id);
+        (!known).then(|| hex(id))
     }
 
     /// The code of these fields: the key's id, then the HMAC.
@@ -115,6 +116,10 @@ impl SealKeys {
     }
 }
 
+fn hex(id: &[u8]) -> String {
+    id.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 impl fmt::Debug for SealKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "SealKeys({})", self.current_id())
@@ -142,6 +147,9 @@ mod tests {
             "an old key verifies"
         );
         assert!(!keys("gate.example", 2, &[]).fits(Purpose::Session, &fields, &sealed));
+        assert_eq!(ours.unknown_key(&sealed), None);
+        assert_eq!(keys("gate.example", 2, &[1]).unknown_key(&sealed), None);
+        assert_eq!(keys("gate.example", 2, &[]).unknown_key(&sealed), Some(ours.current_id()));
         assert!(!keys("other.example", 1, &[]).fits(Purpose::Session, &fields, &sealed));
         assert!(!ours.fits(Purpose::Link, &fields, &sealed));
         assert!(!ours.fits(Purpose::Session, &[b"a", b"bc"], &sealed), "lengths are part of it");

@@ -25,6 +25,8 @@ mod opening;
 mod people;
 #[path = "support/postgres.rs"]
 mod postgres;
+#[path = "store/process.rs"]
+mod process;
 #[path = "store/races.rs"]
 mod races;
 #[path = "store/raw.rs"]
@@ -148,6 +150,9 @@ suite! {
     writing::a_full_queue_is_busy_and_an_outcome_waits,
     writing::one_step_the_database_refuses_takes_no_other_with_it,
     writing::only_what_was_written_is_announced,
+    process::a_second_gate_is_refused_while_the_first_is_alive,
+    process::a_dispatch_is_recorded_only_under_the_rules_in_force_and_by_a_live_process_a1,
+    process::a_database_of_another_key_is_refused,
     races::of_two_moves_from_one_version_one_wins_and_the_other_writes_nothing_t13,
     races::a_thousand_dispatches_of_one_proposal_give_one_grant_t09,
     races::an_attempt_is_never_recorded_twice_even_past_the_version_guard_t09,

@@ -1,4 +1,4 @@
-//! `restore`: accepts a database that is older than what was recorded, or another one.
+//! `restore`: accepts a database that is older than what was recorded, another one, or a backup on a new machine.
 
 use std::path::PathBuf;
 
@@ -37,21 +37,25 @@ pub(super) async fn run(args: &Restore, output: &mut Output) -> anyhow::Result<u
     if store.is_in_use().await? {
         bail!("another process is connected to the database; stop the gate first");
     }
-    let code = match witness.examine(&store).await? {
-        Testimony::New => {
-            output.line("there is no witness file, so nothing was recorded that this database could lack");
-            DONE
-        }
-        Testimony::Held | Testimony::Moved => {
+    let what = match witness.examine(&store).await? {
+        Testimony::Held | Testimony::Moved => None,
+        Testimony::New => Some(format!(
+            "there is no witness file {}, so nothing tells whether this database is a backup",
+            witness.path().display()
+        )),
+        Testimony::Differs(what) => Some(what),
+    };
+    let code = match what {
+        None => {
             output.line("the database holds all that was recorded; nothing was changed");
             DONE
         }
-        Testimony::Differs(what) if !args.accept_loss => {
+        Some(what) if !args.accept_loss => {
             output.line(&what);
-            output.line("restore the newer database, or accept the loss with --accept-loss");
+            output.line("restore the newest database there is, or accept the loss with --accept-loss");
             BROKEN
         }
-        Testimony::Differs(what) => {
+        Some(what) => {
             output.line(&what);
             let done = gate::restore(&store, &witness, &log_key, &world).await.map_err(serve::stopped)?;
             output.line(&format!(

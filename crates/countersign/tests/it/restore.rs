@@ -139,6 +139,29 @@ async fn a_gate_without_its_witness_starts_and_says_so() {
     assert_eq!(last["data"]["witness"], "held");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_on_a_new_machine_is_closed_when_the_operator_says_so() {
+    let upstream = upstream().await;
+    let gate = GateDir::new(&upstream).serve();
+    let (_, body) = gate.propose("shop.price.set", json!({ "id": "i_1", "price": 20_000 })).await;
+    let open = body["id"].as_str().unwrap().to_owned();
+    let dir = gate.stop();
+    let state = |dir: &GateDir| dir.query("SELECT state FROM proposal WHERE id = ?", &[&open])[0][0].clone();
+    // With its witness there is nothing to accept.
+    assert_done(&dir.run(&["restore", "--accept-loss", "."]));
+    assert_eq!(state(&dir), "pending");
+    std::fs::remove_file(dir.path().join("state/countersign.db.witness")).unwrap();
+    let output = dir.run(&["restore", "."]);
+    assert_eq!(output.status.code(), Some(6), "{output:?}");
+    assert_eq!(state(&dir), "pending");
+    assert_done(&dir.run(&["restore", "--accept-loss", "."]));
+    assert_eq!(state(&dir), "cancelled");
+    let (_, entries) = dir.serve().stop_and_verify();
+    let restored = entries.iter().find(|e| e["event"] == "gate.restored").unwrap();
+    assert_eq!(restored["data"]["recorded"], json!(null), "{restored}");
+    assert_eq!(entries.last().unwrap()["data"]["witness"], "held", "the new witness is whole");
+}
+
 #[expect(unreachable_pub, reason = "the file is shared with tests of another crate")]
 #[path = "../../../engine/tests/support/postgres.rs"]
 mod server;

@@ -38,6 +38,7 @@ impl Store {
     /// Makes this process the gate of its database. Waits for one that was killed to lapse, and refuses beside
     /// one that is alive: several gates on one database are not supported.
     pub async fn enter(&self, owner: &str) -> Result<(), Fault> {
+        self.has_its_key().await?;
         let mut seen: Option<(String, i64)> = None;
         loop {
             let (other, until) = match self.try_enter(owner).await? {
@@ -60,6 +61,25 @@ impl Store {
             }
             seen = Some((other, until));
             tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// Without the key under which it was sealed, nothing in the database could be told from a forgery.
+    async fn has_its_key(&self) -> Result<(), Fault> {
+        let fault = |e| Fault::new("read the active rules", e);
+        let rows =
+            self.readers.fetch("SELECT mac FROM active_rules WHERE id = 1", &[]).await.map_err(fault)?;
+        let Some(row) = rows.first() else { return Ok(()) };
+        match self.keys.unknown_key(row.bytes(0).map_err(fault)?) {
+            None => Ok(()),
+            Some(id) => {
+                let detail = format!(
+                    "it was sealed with the record key {id}, and the one here is {}; put the former key back, or name \
+                     it in `[store] old_key_files`",
+                    self.keys.current_id()
+                );
+                Err(Fault::new("recognise the database", detail))
+            }
         }
     }
 

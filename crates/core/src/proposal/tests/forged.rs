@@ -1,4 +1,5 @@
 //! Logs that were signed by the log's own key and tell of what no gate may do.
+#![expect(clippy::arithmetic_side_effects, reason = "the numbers of these tests are small and fixed")]
 
 use serde_json::Value;
 
@@ -115,7 +116,7 @@ fn with(mut entries: Vec<Value>, at: usize, pointer: &str, value: Value) -> Vec<
     entries
 }
 
-fn other_proposal(entries: Vec<Value>) -> Vec<Value> {
+fn other_proposal(entries: &[Value]) -> Vec<Value> {
     let (one, two) = (ProposalId::from_parts(0, [1; 10]), ProposalId::from_parts(0, [2; 10]));
     let text = json!(entries).to_string().replace(&one.to_string(), &two.to_string());
     serde_json::from_str(&text).unwrap()
@@ -130,7 +131,7 @@ fn what_a_gate_writes_is_sound_and_counted_a8() {
     for entries in histories() {
         assert_eq!(broken(&entries), None, "{entries:#?}");
     }
-    let open = other_proposal(history(ask("large"), &[&ann]));
+    let open = other_proposal(&history(ask("large"), &[&ann]));
     let replayed = verify(&[approved(), open].concat()).replayed;
     let expect =
         Replayed { proposals: 2, approvals: 3, dispatches: 1, outcomes: 1, open: 1, begun_before: 0 };
@@ -279,7 +280,7 @@ fn every_forged_dispatch_and_outcome_is_found_and_the_entry_is_named_a8() {
         ("3: what was sent is not what was decided on", with(approved(), 3, "/data/intent", other)),
         ("3: the dispatch names other approvers", with(approved(), 3, "/data/approved_by", json!(["ann"]))),
         ("4: `proposal.succeeded` is about attempt", with(approved(), 4, "/data/attempt", json!(attempt(9)))),
-        ("8: attempt att_", [approved(), other_proposal(approved())].concat()),
+        ("8: attempt att_", [approved(), other_proposal(&approved())].concat()),
         ("3: the event `proposal.dispatched` names no proposal", nameless),
         ("0: the entry cannot be read: missing field `needs`", missing(0, "needs")),
         ("1: the entry cannot be read: missing field `eligible`", missing(1, "eligible")),
@@ -322,7 +323,7 @@ fn who_may_approve_changes_only_with_the_gate_directory_a8() {
 
 #[test]
 fn a_slice_checks_the_lives_that_begin_in_it_and_counts_the_others_a8() {
-    let entries = [approved(), other_proposal(history(ask("large"), &[&ann, &|_| reject()]))].concat();
+    let entries = [approved(), other_proposal(&history(ask("large"), &[&ann, &|_| reject()]))].concat();
     for from in 0..entries.len() {
         let answer = verify_from(from, &entries);
         assert!(matches!(answer.finding, Finding::Unanchored { .. }), "{from}: {answer:?}");

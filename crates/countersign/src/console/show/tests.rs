@@ -118,7 +118,7 @@ fn page(record: &Record, text: &str) -> String {
         status: status::status(record, &directory(), NOW),
         events: events::events(&logged(text), &directory(), NOW, true),
         decide: Some(card::decide(&card, "token")),
-        confirm: None,
+        confirm: (!record.proposal.chain.is_confirmed()).then(|| card::decide(&card, "token")),
         why_not: Vec::new(),
         cancel: Some("token".into()),
     }
@@ -135,8 +135,11 @@ fn the_card_says_how_each_link_is_known_and_what_must_come_first() {
         "{claimed}"
     );
     assert!(claimed.contains("<span class=\"muted\"><bdi>known by its key</bdi></span>"), "{claimed}");
+    let form = format!("action=\"/proposals/{}/confirm\"", record.proposal.id);
+    assert!(claimed.contains(&form) && claimed.contains("This is for me"), "{claimed}");
     record.proposal = record.proposal.confirmed(NOW).unwrap();
     let confirmed = page(&record, "x");
+    assert!(!confirmed.contains(&form), "{confirmed}");
     assert!(confirmed.contains(&format!("confirmed by Ann Weber on {}", NOW.to_rfc3339())), "{confirmed}");
     record.decision.detail = Some("`ann` must confirm first".into());
     assert!(page(&record, "x").contains("`ann` must confirm first"));
