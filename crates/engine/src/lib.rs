@@ -12,4 +12,5 @@ pub mod grant;
 pub mod net;
 pub mod seal;
 pub mod store;
+mod weaken;
 pub mod world;

@@ -153,7 +153,7 @@ fn module(path: &str) -> &str {
 
 #[test]
 fn the_engine_keeps_its_arrows() {
-    let everywhere = ["net", "grant", "fault", "seal", "world"];
+    let everywhere = ["net", "grant", "fault", "seal", "weaken", "world"];
     // What a connector is handed, and the words in which a credential says where it may stand.
     let handed = ["Secret", "Misplaced", "Use", "usage_of", "Placement"];
     let mut found = Vec::new();
@@ -204,10 +204,37 @@ fn each_crate_keeps_to_its_own_dependencies() {
 }
 
 #[test]
+fn the_chaos_program_shares_no_code_with_the_gate() {
+    let manifest = read("chaos/Cargo.toml");
+    let found: Vec<String> = manifest
+        .lines()
+        .filter(|l| l.trim_start().starts_with("countersign") || l.contains("path ="))
+        .map(str::to_owned)
+        .collect();
+    nothing(&found, "a mistake in shared code would not be seen (ADR 0021)");
+    let uses = |l: &str| l.contains("countersign_core") || l.contains("countersign_engine");
+    let found: Vec<String> = rust("chaos").iter().flat_map(|f| f.lines_where(uses)).collect();
+    nothing(&found, "a mistake in shared code would not be seen (ADR 0021)");
+}
+
+#[test]
+fn each_guard_that_can_be_weakened_is_in_the_list_of_the_chaos_program() {
+    let mut named: BTreeSet<String> = BTreeSet::new();
+    for file in product("crates/engine/src").iter().filter(|f| module(&f.path) != "weaken") {
+        let calls = file.code().flat_map(|(_, l)| l.split("weakened(\"").skip(1).map(word).map(str::to_owned));
+        named.extend(calls);
+    }
+    let list = read("chaos/guards.txt");
+    let lines = list.lines().filter(|l| !l.is_empty() && !l.starts_with('#'));
+    let listed: BTreeSet<String> = lines.map(|l| word(l).to_owned()).collect();
+    assert_eq!(named, listed, "chaos/guards.txt lists the guards of the code (ADR 0015)");
+}
+
+#[test]
 fn no_rust_file_is_longer_than_500_lines() {
     let long = |f: &Text| (f.text.lines().count() > 500).then(|| f.path.clone());
     let found: Vec<String> =
-        ["crates", "bench"].iter().flat_map(|d| rust(d)).filter_map(|f| long(&f)).collect();
+        ["crates", "bench", "chaos"].iter().flat_map(|d| rust(d)).filter_map(|f| long(&f)).collect();
     nothing(&found, "split these");
 }
 
@@ -223,7 +250,7 @@ fn migrations_come_in_pairs() {
 /// The names of all tests: what stands under a test attribute, and the store's suite, which names its own.
 fn tests() -> BTreeSet<String> {
     let mut names = BTreeSet::new();
-    for file in ["crates", "bench"].iter().flat_map(|d| rust(d)) {
+    for file in ["crates", "bench", "chaos"].iter().flat_map(|d| rust(d)) {
         let mut marked = false;
         for line in file.text.lines().map(str::trim) {
             marked |= line.starts_with("#[test]") || line.starts_with("#[tokio::test");

@@ -15,6 +15,7 @@ use super::slots::Slot;
 use crate::fault::{Stop, chain_text};
 use crate::grant::Grant;
 use crate::store::Placed;
+use crate::weaken::weakened;
 
 /// The first pause between two offers of an outcome; it doubles up to the longest.
 const PAUSE: Duration = Duration::from_millis(250);
@@ -62,12 +63,16 @@ impl Gate {
             tracing::warn!(proposal = %grant.proposal(), "too late after its record, so nothing was sent");
             return failed(Cause::NotSent);
         }
-        self.0.connector.call(grant, secret.as_ref()).await
+        let outcome = self.0.connector.call(grant, secret.as_ref()).await;
+        if weakened("unclear_not_repeated") && matches!(outcome, Outcome::Unknown { .. }) {
+            return self.0.connector.call(grant, secret.as_ref()).await;
+        }
+        outcome
     }
 
     /// Records the outcome; it is offered again and again, because it must not be lost.
     async fn keep_outcome(&self, mut record: Record, grant: &Grant, outcome: Outcome) -> Record {
-        let event = Event::Finish { attempt: grant.attempt(), outcome };
+        let mut event = Event::Finish { attempt: grant.attempt(), outcome };
         let mut pause = PAUSE;
         loop {
             let Ok(step) = apply(&record, &event, self.0.world.now()) else {
@@ -94,6 +99,10 @@ impl Gate {
                 Err(stop) => chain_text(&stop),
             };
             tracing::warn!(proposal = %grant.proposal(), waits, "an outcome waits for the store");
+            if weakened("outcome_kept") {
+                let outcome = Outcome::Failed { cause: Cause::NotSent, response: None };
+                event = Event::Finish { attempt: grant.attempt(), outcome };
+            }
             tokio::time::sleep(pause).await;
             pause = pause.saturating_mul(2).min(PAUSE_MAX);
         }

@@ -22,6 +22,7 @@ use super::decide::{Bound, deadlines, progress, registered};
 use super::slots::Slot;
 use crate::fault::{Fault, Stop, chain_text};
 use crate::store::{Admission, Committed, IdempotencyKey, Joining, NotAdmitted, Offered, Placed};
+use crate::weaken::weakened;
 
 /// What an agent asks for. The agent itself was authenticated by the surface.
 #[derive(Debug, Clone)]
@@ -150,7 +151,7 @@ impl Gate {
         let mut late = NotAdmitted::TooOld;
         for _ in 0..limits::DECIDE_TRIES {
             let asked = self.validate_or_note(&ask, id).await?;
-            let key = ask.key.as_ref().map(|key| asked.key(key));
+            let key = ask.key.as_ref().filter(|_| !weakened("idempotency")).map(|key| asked.key(key));
             if let Some(record) = self.replay(&ask.agent, key.as_ref()).await? {
                 return Ok(Proposed { record });
             }
@@ -280,6 +281,7 @@ impl Gate {
         });
         let actor = Actor::Agent { chain: proposal.chain.clone() };
         let entry = Entry::new(self.0.world.now(), EventCode::Joined, actor, data);
+        let key = key.filter(|_| !weakened("joined_key_kept"));
         let joining = Joining { agent: proposal.chain.agent().to_owned(), intent, key, entry };
         match self.0.store.join(joining).await? {
             Some(id) => Ok(Some(self.load_recorded(id).await?)),

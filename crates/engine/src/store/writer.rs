@@ -27,6 +27,7 @@ use super::desk::Desk;
 use super::error::Error;
 use super::rows::Write;
 use crate::fault::{Fault, Stop};
+use crate::weaken::weakened;
 
 /// From so many steps in one transaction on, the next one waits a moment for company: each costs the disk, and
 /// some twenty pages, whatever it holds. A caller who is nearly alone never waits.
@@ -242,6 +243,7 @@ impl Side {
     async fn not_committed(&mut self, works: Vec<Work>, error: BatchError) {
         match error {
             BatchError::Undone(error) => refuse_all(works, error),
+            BatchError::InDoubt(error) if weakened("answer_in_doubt") => refuse_all(works, error),
             BatchError::InDoubt(error) => self.in_doubt(works, error).await,
         }
     }
