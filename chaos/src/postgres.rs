@@ -13,6 +13,9 @@ use crate::{Result, clock};
 /// A crashed server replays its log first.
 const START_WITHIN: Duration = Duration::from_mins(1);
 
+/// The file in a run's folder that names the server's folder.
+const FOLDER: &str = "postgres-folder";
+
 /// The server.
 #[derive(Debug)]
 pub(crate) struct Postgres {
@@ -28,7 +31,8 @@ impl Postgres {
     pub(crate) async fn start(work: &Path) -> Result<Self> {
         let programs = programs().ok_or("there is no PostgreSQL on this machine: no `initdb` was found")?;
         // A socket's path is short, and the server's user must reach it.
-        let folder = std::env::temp_dir().join(format!("chaos-pg.{}", std::process::id()));
+        let folder =
+            std::env::temp_dir().join(format!("chaos-pg.{}.{}", std::process::id(), clock::millis()));
         std::fs::create_dir_all(&folder)?;
         let root = std::process::Command::new("id").arg("-u").output()?.stdout == b"0\n";
         if root {
@@ -37,7 +41,7 @@ impl Postgres {
                 return Err(format!("`chown postgres {}` failed", folder.display()).into());
             }
         }
-        std::fs::write(work.join("postgres-folder"), folder.display().to_string())?;
+        std::fs::write(work.join(FOLDER), folder.display().to_string())?;
         let mut server = Self { programs, folder, root, child: None };
         let data = server.folder.join("data");
         let mut init = server.program("initdb");
@@ -161,15 +165,14 @@ impl Postgres {
         }
         Ok(())
     }
+}
 
-    /// Ends it and removes its folder, unless that is evidence.
-    pub(crate) async fn end(mut self, keep: bool) -> Result<()> {
-        self.stop().await?;
-        if !keep {
-            std::fs::remove_dir_all(&self.folder)?;
-        }
-        Ok(())
+/// Removes the folder of a run and of its server.
+pub(crate) fn discard(work: &Path) -> Result<()> {
+    if let Ok(folder) = std::fs::read_to_string(work.join(FOLDER)) {
+        std::fs::remove_dir_all(folder)?;
     }
+    Ok(std::fs::remove_dir_all(work)?)
 }
 
 /// Where the newest `initdb` and `postgres` are.

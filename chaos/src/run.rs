@@ -101,11 +101,10 @@ async fn play(mut scene: Scene, (options, plan): (&Options, &Plan), files: &Gate
         task??;
     }
     let report = judge(&mut scene, files, &arena.work).await?;
-    let keep = !report.violations.all().is_empty();
     let disk_faults_met = files.shim().met()?;
     let starts = scene.gate.starts;
-    if let Some(server) = scene.postgres.take() {
-        server.end(keep).await?;
+    if let Some(mut server) = scene.postgres.take() {
+        server.stop().await?;
     }
     let work = arena.work.clone();
     Ok(Outcome { work, report, faults: scene.counts, starts, answers_under_load, disk_faults_met })

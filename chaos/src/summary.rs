@@ -2,6 +2,7 @@
 
 use crate::options::Options;
 use crate::plan::{Plan, Store, favouring, plan};
+use crate::postgres::discard;
 use crate::run::{Outcome, run};
 use crate::{Result, output};
 
@@ -49,7 +50,7 @@ async fn run_once(options: &Options) -> Result<bool> {
     }
     let sound = outcome.report.violations.all().is_empty();
     if sound {
-        std::fs::remove_dir_all(&outcome.work)?;
+        discard(&outcome.work)?;
     }
     Ok(sound && idle.is_empty())
 }
@@ -67,7 +68,7 @@ async fn weakened(options: &Options, plan: &Plan, (guard, promise): (&str, &str)
         }
     }
     if !found.is_empty() {
-        std::fs::remove_dir_all(&outcome.work)?;
+        discard(&outcome.work)?;
     }
     Ok(!found.is_empty())
 }
