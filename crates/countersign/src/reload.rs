@@ -21,7 +21,8 @@ pub(crate) async fn at_every(mut hangup: Signal, gate: Gate, running: Config) {
     while hangup.recv().await.is_some() {
         reload(&gate, &running).await;
     }
-    std::future::pending().await
+    // The signal's stream has ended; the gate goes on without reloads.
+    std::future::pending::<()>().await;
 }
 
 async fn reload(gate: &Gate, running: &Config) {

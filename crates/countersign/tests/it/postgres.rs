@@ -7,7 +7,7 @@ use crate::support::{GateDir, Reply, Upstream};
 
 #[expect(unreachable_pub, reason = "the file is shared with tests of another crate")]
 #[path = "../../../engine/tests/support/postgres.rs"]
-mod server;
+pub(crate) mod server;
 
 fn item(price: u64) -> Reply {
     Reply::json(200, &json!({ "id": "i_1", "price": price, "currency": "usd" }))

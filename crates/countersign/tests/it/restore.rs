@@ -162,18 +162,17 @@ async fn a_backup_on_a_new_machine_is_closed_when_the_operator_says_so() {
     assert_eq!(entries.last().unwrap()["data"]["witness"], "held", "the new witness is whole");
 }
 
-#[expect(unreachable_pub, reason = "the file is shared with tests of another crate")]
-#[path = "../../../engine/tests/support/postgres.rs"]
-mod server;
-
 #[tokio::test(flavor = "multi_thread")]
 async fn an_older_copy_on_postgresql_is_refused_and_restored_when_no_gate_runs() {
-    let Some(url) = server::fresh_url() else { return };
+    let Some(url) = crate::postgres::server::fresh_url() else { return };
     let upstream = upstream().await;
     let address = url.split('?').next().unwrap();
     let name = address.rsplit('/').next().unwrap();
     let admin = url.replacen(&format!("/{name}"), "/postgres", 1);
-    let sql = |text: &str| assert_done(&Command::new("psql").args([&admin, "-qc", text]).output().unwrap());
+    let sql = |text: &str| {
+        let psql = crate::postgres::server::programs().unwrap().join("psql");
+        assert_done(&Command::new(psql).args([&admin, "-qc", text]).output().unwrap());
+    };
     let gate = GateDir::new(&upstream).on_database(&upstream, &url).serve();
     let (status, body) = gate.propose("shop.price.set", json!({ "id": "i_1", "price": 20_000 })).await;
     assert_eq!(status, 202, "{body}");

@@ -221,7 +221,8 @@ fn the_chaos_program_shares_no_code_with_the_gate() {
 fn each_guard_that_can_be_weakened_is_in_the_list_of_the_chaos_program() {
     let mut named: BTreeSet<String> = BTreeSet::new();
     for file in product("crates/engine/src").iter().filter(|f| module(&f.path) != "weaken") {
-        let calls = file.code().flat_map(|(_, l)| l.split("weakened(\"").skip(1).map(word).map(str::to_owned));
+        let calls =
+            file.code().flat_map(|(_, l)| l.split("weakened(\"").skip(1).map(word).map(str::to_owned));
         named.extend(calls);
     }
     let list = read("chaos/guards.txt");

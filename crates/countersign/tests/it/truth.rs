@@ -245,7 +245,7 @@ async fn an_outcome_is_never_denied_while_the_store_is_away_a2() {
     upstream.until(1).await;
     database.close();
     go.notify_one();
-    let answer = tokio::time::timeout(Duration::from_secs(60), client).await;
+    let answer = tokio::time::timeout(Duration::from_mins(1), client).await;
     let (status, body) = answer.expect("the agent is not kept waiting for the store").unwrap();
     assert_eq!((status, &body["state"]), (202, &json!("dispatched")), "{body}");
     database.open();

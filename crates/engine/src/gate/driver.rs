@@ -145,10 +145,9 @@ impl Gate {
         let gate = self.clone();
         let started = self.in_background(Box::pin(async move {
             let stays = match gate.try_one(id).await {
-                Ok(Driving::Moved) => None,
+                // What is quarantined was set aside with an alarm already.
+                Ok(Driving::Moved) | Err(Stop::Refused(Refusal::Quarantined { .. })) => None,
                 Ok(Driving::Stays(why)) => Some(why),
-                // Set aside with an alarm already.
-                Err(Stop::Refused(Refusal::Quarantined { .. })) => None,
                 Err(stop) => Some(chain_text(&stop)),
             };
             gate.0.driven.end(id);
@@ -207,9 +206,10 @@ impl Gate {
                 }
                 Ok(Driving::Moved)
             }
-            Ok(Offered::NotAdmitted(NotAdmitted::Late)) => Ok(Driving::Moved),
+            Ok(Offered::NotAdmitted(NotAdmitted::Late)) | Err(Stop::Refused(Refusal::Conflict { .. })) => {
+                Ok(Driving::Moved)
+            }
             Ok(Offered::NotAdmitted(why)) => Ok(Driving::Stays(why.to_string())),
-            Err(Stop::Refused(Refusal::Conflict { .. })) => Ok(Driving::Moved),
             Err(Stop::Refused(Refusal::InDoubt { .. })) => {
                 if let Event::Dispatch { attempt, .. } = event {
                     self.remember_doubt(id, attempt);

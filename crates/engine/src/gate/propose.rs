@@ -112,7 +112,7 @@ impl Gate {
     #[instrument(name = "gate.propose", skip_all, fields(action = %ask.action, agent = %ask.agent))]
     pub async fn propose(&self, ask: Proposal) -> Result<Proposed, Stop> {
         let (gate, id) = (self.clone(), self.0.world.id());
-        let verb = self.detached(Box::pin(async move { gate.propose_as(id, ask).await }));
+        let verb = self.detached(async move { Box::pin(gate.propose_as(id, ask)).await });
         match verb.await {
             // A verb that ended without an answer may have recorded its proposal.
             Err(Stop::Fault(fault)) if fault.is_in_doubt() => {
