@@ -9,7 +9,8 @@ seed=${SEED:-$(date +%s)}
 if [ -n "${GUARDS:-}" ]; then
     cargo build -p countersign --features weakened
     cp target/debug/countersign target/debug/countersign-weakened
-    cargo build -p countersign-chaos
+    # Nothing that could be weakened stays where the next command looks for the gate.
+    cargo build -p countersign -p countersign-chaos
     COUNTERSIGN_BIN=target/debug/countersign-weakened exec target/debug/countersign-chaos \
         --guards --store "${STORE:-sqlite}" --seconds "${DURATION:-20}" --seed "$seed"
 fi

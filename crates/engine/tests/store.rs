@@ -15,6 +15,8 @@ use countersign_engine::fault::chain_text;
 use countersign_engine::store::Store;
 use tempfile::TempDir;
 
+#[path = "store/doubt.rs"]
+mod doubt;
 #[path = "store/identity.rs"]
 mod identity;
 #[path = "store/log.rs"]
@@ -150,6 +152,7 @@ suite! {
     writing::a_full_queue_is_busy_and_an_outcome_waits,
     writing::one_step_the_database_refuses_takes_no_other_with_it,
     writing::only_what_was_written_is_announced,
+    doubt::a_commit_whose_answer_is_lost_is_written_once_and_known_a2,
     process::a_second_gate_is_refused_while_the_first_is_alive,
     process::a_dispatch_is_recorded_only_under_the_rules_in_force_and_by_a_live_process_a1,
     process::a_database_of_another_key_is_refused,

@@ -40,6 +40,10 @@ quorum = 2
 decide_in = "30m"
 use_in = "10m"
 not = []
+[strict]
+who = ["team:finance"]
+decide_in = "30m"
+use_in = "10m"
 [consent]
 who = ["requester"]
 decide_in = "1h"
@@ -225,7 +229,7 @@ fn what_is_counted_says_through_what_and_who_is_excluded_a8() {
         let chain = directory.chain("bot", Some(behalf)).unwrap().confirmed().unwrap();
         let approvals: Vec<Approval> = people.iter().map(|p| approval(p)).collect();
         let list: Vec<&Approval> = approvals.iter().collect();
-        let names = ["consent", "finance", "two"];
+        let names = ["consent", "finance", "strict"];
         let tell = |s: &Standing| {
             let through: Vec<String> =
                 s.approvers.iter().map(|a| format!("{} through {}", a.person, a.through)).collect();
@@ -236,11 +240,11 @@ fn what_is_counted_says_through_what_and_who_is_excluded_a8() {
     let expect = [
         "consent 1/1: eve through requester; not ",
         "finance 1/1: ann through team:finance, bob through team:finance; not ",
-        // Bob owns the agent; one of the two is at `finance` already, and Off is disabled, not excluded.
-        "two 1/2: ann through team:finance; not bob",
+        // Bob owns the agent, and Off is disabled, not excluded.
+        "strict 1/1: ann through team:finance; not bob",
     ];
     assert_eq!(told("eve", &["ann", "bob", "eve", "off"]), expect);
     let expect =
-        ["consent 1/1: ann through requester; not ", "finance 0/1: ; not ann", "two 0/2: ; not ann, bob"];
+        ["consent 1/1: ann through requester; not ", "finance 0/1: ; not ann", "strict 0/1: ; not ann, bob"];
     assert_eq!(told("ann", &["ann"]), expect);
 }

@@ -232,9 +232,9 @@ mod tests {
         let mut table = "| recorded | answer | status |\n| --- | --- | --- |\n".to_owned();
         for refusal in super::super::codes::samples() {
             let (recorded, code) = (recorded(&refusal), refusal.code());
-            table.push_str(&format!("| {recorded} | `{code}` | {} |\n", status(&refusal)));
+            table.push_str(&format!("| {recorded} | {code} | {} |\n", status(&refusal)));
         }
-        table.push_str("| no proposal | `internal`, \"nothing was recorded\" | 500 |\n");
+        table.push_str("| no proposal | internal, \"nothing was recorded\" | 500 |\n");
         for state in StateName::ALL {
             let status =
                 ended(state).map_or(if state == StateName::Succeeded { 200 } else { 202 }, |(s, _)| s);

@@ -42,7 +42,9 @@ async fn decisions_that_arrive_together_share_their_commits() {
     println!("P21 decisions {decisions} commits {commits} statements {statements} bytes {bytes}");
     // How many share one commit depends on how fast they arrive; the store's own suite counts that exactly.
     assert!(commits < decisions, "{commits} commits for {decisions} decisions: they do not share");
-    assert!(statements <= decisions * 2, "{statements} statements for {decisions} decisions");
+    // A lone decision takes three statements: its row, its entry, the count. Sharing only lowers that, by how much
+    // is the benchmark's to measure.
+    assert!(statements < decisions * 3, "{statements} statements for {decisions} decisions");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -80,7 +80,7 @@ fn record(text: &str) -> Record {
             "gates": [{ "policy": { "id": "refund-over-100", "digest": digest("e"), "reason": "Refunds over 100." },
                         "rules": ["finance"] }],
         },
-        "approvals": [], "version": 1,
+        "approvals": [], "version": 1, "parts": { "body": null, "binding": null },
         "state": { "state": "pending", "standing": [{ "rule": "finance", "have": 0, "want": 1 }],
                    "decide_by": 1_795_436_700_000_000_i64 },
     }))
@@ -301,10 +301,11 @@ fn the_forms_carry_what_the_page_shows_t19() {
     let record = record("x");
     let card = Card::new(Bound::from(&record), &directory());
     let html = page(&record, "x");
-    for digest in [card.intent, card.decision, card.digest()] {
-        assert_eq!(html.matches(&format!("value=\"{digest}\"")).count(), 2, "{digest}");
+    // To confirm that it is for oneself needs no reading of the card; to approve or reject it does.
+    for (digest, forms) in [(card.intent, 3), (card.decision, 3), (card.digest(), 2)] {
+        assert_eq!(html.matches(&format!("value=\"{digest}\"")).count(), forms, "{digest}");
     }
-    assert_eq!(html.matches("name=\"csrf\" value=\"token\"").count(), 4);
+    assert_eq!(html.matches("name=\"csrf\" value=\"token\"").count(), 5);
 }
 
 #[test]
