@@ -6,6 +6,7 @@ use axum::response::Html;
 use serde_json::{Value, json};
 
 use crate::support::gate::{assert_done, http};
+use crate::support::log::count;
 use crate::support::wait::eventually;
 use crate::support::webdriver::Browser;
 use crate::support::{Gate, GateDir, Reply, Upstream};
@@ -110,6 +111,23 @@ async fn a_person_signs_in_by_link_and_approves_what_the_card_shows() {
     let complaints = browser.complaints().await;
     assert!(complaints.iter().all(|line| line.contains("401")), "{complaints:?}");
     gate.stop_with_sound_log();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_person_whom_the_agent_named_confirms_it_on_the_card_a4() {
+    let Some(browser) = Browser::start().await else { return };
+    let upstream = upstream().await;
+    let gate = GateDir::new(&upstream).serve();
+    let id = pending(&gate).await;
+    sign_in(&browser, &gate, "ann").await;
+    browser.goto(&card(&gate, &id)).await;
+    browser.click("form[action$='/confirm'] button").await;
+    until(&browser, "document.querySelector('h1') && !document.querySelector(\"form[action$='/confirm']\")")
+        .await;
+    assert!(browser.text("main").await.contains("confirmed by Ann Archer"));
+    assert!(upstream.writes().is_empty(), "to confirm is no approval");
+    let (_, entries) = gate.stop_and_verify();
+    assert_eq!(count(&entries, "proposal.confirmed"), 1);
 }
 
 /// Text that would be markup, script, a link or a trick of direction if anything took it for more than text.

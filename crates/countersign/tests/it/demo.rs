@@ -4,10 +4,12 @@ use std::path::Path;
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt as _, BufReader};
-use tokio::process::Command;
+use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
 
 use crate::support::gate::binary;
+use crate::support::wait::eventually;
+use crate::support::webdriver::Browser;
 
 fn demo(dir: &Path) -> Command {
     let mut command = Command::new(binary());
@@ -82,17 +84,52 @@ async fn the_demo_tells_its_story_as_often_as_it_is_asked() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_demo_that_was_interrupted_resumes_the_same_proposal() {
-    let temp = tempfile::tempdir().unwrap();
-    let dir = temp.path().join("demo");
-    let mut child = demo(&dir).stdout(Stdio::piped()).spawn().unwrap();
+/// Starts the demo and reads on until it has printed the link for Frank.
+async fn until_the_link(dir: &Path) -> (Child, Lines<BufReader<ChildStdout>>, String) {
+    let mut child = demo(dir).stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let mut text = String::new();
     while !text.contains("/sign-in/") {
         let line = tokio::time::timeout(Duration::from_secs(30), lines.next_line()).await.expect("no link");
         text += &format!("{}\n", line.unwrap().unwrap_or_else(|| panic!("it ended early:\n{text}")));
     }
+    (child, lines, text)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_a_browser_frank_approves_and_the_story_ends() {
+    let Some(browser) = Browser::start().await else { return };
+    let temp = tempfile::tempdir().unwrap();
+    let (mut child, mut lines, mut text) = until_the_link(&temp.path().join("demo")).await;
+    let link = text.split_whitespace().find(|word| word.contains("/sign-in/")).unwrap().to_owned();
+    browser.goto(&link).await;
+    browser.click("main form button").await;
+    browser.click("section[aria-labelledby=yours] a[href^='/proposals/']").await;
+    browser.click("form[action$='/approve'] button").await;
+    let done = "return document.querySelector('#status')?.textContent === 'Done'";
+    eventually("the card says Done", async || browser.execute(done).await == true).await;
+    while let Some(line) =
+        tokio::time::timeout(Duration::from_secs(30), lines.next_line()).await.expect("no end").unwrap()
+    {
+        text += &format!("{line}\n");
+    }
+    assert!(child.wait().await.unwrap().success(), "{text}");
+    in_order(
+        &text,
+        &[
+            "202 pending: NOT DONE.",
+            "Frank from finance must decide.",
+            "200 succeeded: Done.",
+            "UNANCHORED: ",
+        ],
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_demo_that_was_interrupted_resumes_the_same_proposal() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path().join("demo");
+    let (mut child, mut lines, text) = until_the_link(&dir).await;
     let pid = child.id().unwrap().to_string();
     assert!(Command::new("kill").args(["-INT", &pid]).status().await.unwrap().success());
     let status = tokio::time::timeout(Duration::from_secs(10), child.wait()).await.expect("it does not stop");
