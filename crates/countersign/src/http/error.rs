@@ -179,8 +179,8 @@ const fn recorded(refusal: &Refusal) -> &'static str {
         | Refusal::NotEligible { .. }
         | Refusal::AlreadyDecided
         | Refusal::WrongState { .. }
-        | Refusal::Conflict { .. }
-        | Refusal::Unauthenticated
+        | Refusal::Conflict { .. } => "nothing new",
+        Refusal::Unauthenticated
         | Refusal::NotPermitted { .. }
         | Refusal::DelegationNotAllowed { .. }
         | Refusal::IdentityNotValid { .. }
