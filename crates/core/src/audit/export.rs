@@ -1,4 +1,4 @@
-//! The offline export of a log, or of a slice of it: text that a stranger can verify without this gate.
+//! The offline export of a log, or of a slice of it: text that a third party can verify without this gate.
 //!
 //! One line each, every line ended by a line feed: a header in canonical JSON; for every entry its leaf hash
 //! in base64, a space and its body exactly as stored; an empty line; the signed checkpoint. No byte is

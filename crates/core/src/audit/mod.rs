@@ -1,5 +1,5 @@
 //! The log: entries, the Merkle tree over them (RFC 6962), its signed checkpoints (C2SP signed-note), and
-//! the verifier that a stranger runs on an export: of the signatures, and of the life of every proposal.
+//! the verifier that third parties run on an export: of the signatures, and of the life of every proposal.
 
 mod checkpoint;
 mod entry;

@@ -1,4 +1,4 @@
-//! The verifier that a stranger runs on an export. It reads line by line, in memory that grows with the
+//! The verifier that third parties run on an export. It reads line by line, in memory that grows with the
 //! proposals that are open (and by two ids for each that is over), and trusts nothing but the key and the checkpoint that its user brought.
 //!
 //! It says VERIFIED only beside a checkpoint held elsewhere: an export that merely agrees with itself may be

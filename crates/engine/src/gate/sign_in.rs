@@ -9,7 +9,7 @@ use serde_json::json;
 use super::Gate;
 use crate::fault::chain_text;
 
-/// Entries in one window. The endpoint is open to everybody, so each entry may be a stranger's.
+/// Entries in one window. The endpoint is open to everybody, so anybody can cause one.
 const ENTRIES_MAX: u32 = 5;
 /// The window.
 const WINDOW: Duration = Duration::from_secs(10);
