@@ -12,7 +12,7 @@ if [ -n "${GUARDS:-}" ]; then
     # Nothing that could be weakened stays where the next command looks for the gate.
     cargo build -p countersign -p countersign-chaos
     COUNTERSIGN_BIN=target/debug/countersign-weakened exec target/debug/countersign-chaos \
-        --guards --store "${STORE:-sqlite}" --seconds "${DURATION:-20}" --seed "$seed"
+        --guards --store "${STORE:-sqlite}" --seconds "${DURATION:-40}" --seed "$seed"
 fi
 cargo build -p countersign -p countersign-chaos
 for store in ${STORE:-sqlite postgres}; do
