@@ -57,15 +57,19 @@ impl Outputs {
         self.0.push((name.to_owned(), bytes.into()));
     }
 
-    /// All files below a folder.
+    /// All files below a folder. A running gate replaces some of them by renaming a temporary file, so one
+    /// that is listed may be gone when it is read; the folder is read again after the gate has stopped.
     fn add_folder(&mut self, path: &Path) {
         for entry in std::fs::read_dir(path).unwrap() {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 self.add_folder(&path);
-            } else {
-                let bytes = std::fs::read(&path).unwrap();
-                self.add(&path.display().to_string(), bytes);
+                continue;
+            }
+            match std::fs::read(&path) {
+                Ok(bytes) => self.add(&path.display().to_string(), bytes),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(error) => panic!("cannot read {}: {error}", path.display()),
             }
         }
     }
