@@ -39,6 +39,7 @@ impl Bound {
         countersign_engine::net::install_tls_provider();
         // Before anybody can know that there is a process to signal: without a handler the signal ends it.
         let hangup = signal(SignalKind::hangup())?;
+        listen::raise_open_files();
         let agents = bind(config.agents).await?;
         let people = bind(config.people).await?;
         config.networks.own = vec![agents.local_addr()?, people.local_addr()?];
@@ -92,8 +93,8 @@ impl Bound {
         let (stopping, stopped_by) = tokio::sync::watch::channel(false);
         let listening = async {
             tokio::join!(
-                listen::answer(agents, for_agents, stopped_by.clone()),
-                listen::answer(people, for_people, stopped_by.clone()),
+                listen::answer(agents, for_agents, listen::AGENTS_MAX, stopped_by.clone()),
+                listen::answer(people, for_people, listen::PEOPLE_MAX, stopped_by.clone()),
             );
         };
         let reloading = crate::reload::at_every(hangup, gate.clone(), config);

@@ -9,7 +9,7 @@ use countersign_core::refusal::Refusal;
 use countersign_engine::fault::Stop;
 use subtle::ConstantTimeEq as _;
 
-use crate::http::App;
+use crate::http::{App, read_whole};
 
 /// Bytes of one form: a comment of the longest kind, percent-encoded, with three digests.
 const BYTES_MAX: usize = 16 * 1024;
@@ -34,10 +34,7 @@ impl Form {
             let detail = format!("send the form as `{plain}`, not compressed");
             return Err(Refusal::UnsupportedMediaType { detail }.into());
         }
-        let bytes = axum::body::to_bytes(body, BYTES_MAX)
-            .await
-            .map_err(|_| Refusal::BodyTooLarge { limit_bytes: BYTES_MAX })?;
-        Ok(Self::parse(&bytes)?)
+        Ok(Self::parse(&read_whole(body, BYTES_MAX).await?)?)
     }
 
     fn parse(bytes: &[u8]) -> Result<Self, Refusal> {

@@ -161,18 +161,23 @@ pub(crate) async fn read_limited(headers: &HeaderMap, body: Body) -> Result<Vec<
     if headers.contains_key(CONTENT_ENCODING) {
         return Err(unsupported("send the body without `Content-Encoding`").into());
     }
-    tokio::time::timeout(BODY_WITHIN, read_all(body))
+    read_whole(body, limits::BODY_BYTES_MAX).await
+}
+
+/// Reads a body of at most so many bytes within its time. Every body is read here.
+pub(crate) async fn read_whole(body: Body, limit_bytes: usize) -> Result<Vec<u8>, Stop> {
+    tokio::time::timeout(BODY_WITHIN, read_all(body, limit_bytes))
         .await
         .map_err(|_| cut("the body did not arrive in time"))?
 }
 
-async fn read_all(body: Body) -> Result<Vec<u8>, Stop> {
+async fn read_all(body: Body, limit_bytes: usize) -> Result<Vec<u8>, Stop> {
     let mut pieces = body.into_data_stream();
     let mut bytes = Vec::new();
     while let Some(piece) = pieces.next().await {
         let piece = piece.map_err(|_| cut("the body ended before the end that its headers promised"))?;
-        if bytes.len().saturating_add(piece.len()) > limits::BODY_BYTES_MAX {
-            return Err(Refusal::BodyTooLarge { limit_bytes: limits::BODY_BYTES_MAX }.into());
+        if bytes.len().saturating_add(piece.len()) > limit_bytes {
+            return Err(Refusal::BodyTooLarge { limit_bytes }.into());
         }
         bytes.extend_from_slice(&piece);
     }

@@ -18,7 +18,7 @@ use countersign_engine::gate::Gate;
 
 pub(crate) use codes::{ErrorCode, of_outcomes, of_refusals, of_surface};
 pub(crate) use error::{Problem, problem};
-pub(crate) use guard::Hosts;
+pub(crate) use guard::{Hosts, read_whole};
 pub(crate) use openapi::document;
 
 /// What every handler may use.

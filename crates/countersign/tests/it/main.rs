@@ -27,6 +27,7 @@ mod damage;
 mod demo;
 mod examples;
 mod expiry;
+mod flood;
 mod golden;
 mod identity;
 mod lifecycle;

@@ -1,0 +1,4 @@
+//! One client takes what it can get; the others are served all the same. These are tests of behaviour: what a flood
+//! costs the others in time is measured by the benchmarks.
+
+mod connections;
