@@ -66,8 +66,55 @@ pub const DOUBT_WITHIN: Duration = Duration::from_secs(8);
 pub const WAIT_MAX: Duration = Duration::from_mins(1);
 /// Proposals on one page of a list.
 pub const PAGE_SIZE_MAX: u32 = 200;
-/// Open proposals of one agent, so that one agent cannot flood the people (T29).
+/// Open proposals of one agent when the configuration names no other number, so that one agent cannot flood the
+/// people (T29).
 pub const OPEN_PER_AGENT_MAX: u32 = 1_000;
+/// Verbs of one agent under way at once when the configuration names no other number: enough for a busy fleet of
+/// sessions behind one key, a sixteenth of what all agents have.
+pub const VERBS_PER_AGENT_MAX: u32 = 256;
+/// Streams and waiting requests of one agent when the configuration names no other number.
+pub const STREAMS_PER_AGENT_MAX: u32 = 64;
+/// Verbs of all agents under way at once. Each holds little; what they share has limits of its own.
+pub const VERBS_OF_AGENTS_MAX: usize = 4_096;
+/// Verbs of all people under way at once, of one person, and of the gate itself.
+pub const VERBS_OF_PEOPLE_MAX: usize = 512;
+/// Verbs of one person under way at once.
+pub const VERBS_PER_PERSON_MAX: usize = 32;
+/// Proposals that the driver has in hand at once.
+pub const VERBS_OF_THE_GATE_MAX: usize = 512;
+/// Streams and waiting requests of all agents: each holds a connection, and half of those stay free.
+pub const STREAMS_OF_AGENTS_MAX: usize = 2_048;
+/// Streams and waiting requests of all people.
+pub const STREAMS_OF_PEOPLE_MAX: usize = 512;
+/// Streams and waiting requests of one person: one for each open page.
+pub const STREAMS_PER_PERSON_MAX: usize = 32;
+/// Names that are looked up at once for calls of all agents, and of one. A look-up cannot be given up, and a name
+/// server that does not answer keeps each for many seconds.
+pub const LOOKUPS_OF_AGENTS_MAX: usize = 64;
+/// Names that are looked up at once for one agent.
+pub const LOOKUPS_PER_AGENT_MAX: usize = 8;
+/// Names that are looked up at once for what people approved.
+pub const LOOKUPS_OF_THE_GATE_MAX: usize = 32;
+/// Calls under way to one system that one agent may have.
+pub const CALLS_PER_AGENT_MAX: usize = 256;
+/// Calls under way to one system that only what people approved may have.
+pub const CALLS_APPROVED_MAX: usize = 256;
+/// Steps of all agents that may wait for the writer, and of one: an eighth of the queue.
+pub const WRITER_QUEUE_OF_AGENTS_MAX: usize = 768;
+/// Steps of one agent that may wait for the writer.
+pub const WRITER_QUEUE_PER_AGENT_MAX: usize = 128;
+/// Steps of all people that may wait for the writer. The rest is for outcomes and deadlines.
+pub const WRITER_QUEUE_OF_PEOPLE_MAX: usize = 192;
+/// Steps of one person that may wait for the writer.
+pub const WRITER_QUEUE_PER_PERSON_MAX: usize = 32;
+/// How long a step waits for a place in the writer's queue before the gate says `busy`.
+pub const WRITER_PLACE_WITHIN: Duration = Duration::from_secs(2);
+/// Bytes of stored proposals that one list has in memory at a time.
+pub const LIST_BYTES_MAX: usize = 256 * 1024;
+/// Proposals on one page of the inbox.
+pub const INBOX_MAX: u32 = 200;
+/// Between two entries about the limits that an agent reached.
+pub const LIMITED_EVERY: Duration = Duration::from_mins(1);
 /// Approvals of one proposal that a verifier counts. Matching people to seats recurses and costs their square;
 /// no quorum of people is near it.
 pub const APPROVALS_MAX: usize = 1_000;

@@ -168,6 +168,20 @@ pub enum Refusal {
         /// How many it may have.
         limit: u32,
     },
+    /// The agent reached one of its limits. Nothing was recorded but that.
+    #[error(
+        "agent `{agent}` has reached its limit `{limit}`: {detail}; nothing was recorded by this request"
+    )]
+    LimitReached {
+        /// The agent.
+        agent: String,
+        /// The key of the limit under `[limits]` in `countersign.toml`.
+        limit: &'static str,
+        /// What the limit allows.
+        detail: String,
+        /// When to try again, in seconds.
+        retry_after_s: u32,
+    },
     /// The gate has more work than it can record.
     #[error("the gate is busy; nothing was recorded by this request")]
     Busy {
@@ -251,6 +265,10 @@ pub const CODES: &[CodeDoc] = &[
     CodeDoc { code: "conflict", meaning: "Somebody else moved the proposal first; read it again." },
     CodeDoc { code: "too_many_pending", meaning: "The agent has as many open proposals as it may have." },
     CodeDoc {
+        code: "limit_reached",
+        meaning: "The agent reached one of its limits, which `limit` names; nothing was recorded but a count. Wait as `Retry-After` says.",
+    },
+    CodeDoc {
         code: "busy",
         meaning: "More work arrived than can be recorded; nothing was recorded by this request.",
     },
@@ -284,6 +302,7 @@ impl Refusal {
             Self::WrongState { .. } => "wrong_state",
             Self::Conflict { .. } => "conflict",
             Self::TooManyPending { .. } => "too_many_pending",
+            Self::LimitReached { .. } => "limit_reached",
             Self::Busy { .. } => "busy",
         }
     }

@@ -6,6 +6,7 @@ use countersign_core::digest::{Digest, domain};
 use countersign_core::refusal::Refusal;
 use countersign_engine::fault::Stop;
 use countersign_engine::gate::Gate;
+use countersign_engine::party::Party;
 use countersign_engine::world::World;
 
 /// The word an agent's key begins with.
@@ -56,7 +57,8 @@ pub(crate) async fn person(gate: &Gate, token: &str) -> Result<SignedIn, Stop> {
         return Err(Refusal::Unauthenticated.into());
     }
     let now = gate.world().now();
-    let session = gate.store().session(&token_digest(token), now, SESSION_IDLE).await?;
+    let digest = token_digest(token);
+    let session = Party::Anybody.serve(gate.store().session(&digest, now, SESSION_IDLE)).await?;
     let session = session.ok_or(Refusal::Unauthenticated)?;
     let known = gate.ruleset().directory.person(&session.person).is_some_and(|p| !p.disabled);
     if !known {
@@ -85,7 +87,8 @@ pub(crate) async fn redeem(gate: &Gate, link: &str) -> Result<(String, String), 
     let token = new_token(gate.world(), SESSION);
     let digests = (token_digest(link), token_digest(&token));
     let person = if link.starts_with(LINK) {
-        gate.store().redeem_link(&digests.0, &digests.1, now, now.plus(SESSION_LIFE)).await?
+        let redeemed = gate.store().redeem_link(&digests.0, &digests.1, now, now.plus(SESSION_LIFE));
+        Party::Anybody.serve(redeemed).await?
     } else {
         None
     };

@@ -1,6 +1,8 @@
 //! `countersign.toml` and the files beside it: read, checked, never guessed. Relative paths are relative to
 //! the gate directory.
 
+mod limits;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -10,6 +12,7 @@ use countersign_core::problem::{Problem, SourceFile, line_of, read_toml};
 use countersign_core::ruleset::{GateFiles, Ruleset};
 use countersign_engine::connector::NetworkPolicy;
 use countersign_engine::credential::{CredentialSpec, Kind, Placement, Use};
+use countersign_engine::gate::Limits;
 use serde::Deserialize;
 
 /// The name of the configuration file in a gate directory.
@@ -27,6 +30,8 @@ struct ConfigFile {
     log: LogTable,
     #[serde(default)]
     network: NetworkTable,
+    #[serde(default)]
+    limits: limits::LimitsTable,
     #[serde(default)]
     credential: BTreeMap<String, CredentialTable>,
 }
@@ -147,6 +152,8 @@ pub(crate) struct Config {
     pub(crate) key_file: PathBuf,
     /// Which addresses may be called.
     pub(crate) networks: NetworkPolicy,
+    /// What one agent may take.
+    pub(crate) limits: Limits,
     /// Names to secrets.
     pub(crate) credentials: BTreeMap<String, CredentialSpec>,
 }
@@ -279,6 +286,7 @@ pub(crate) fn load_config(dir: &Path) -> Result<Config, Vec<Problem>> {
         record_key_file: dir.join(parsed.store.key_file),
         old_record_key_files: parsed.store.old_key_files.iter().map(|file| dir.join(file)).collect(),
         key_file: dir.join(parsed.log.key_file),
+        limits: parsed.limits.limits(),
         networks: NetworkPolicy { allow, own: vec![parsed.listen.agents, parsed.listen.people] },
         credentials,
     })

@@ -5,7 +5,7 @@ use countersign_core::problem::Problem;
 use countersign_core::ruleset::Ruleset;
 use countersign_engine::credential::Credentials;
 use countersign_engine::fault::chain_text;
-use countersign_engine::gate::Gate;
+use countersign_engine::gate::{Gate, Limits};
 use serde_json::json;
 use tokio::signal::unix::Signal;
 
@@ -26,12 +26,15 @@ pub(crate) async fn at_every(mut hangup: Signal, gate: Gate, running: Config) {
 }
 
 async fn reload(gate: &Gate, running: &Config) {
-    let (ruleset, credentials) = match prepare(running).await {
+    let (ruleset, credentials, limits) = match prepare(running).await {
         Ok(loaded) => loaded,
         Err(problems) => return refuse(gate, &problems).await,
     };
     match gate.reload(ruleset, credentials).await {
-        Ok(()) => tracing::info!("the gate directory was loaded again"),
+        Ok(()) => {
+            gate.set_limits(limits);
+            tracing::info!("the gate directory was loaded again");
+        }
         Err(stop) => {
             let message = format!("the reload could not be recorded: {}", chain_text(&stop));
             let remedy = "Send SIGHUP again when the database answers.";
@@ -41,13 +44,13 @@ async fn reload(gate: &Gate, running: &Config) {
 }
 
 /// Everything that a start checks, and what only a restart could change.
-async fn prepare(running: &Config) -> Result<(Ruleset, Credentials), Vec<Problem>> {
+async fn prepare(running: &Config) -> Result<(Ruleset, Credentials, Limits), Vec<Problem>> {
     let (config, ruleset, warnings) = config::load(&running.dir)?;
     warnings.iter().for_each(|w| tracing::warn!("{w}"));
     let mut problems = needs_restart(running, &config);
     let credentials = Credentials::new(config.credentials, running.networks.clone());
     problems.extend(unusable(&credentials).await);
-    if problems.is_empty() { Ok((ruleset, credentials)) } else { Err(problems) }
+    if problems.is_empty() { Ok((ruleset, credentials, config.limits)) } else { Err(problems) }
 }
 
 /// What is wrong with the credentials: settings that cannot work, and secrets that cannot be read.

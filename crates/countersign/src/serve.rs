@@ -58,6 +58,7 @@ impl Bound {
             world,
             store,
             ruleset,
+            limits: config.limits,
         };
         let (gate, supervisor) = Gate::start(parts).await.map_err(stopped)?;
         let people_url = config.people_url.clone().unwrap_or(format!("http://{}", people.local_addr()?));

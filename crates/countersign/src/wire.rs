@@ -348,13 +348,40 @@ pub(crate) fn at<'a>(value: &'a Value, pointer: &str) -> &'a Value {
     value.pointer(pointer).unwrap_or(NOTHING)
 }
 
+/// Characters of one line of a list.
+const LINE_CHARS_MAX: usize = 300;
+
+/// A line of a list: what is longer ends with an ellipsis.
+fn line(text: &str) -> String {
+    let mut line: String = text.chars().take(LINE_CHARS_MAX).collect();
+    if line.len() < text.len() {
+        line.push('…');
+    }
+    line
+}
+
+/// A proposal in a list, for its agent. What it is in full, and its result, is read by its id.
+pub(crate) fn summary_for_agent(record: &Record) -> Value {
+    let Binding { facts, preview, .. } = &record.binding;
+    let effects = if sees_record(record) { &facts.effects } else { &preview.disclosure.effects };
+    json!({
+        "id": record.proposal.id,
+        "state": record.state.name(),
+        "action": record.proposal.action,
+        "environment": facts.environment,
+        "effect": effects.first().map(|effect| line(effect)),
+        "created_at": record.proposal.created_at.to_rfc3339(),
+        "due": record.due().map(countersign_core::time::Timestamp::to_rfc3339),
+    })
+}
+
 /// A proposal in a list, for people.
 pub(crate) fn summary(gate: &Gate, record: &Record, person: &str) -> Value {
     let card = gate.card(record);
     json!({
         "id": card.id,
         "state": record.state.name(),
-        "headline": card.headline,
+        "headline": line(&card.headline),
         "action": card.action,
         "who": card.who,
         "risk": card.risk,

@@ -4,12 +4,14 @@
 //! `connector` makes calls, `credential` resolves secrets; none of the three knows another, and only `gate`
 //! knows all three. Nothing here knows HTTP routes, templates or the command line.
 
+mod bulkhead;
 pub mod connector;
 pub mod credential;
 pub mod fault;
 pub mod gate;
 pub mod grant;
 pub mod net;
+pub mod party;
 pub mod seal;
 pub mod store;
 mod weaken;

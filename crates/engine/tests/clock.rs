@@ -17,7 +17,7 @@ use countersign_core::ruleset::{GateFiles, Ruleset};
 use countersign_core::time::Timestamp;
 use countersign_engine::connector::{HttpConnector, NetworkPolicy};
 use countersign_engine::credential::Credentials;
-use countersign_engine::gate::{Gate, Parts, Proposal, Verdict, Viewer};
+use countersign_engine::gate::{Gate, Limits, Parts, Proposal, Verdict, Viewer};
 use countersign_engine::seal::SealKeys;
 use countersign_engine::store::{Store, Witness};
 use countersign_engine::world::World;
@@ -209,6 +209,7 @@ async fn a_record_read_in_the_future_is_read_again_before_the_call_a6() {
         connector: HttpConnector::new(networks),
         log_key: LogKey::from_seed("gate.test/log", &[7; 32]).unwrap(),
         witness: Witness::open(&folder.path().join("witness.json"), "gate.test/log").unwrap(),
+        limits: Limits::default(),
     };
     let (gate, supervisor) = Gate::start(parts).await.unwrap();
     let opened = propose(&gate).await;

@@ -161,6 +161,7 @@ suite! {
     races::an_attempt_is_never_recorded_twice_even_past_the_version_guard_t09,
     races::counts_are_what_a_recount_gives,
     reading::a_list_is_read_page_by_page,
+    reading::the_inbox_is_by_deadline_and_every_agent_has_its_share_b7,
     reading::a_list_is_filtered_by_state_agent_and_person,
     reading::open_proposals_are_found_by_agent_intent_and_deadline,
     reading::text_sorts_by_its_bytes,

@@ -88,6 +88,9 @@ pub enum EventCode {
     /// The loss of an older or another database was accepted; what was open in it was closed.
     #[serde(rename = "gate.restored")]
     GateRestored,
+    /// How often an agent reached its limits lately; what was refused for it left no entry of its own.
+    #[serde(rename = "agent.limited")]
+    AgentLimited,
     /// A one-time sign-in link was made.
     #[serde(rename = "person.link_made")]
     LinkMade,
@@ -144,6 +147,10 @@ pub const EVENT_CODES: &[(EventCode, &str)] = &[
     (
         EventCode::GateRestored,
         "The loss of an older or another database was accepted; what was open in it was closed.",
+    ),
+    (
+        EventCode::AgentLimited,
+        "How often an agent reached its limits lately; what was refused for it left no entry of its own.",
     ),
     (EventCode::LinkMade, "A one-time sign-in link was made."),
     (EventCode::SignInRefused, "A sign-in link was refused: unknown, used or too old."),

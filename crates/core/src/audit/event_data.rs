@@ -252,6 +252,7 @@ fn data_of(event: EventCode, body: &[u8]) -> Result<Body<EventData>, String> {
         | EventCode::Joined
         | EventCode::Quarantined
         | EventCode::Repaired
+        | EventCode::AgentLimited
         | EventCode::LinkMade
         | EventCode::SignInRefused
         | EventCode::SignedOut

@@ -30,6 +30,10 @@ pub fn open(
     };
     let data = opened(&proposal, &binding, &decision, needs(&state));
     let entry = Entry::new(proposal.created_at, event, agent(&proposal), data).about(proposal.id, 1);
+    // Nobody will decide on what is denied: the log's commitment to what was attached is enough, and an agent that is
+    // always refused cannot fill the database with it.
+    let evidence = if state.name() == StateName::Denied { Vec::new() } else { proposal.evidence };
+    let proposal = Proposal { evidence, ..proposal };
     let (approvals, parts) = (Vec::new(), StoredParts::default());
     let record = Record { proposal, binding, decision, approvals, state, version: 1, parts };
     Step { record, from_version: 0, from: None, entries: vec![entry] }

@@ -78,14 +78,19 @@ pub(super) struct Cancel {
 }
 
 pub(super) async fn list(args: &List, output: &mut Output) -> anyhow::Result<u8> {
-    let state = if args.state == "all" { String::new() } else { format!("&state={}", args.state) };
-    let body =
-        Client::signed_in()?.get(&format!("/v1/proposals?limit={}{state}", args.limit)).await?.good()?;
+    // What waits for people comes as in the inbox: by deadline, and with something of every agent.
+    let path = match args.state.as_str() {
+        "pending" => "/v1/proposals?order=due".to_owned(),
+        "all" => format!("/v1/proposals?limit={}", args.limit),
+        states => format!("/v1/proposals?limit={}&state={states}", args.limit),
+    };
+    let body = Client::signed_in()?.get(&path).await?.good()?;
     if args.json {
         output.lines(&serde_json::to_string_pretty(&body)?);
         return Ok(DONE);
     }
-    let items = at(&body, "/proposals").as_array().cloned().unwrap_or_default();
+    let mut items = at(&body, "/proposals").as_array().cloned().unwrap_or_default();
+    items.truncate(usize::try_from(args.limit).unwrap_or(usize::MAX));
     if items.is_empty() {
         output.line("nothing here");
     }

@@ -4,15 +4,16 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use axum::response::sse::{Event, Sse};
+use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse as _, Response};
-use countersign_engine::gate::Gate;
+use countersign_engine::gate::{Gate, StreamPlace};
 use countersign_engine::store::Change;
 use futures_util::stream::{self, Stream};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::session::Visit;
+use crate::http::Problem;
 
 /// A stream ends after this long. The browser opens it again, which asks for the session again (T47).
 const LIFE: Duration = Duration::from_mins(10);
@@ -23,12 +24,15 @@ const PAUSE: Duration = Duration::from_millis(500);
 
 /// `GET /events`.
 pub(super) fn events(visit: Visit) -> Response {
-    Sse::new(hints(visit.app.gate)).into_response()
+    match visit.app.gate.stream_place(&visit.viewer()) {
+        Ok(place) => Sse::new(hints(visit.app.gate, place)).keep_alive(KeepAlive::default()).into_response(),
+        Err(full) => Problem::from(full).into_response(),
+    }
 }
 
-fn hints(gate: Gate) -> impl Stream<Item = Result<Event, Infallible>> {
+fn hints(gate: Gate, place: StreamPlace) -> impl Stream<Item = Result<Event, Infallible>> {
     let (changes, began) = (gate.store().changes(), gate.world().ticks());
-    stream::unfold((gate, changes, false), move |(gate, mut changes, paused)| async move {
+    stream::unfold((gate, changes, place, false), move |(gate, mut changes, place, paused)| async move {
         if paused {
             tokio::time::sleep(PAUSE).await;
             while changes.try_recv().is_ok() {}
@@ -38,7 +42,7 @@ fn hints(gate: Gate) -> impl Stream<Item = Result<Event, Infallible>> {
             return None;
         }
         let event = Event::default().event("changed").data("look again");
-        Some((Ok(event), (gate, changes, true)))
+        Some((Ok(event), (gate, changes, place, true)))
     })
 }
 

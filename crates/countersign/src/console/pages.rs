@@ -6,7 +6,6 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use countersign_core::audit::{Actor, Entry, EventCode};
 use countersign_core::id::ProposalId;
-use countersign_core::limits;
 use countersign_core::proposal::{Record, StateName};
 use countersign_core::refusal::Refusal;
 use countersign_engine::fault::Stop;
@@ -25,22 +24,20 @@ const ROWS: u32 = 50;
 /// Entries on a page of the log.
 const ENTRIES: u32 = 50;
 
-/// `GET /`.
+/// `GET /?from=…`: what waits for people, by deadline.
 pub(super) async fn inbox(visit: Visit) -> Response {
     let work = async {
-        let filter =
-            Filter { states: vec![StateName::Pending], limit: limits::PAGE_SIZE_MAX, ..Filter::default() };
-        let page = visit.app.gate.list(&filter, &visit.viewer()).await?;
-        let older = older(&page, limits::PAGE_SIZE_MAX);
-        let (mut yours, others): (Vec<Record>, Vec<Record>) =
-            page.into_iter().partition(|r| waits_for(&visit, r));
-        yours.sort_by_key(Record::due);
+        let from = visit.ask.query("from").map(|text| text.parse());
+        let from = from.transpose().map_err(|_| malformed("`from` is not a number"))?.unwrap_or(0);
+        let shown = |r: &Record| (waits_for(&visit, r), one_row(&visit, r, Kind::Inbox));
+        let page = visit.app.gate.inbox(from, &visit.viewer(), shown).await?;
+        let (yours, others): (Vec<_>, Vec<_>) = page.items.into_iter().partition(|(yours, _)| *yours);
         let me = visit.me().await?;
         Ok::<_, Stop>(Inbox {
             chrome: Chrome::of("Inbox", me, "inbox"),
-            yours: rows(&visit, &yours, |_| Kind::Inbox),
-            others: rows(&visit, &others, |_| Kind::Inbox),
-            older,
+            yours: yours.into_iter().map(|(_, row)| row).collect(),
+            others: others.into_iter().map(|(_, row)| row).collect(),
+            next: page.next,
         })
     };
     match work.await {
@@ -55,22 +52,18 @@ fn waits_for(visit: &Visit, record: &Record) -> bool {
     gate.may_decide(record, person) || (record.decision.detail.is_some() && gate.may_confirm(record, person))
 }
 
-fn rows(visit: &Visit, records: &[Record], kind: impl Fn(&Record) -> Kind) -> Vec<Row> {
+fn one_row(visit: &Visit, record: &Record, kind: Kind) -> Row {
     let gate = &visit.app.gate;
-    records.iter().map(|r| row(&gate.card(r), r, kind(r), gate.world().now())).collect()
+    row(&gate.card(record), record, kind, gate.world().now())
 }
 
-/// The last id when the page is full, so that there may be more.
-fn older(page: &[Record], limit: u32) -> Option<String> {
-    let full = u32::try_from(page.len()).unwrap_or(u32::MAX) >= limit;
-    page.last().filter(|_| full).map(|r| r.proposal.id.to_string())
+fn malformed(detail: &str) -> Refusal {
+    Refusal::MalformedRequest { pointer: String::new(), detail: detail.to_owned() }
 }
 
 /// `GET /history?state=…&before=…`.
 pub(super) async fn history(visit: Visit) -> Response {
     let work = async {
-        let malformed =
-            |detail: &str| Refusal::MalformedRequest { pointer: String::new(), detail: detail.to_owned() };
         let state = visit.ask.query("state");
         let state = state.map(|name| {
             StateName::from_name(&name).ok_or_else(|| malformed("there is no state of that name"))
@@ -79,16 +72,19 @@ pub(super) async fn history(visit: Visit) -> Response {
         let before = visit.ask.query("before").map(|id| id.parse());
         let before = before.transpose().map_err(|_| malformed("`before` is not a proposal's id"))?;
         let filter = Filter { states: state.into_iter().collect(), before, limit: ROWS, ..Filter::default() };
-        let page = visit.app.gate.list(&filter, &visit.viewer()).await?;
+        let shown = |r: &Record| {
+            let yours = visit.app.gate.may_decide(r, &visit.who.person);
+            one_row(&visit, r, Kind::History { yours })
+        };
+        let page = visit.app.gate.list(&filter, &visit.viewer(), shown).await?;
         let state_part = state.map(|s| format!("state={}&", s.as_str())).unwrap_or_default();
-        let kind = |r: &Record| Kind::History { yours: visit.app.gate.may_decide(r, &visit.who.person) };
         let me = visit.me().await?;
         Ok::<_, Stop>(History {
             chrome: Chrome::of("History", me, "history"),
             choices: choices(state),
             filtered: state.is_some(),
-            rows: rows(&visit, &page, kind),
-            older: older(&page, ROWS).map(|id| format!("/history?{state_part}before={id}")),
+            rows: page.items,
+            older: page.next.map(|id| format!("/history?{state_part}before={id}")),
         })
     };
     match work.await {

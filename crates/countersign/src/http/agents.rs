@@ -8,20 +8,20 @@ use axum::body::Body;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::header::{CONTENT_TYPE, LOCATION, RETRY_AFTER};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
-use axum::response::sse::{Event, Sse};
+use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use countersign_core::id::ProposalId;
 use countersign_core::limits;
 use countersign_core::proposal::{Record, StateName};
 use countersign_core::refusal::Refusal;
 use countersign_engine::fault::Stop;
-use countersign_engine::gate::Viewer;
+use countersign_engine::gate::{Following, Viewer};
 use countersign_engine::store::Filter;
 use futures_util::stream::{self, Stream};
 use serde_json::{Value, json};
 
 use super::error::ended;
-use super::guard::{Agent, read_limited};
+use super::guard::{Agent, AgentKey, read_limited};
 use super::{App, Problem, problem};
 use crate::wire::{self, ProposeBody};
 
@@ -30,17 +30,17 @@ const ASK_AGAIN: &str = "5";
 
 pub(super) async fn propose(
     State(app): State<App>,
-    Extension(Agent(agent)): Extension<Agent>,
+    (Extension(Agent(agent)), Extension(key)): (Extension<Agent>, Extension<AgentKey>),
     RawQuery(query): RawQuery,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    answer(&app, propose_inner(&app, agent, (query, headers), body).await)
+    answer(&app, propose_inner(&app, (agent, &key), (query, headers), body).await)
 }
 
 async fn propose_inner(
     app: &App,
-    agent: String,
+    (agent, agent_key): (String, &AgentKey),
     (query, headers): (Option<String>, HeaderMap),
     body: Body,
 ) -> Result<Response, Stop> {
@@ -67,8 +67,10 @@ async fn propose_inner(
     let proposed = app.gate.propose(proposal).await?;
     let mut record = proposed.record;
     if !wait.is_zero() && !record.state.name().is_settled() {
-        let viewer = Viewer::Agent { id: agent };
-        record = app.gate.wait(record.proposal.id, &viewer, wait).await?.unwrap_or(record);
+        let viewer = Viewer::Agent { id: agent.clone() };
+        let waited = app.gate.wait(record.proposal.id, &viewer, wait).await?;
+        // Who lost the key meanwhile learns no more than what was there before.
+        record = waited.filter(|_| agent_key.is_still(app, &agent)).unwrap_or(record);
     }
     Ok(outcome(&record))
 }
@@ -103,23 +105,25 @@ pub(super) async fn list(
 ) -> Response {
     let work = async {
         let filter = filter_of(query.as_deref())?;
-        let page = app.gate.list(&filter, &Viewer::Agent { id: agent }).await?;
-        let items: Vec<Value> = page.iter().map(wire::for_agent).collect();
-        Ok(json_response(StatusCode::OK, &json!({ "proposals": items })))
+        let page = app.gate.list(&filter, &Viewer::Agent { id: agent }, wire::summary_for_agent).await?;
+        Ok(json_response(StatusCode::OK, &json!({ "proposals": page.items, "next": page.next })))
     };
     answer(&app, work.await)
 }
 
 pub(super) async fn read(
     State(app): State<App>,
-    Extension(Agent(agent)): Extension<Agent>,
+    (Extension(Agent(agent)), Extension(key)): (Extension<Agent>, Extension<AgentKey>),
     Path(id): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Response {
     let work = async {
         let wait = wait_of(query.as_deref())?;
         let id = proposal_id(&id)?;
-        let found = app.gate.wait(id, &Viewer::Agent { id: agent }, wait).await?;
+        let found = app.gate.wait(id, &Viewer::Agent { id: agent.clone() }, wait).await?;
+        if !key.is_still(&app, &agent) {
+            return Err(Refusal::Unauthenticated.into());
+        }
         let record = found.ok_or_else(|| Refusal::ProposalNotFound { id: id.to_string() })?;
         Ok(json_response(StatusCode::OK, &wire::for_agent(&record)))
     };
@@ -140,41 +144,32 @@ pub(super) async fn cancel(
 
 pub(super) async fn events(
     State(app): State<App>,
-    Extension(Agent(agent)): Extension<Agent>,
+    (Extension(Agent(agent)), Extension(key)): (Extension<Agent>, Extension<AgentKey>),
     Path(id): Path<String>,
 ) -> Response {
-    let viewer = Viewer::Agent { id: agent };
     let work = async {
         let id = proposal_id(&id)?;
-        let found = app.gate.read(id, &viewer).await?;
-        found.ok_or_else(|| Refusal::ProposalNotFound { id: id.to_string() })?;
-        Ok(Sse::new(follow(app.clone(), id, viewer)).into_response())
+        let followed = app.gate.follow(id, Viewer::Agent { id: agent.clone() }).await?;
+        let following = followed.ok_or_else(|| Refusal::ProposalNotFound { id: id.to_string() })?;
+        let changes = changes(app.clone(), following, (agent, key));
+        Ok(Sse::new(changes).keep_alive(KeepAlive::default()).into_response())
     };
     let response = work.await;
     answer(&app, response)
 }
 
-/// One event for each version of the proposal, until it is settled.
-fn follow(app: App, id: ProposalId, viewer: Viewer) -> impl Stream<Item = Result<Event, Infallible>> {
-    stream::unfold(
-        (app, viewer, None, false),
-        move |(app, viewer, seen, over): (App, Viewer, Option<u32>, bool)| async move {
-            if over {
-                return None;
-            }
-            let mut changes = app.gate.store().changes();
-            loop {
-                let record = app.gate.read(id, &viewer).await.ok()??;
-                if seen != Some(record.version) {
-                    let data = serde_json::to_string(&wire::for_agent(&record)).unwrap_or_default();
-                    let event = Event::default().event("proposal").id(record.version.to_string()).data(data);
-                    let over = record.state.name().is_settled();
-                    return Some((Ok(event), (app, viewer, Some(record.version), over)));
-                }
-                let _ = tokio::time::timeout(Duration::from_secs(15), changes.recv()).await;
-            }
-        },
-    )
+/// One event for each version of the proposal, until it is settled or its agent's key is no longer good.
+fn changes(
+    app: App,
+    following: Following,
+    agent: (String, AgentKey),
+) -> impl Stream<Item = Result<Event, Infallible>> {
+    stream::unfold((app, following, agent), async |(app, mut following, (name, key))| {
+        let record = following.next(|| key.is_still(&app, &name)).await?;
+        let data = serde_json::to_string(&wire::for_agent(&record)).unwrap_or_default();
+        let event = Event::default().event("proposal").id(record.version.to_string()).data(data);
+        Some((Ok(event), (app, following, (name, key))))
+    })
 }
 
 pub(super) async fn actions(
@@ -232,10 +227,13 @@ pub(super) fn wait_of(query: Option<&str>) -> Result<Duration, Refusal> {
     Ok(Duration::from_secs(seconds).min(limits::WAIT_MAX))
 }
 
+/// A query that cannot be read.
+pub(super) fn malformed(detail: &str) -> Refusal {
+    Refusal::MalformedRequest { pointer: String::new(), detail: detail.to_owned() }
+}
+
 /// `?state=pending&limit=50&before=prp_…`.
 pub(super) fn filter_of(query: Option<&str>) -> Result<Filter, Refusal> {
-    let malformed =
-        |detail: &str| Refusal::MalformedRequest { pointer: String::new(), detail: detail.to_owned() };
     let mut filter = Filter { limit: 50, ..Filter::default() };
     if let Some(states) = parameter(query, "state") {
         for name in states.split(',') {

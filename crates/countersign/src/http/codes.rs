@@ -102,6 +102,7 @@ pub(super) fn samples() -> Vec<Refusal> {
         Refusal::WrongState { state: "", verb: "" },
         Refusal::Conflict { id },
         Refusal::TooManyPending { agent: detail(), limit: 0 },
+        Refusal::LimitReached { agent: detail(), limit: "", detail: detail(), retry_after_s: 0 },
         Refusal::Busy { retry_after_s: 0 },
     ]
 }

@@ -7,6 +7,7 @@ use countersign_core::id::IncidentId;
 use countersign_core::proposal::StateName;
 use countersign_core::refusal::Refusal;
 use countersign_engine::fault::{Stop, chain_text};
+use countersign_engine::gate::Limit;
 use serde_json::{Value, json};
 
 use super::App;
@@ -80,6 +81,13 @@ impl From<Refusal> for Problem {
                 plain.header(RETRY_AFTER, retry_after_s.to_string())
             }
             Refusal::IdempotencyKeyInProgress => plain.header(RETRY_AFTER, "1".to_owned()),
+            Refusal::LimitReached { limit, retry_after_s, .. } => {
+                plain.with("limit", json!(limit)).header(RETRY_AFTER, retry_after_s.to_string())
+            }
+            // Until people have decided on some, or their deadlines have passed.
+            Refusal::TooManyPending { .. } => {
+                plain.with("limit", json!(Limit::OpenProposals.key())).header(RETRY_AFTER, "60".to_owned())
+            }
             Refusal::NotPermitted { .. }
             | Refusal::DelegationNotAllowed { .. }
             | Refusal::IdentityNotValid { .. }
@@ -95,8 +103,7 @@ impl From<Refusal> for Problem {
             | Refusal::NotEligible { .. }
             | Refusal::AlreadyDecided
             | Refusal::WrongState { .. }
-            | Refusal::Conflict { .. }
-            | Refusal::TooManyPending { .. } => plain,
+            | Refusal::Conflict { .. } => plain,
         }
     }
 }
@@ -124,7 +131,7 @@ pub(super) const fn status(refusal: &Refusal) -> u16 {
         | Refusal::Conflict { .. }
         | Refusal::Quarantined { .. }
         | Refusal::IdempotencyKeyInProgress => 409,
-        Refusal::TooManyPending { .. } => 429,
+        Refusal::TooManyPending { .. } | Refusal::LimitReached { .. } => 429,
         Refusal::Busy { .. } | Refusal::InDoubt { .. } | Refusal::Unavailable { .. } => 503,
     }
 }
@@ -193,6 +200,7 @@ const fn recorded(refusal: &Refusal) -> &'static str {
         | Refusal::PreviewFailed { .. }
         | Refusal::NoSuchResource { .. }
         | Refusal::TooManyPending { .. }
+        | Refusal::LimitReached { .. }
         | Refusal::Busy { .. }
         | Refusal::Unavailable { .. } => "no proposal",
     }

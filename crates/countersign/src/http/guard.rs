@@ -7,13 +7,14 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HOST, ORIGIN};
-use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use countersign_core::limits;
 use countersign_core::refusal::Refusal;
 use countersign_engine::fault::Stop;
 use futures_util::StreamExt as _;
+use zeroize::Zeroizing;
 
 use super::{App, Problem};
 use crate::auth;
@@ -94,11 +95,37 @@ pub(super) async fn headers(request: Request, next: Next) -> Response {
 #[derive(Debug, Clone)]
 pub(super) struct Agent(pub(super) String);
 
-/// Lets only an agent through. An error here is the end of the request (T40).
+/// The key that an agent presented, for what lasts: it is asked again whether the agent still holds it.
+#[derive(Clone)]
+pub(super) struct AgentKey(Arc<Zeroizing<String>>);
+
+impl std::fmt::Debug for AgentKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("AgentKey(..)")
+    }
+}
+
+impl AgentKey {
+    /// Whether the agent still holds this key.
+    pub(super) fn is_still(&self, app: &App, agent: &str) -> bool {
+        auth::agent(&app.gate, &self.0).is_ok_and(|name| name == agent)
+    }
+}
+
+/// Lets only an agent through, and its reads only as often as it may. An error here is the end of the request (T40).
 pub(super) async fn agent(State(app): State<App>, mut request: Request, next: Next) -> Response {
-    match bearer(request.headers()).and_then(|token| auth::agent(&app.gate, token)) {
-        Ok(name) => {
+    let reads = request.method() == Method::GET;
+    let admitted = bearer(request.headers()).and_then(|token| {
+        let name = auth::agent(&app.gate, token)?;
+        if reads {
+            app.gate.charge_read(&name)?;
+        }
+        Ok((name, AgentKey(Arc::new(Zeroizing::new(token.to_owned())))))
+    });
+    match admitted {
+        Ok((name, key)) => {
             request.extensions_mut().insert(Agent(name));
+            request.extensions_mut().insert(key);
             next.run(request).await
         }
         Err(refusal) => Problem::from(refusal).into_response(),

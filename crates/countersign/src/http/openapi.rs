@@ -71,11 +71,18 @@ fn operation(route: &Route) -> Value {
 fn query_of(id: &str) -> &'static [(&'static str, &'static str)] {
     match id {
         "propose" | "read_own" | "read" => &[("wait", "Seconds to wait for a result, at most 60.")],
-        "list" | "list_own" => &[
+        "list_own" => &[
+            ("state", "State names, separated by commas."),
+            ("limit", "How many, at most 200."),
+            ("before", "Only older than this proposal."),
+        ],
+        "list" => &[
             ("state", "State names, separated by commas."),
             ("limit", "How many, at most 200."),
             ("before", "Only older than this proposal."),
             ("agent", "Only of this agent."),
+            ("order", "`newest`, or `due` for what waits for people, by deadline and fair by agent."),
+            ("from", "With `order=due`: the `next` of the page before."),
         ],
         "actions" => &[("on_behalf_of", "The person the agent acts for.")],
         "entries" => &[("from", "The first index.")],

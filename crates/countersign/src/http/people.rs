@@ -8,6 +8,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use countersign_core::audit::{Actor, Entry, EventCode};
 use countersign_core::directory::Role;
+use countersign_core::proposal::Record;
 use countersign_core::refusal::Refusal;
 use countersign_engine::fault::Stop;
 use countersign_engine::gate::{Verdict, Viewer};
@@ -15,7 +16,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::App;
-use super::agents::{answer, filter_of, json_response, parameter, proposal_id, wait_of};
+use super::agents::{answer, filter_of, json_response, malformed, parameter, proposal_id, wait_of};
 use super::guard::{Person, read_limited};
 use crate::auth;
 use crate::wire::{self, ConfirmBody, VerdictBody};
@@ -33,10 +34,20 @@ pub(super) async fn list(
     RawQuery(query): RawQuery,
 ) -> Response {
     let work = async {
-        let filter = filter_of(query.as_deref())?;
-        let page = app.gate.list(&filter, &viewer(&person)).await?;
-        let items: Vec<Value> = page.iter().map(|r| wire::summary(&app.gate, r, &person.id)).collect();
-        Ok(json_response(StatusCode::OK, &json!({ "proposals": items })))
+        let summary = |r: &Record| wire::summary(&app.gate, r, &person.id);
+        let (query, viewer) = (query.as_deref(), viewer(&person));
+        let body = match parameter(query, "order").as_deref() {
+            None | Some("newest") => {
+                let page = app.gate.list(&filter_of(query)?, &viewer, summary).await?;
+                json!({ "proposals": page.items, "next": page.next })
+            }
+            Some("due") => {
+                let page = app.gate.inbox(from_of(query)?, &viewer, summary).await?;
+                json!({ "proposals": page.items, "next": page.next })
+            }
+            Some(_) => return Err(malformed("`order` is `newest` or `due`").into()),
+        };
+        Ok(json_response(StatusCode::OK, &body))
     };
     answer(&app, work.await)
 }
@@ -50,6 +61,10 @@ pub(super) async fn read(
     let work = async {
         let (id, wait) = (proposal_id(&id)?, wait_of(query.as_deref())?);
         let found = app.gate.wait(id, &viewer(&person), wait).await?;
+        if !wait.is_zero() {
+            // The session may have ended meanwhile.
+            auth::person(&app.gate, &person.token).await?;
+        }
         let record = found.ok_or_else(|| Refusal::ProposalNotFound { id: id.to_string() })?;
         Ok(json_response(StatusCode::OK, &wire::for_person(&app.gate, &record, &person.id)))
     };
@@ -154,10 +169,12 @@ pub(super) async fn counts(State(app): State<App>) -> Response {
     let work = async {
         let counts = app.gate.store().counts().await?;
         let writes = app.gate.store().counters();
+        let reads = app.gate.store().reads();
         let writes =
             json!({ "commits": writes.commits, "statements": writes.statements, "bytes": writes.bytes });
         let altered = app.gate.store().altered_sign_in_rows();
-        let body = json!({ "counts": counts, "writes": writes, "altered_sign_in_rows": altered });
+        let body =
+            json!({ "counts": counts, "writes": writes, "reads": reads, "altered_sign_in_rows": altered });
         Ok(json_response(StatusCode::OK, &body))
     };
     answer(&app, work.await)
@@ -228,6 +245,12 @@ pub(super) async fn export(State(app): State<App>, Extension(person): Extension<
         Ok(text_response(Body::from_stream(pieces)))
     };
     answer(&app, work.await)
+}
+
+/// `?from=20`: where a page of the inbox begins.
+fn from_of(query: Option<&str>) -> Result<u32, Refusal> {
+    let from = parameter(query, "from").map(|text| text.parse());
+    Ok(from.transpose().map_err(|_| malformed("`from` is not a number"))?.unwrap_or(0))
 }
 
 /// The whole log is for auditors and operators; everybody sees the entries of the proposals they see.

@@ -412,7 +412,7 @@ const INTERNAL: &str = "approved approval approvals approvalId approval_id appro
 #[tokio::test(flavor = "multi_thread")]
 async fn a_field_that_only_the_gate_may_set_is_refused_wherever_an_agent_puts_it_t14() {
     let upstream = upstream().await;
-    let gate = GateDir::new(&upstream).serve();
+    let gate = GateDir::new(&upstream).with_wide_limits().serve();
     for field in INTERNAL.split_whitespace() {
         for value in [json!(true), json!("allow"), json!({ "person": "frank" })] {
             let (mut body, mut input) = (over_100(), over_100());

@@ -66,7 +66,7 @@ async fn none_is(dir: &GateDir, state: &str) {
 async fn what_was_answered_with_503_never_runs_not_even_after_a_restart_a1() {
     const CLIENTS: usize = 1_500;
     let upstream = Upstream::start().await;
-    let gate = GateDir::new(&upstream).serve_logging("error");
+    let gate = GateDir::new(&upstream).with_wide_limits().serve_logging("error");
     let stall = Stall::of(&gate.dir, 300, 15);
     let client = http();
     let (path, key) = (format!("{}/v1/proposals", gate.agents), gate.key("bot"));

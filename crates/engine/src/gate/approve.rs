@@ -12,6 +12,7 @@ use tracing::instrument;
 use super::decide::{deadlines, progress};
 use super::{Gate, Viewer};
 use crate::fault::Stop;
+use crate::party::Party;
 use crate::store::Placed;
 
 /// What a person sends: the digests that were on the screen, and what they wrote.
@@ -35,15 +36,15 @@ impl Gate {
     /// Approves what was shown. When that was the last approval needed, the driver sends it at once.
     #[instrument(name = "gate.approve", skip_all, fields(proposal = %id, person = %verdict.person))]
     pub async fn approve(&self, id: ProposalId, verdict: Verdict) -> Result<Record, Stop> {
-        let gate = self.clone();
-        self.detached(async move { gate.approve_inner(id, verdict).await }).await
+        let (gate, party) = (self.clone(), Party::person(&verdict.person));
+        self.detached(party, async move { gate.approve_inner(id, verdict).await }).await
     }
 
     /// Rejects it. One rejection ends it.
     #[instrument(name = "gate.reject", skip_all, fields(proposal = %id, person = %verdict.person))]
     pub async fn reject(&self, id: ProposalId, verdict: Verdict) -> Result<Record, Stop> {
-        let gate = self.clone();
-        self.detached(async move {
+        let (gate, party) = (self.clone(), Party::person(&verdict.person));
+        self.detached(party, async move {
             let (rules, record) = gate.decidable(id, &verdict, EventName::Reject).await?;
             check_shown(&rules, &record, &verdict)?;
             let event = Event::Reject {

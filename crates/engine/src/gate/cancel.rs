@@ -16,7 +16,7 @@ impl Gate {
     #[instrument(name = "gate.cancel", skip_all, fields(proposal = %id))]
     pub async fn cancel(&self, id: ProposalId, viewer: &Viewer) -> Result<Record, Stop> {
         let (gate, viewer) = (self.clone(), viewer.clone());
-        self.detached(async move {
+        self.detached(viewer.party(), async move {
             let found = gate.read(id, &viewer).await?;
             let record = found.ok_or_else(|| Refusal::ProposalNotFound { id: id.to_string() })?;
             let by = gate.may_cancel(&record, &viewer)?;

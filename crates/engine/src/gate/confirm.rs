@@ -12,6 +12,7 @@ use tracing::instrument;
 use super::decide::{deadlines, progress, registered};
 use super::{Gate, Viewer};
 use crate::fault::Stop;
+use crate::party::Party;
 use crate::store::Placed;
 
 impl Gate {
@@ -19,8 +20,8 @@ impl Gate {
     /// `intent` is the digest that the person was shown. A repeat changes nothing.
     #[instrument(name = "gate.confirm", skip_all, fields(proposal = %id, person = %person))]
     pub async fn confirm(&self, id: ProposalId, person: String, intent: Digest) -> Result<Record, Stop> {
-        let gate = self.clone();
-        self.detached(async move { gate.confirm_inner(id, &person, intent).await }).await
+        let (gate, party) = (self.clone(), Party::person(&person));
+        self.detached(party, async move { gate.confirm_inner(id, &person, intent).await }).await
     }
 
     /// Whether this person may confirm it now.

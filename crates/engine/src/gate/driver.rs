@@ -18,6 +18,7 @@ use tracing::instrument;
 use super::Gate;
 use super::recheck::Recheck;
 use crate::fault::{Stop, chain_text};
+use crate::party::Party;
 use crate::store::{Admission, NotAdmitted, Offered, Placed};
 
 /// Proposals under way in the driver at once.
@@ -192,7 +193,7 @@ impl Gate {
             Recheck::Changed(event) => return self.move_on(&record, &event).await,
             Recheck::Later(why) => return Ok(Driving::Stays(why)),
         };
-        let Some(slot) = self.0.slots.take(&record.binding.facts.resource.system) else {
+        let Some(slot) = self.0.slots.take(&record.binding.facts.resource.system, &Party::Gate) else {
             return Ok(Driving::Stays("too many calls to its system are under way".to_owned()));
         };
         // Too late or moved meanwhile: the deadline watch, or whoever moved it, sees to it.

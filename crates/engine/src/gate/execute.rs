@@ -14,6 +14,7 @@ use super::Gate;
 use super::slots::Slot;
 use crate::fault::{Stop, chain_text};
 use crate::grant::Grant;
+use crate::party::Party;
 use crate::store::Placed;
 use crate::weaken::weakened;
 
@@ -30,8 +31,10 @@ impl Gate {
         let (gate, dispatched) = (self.clone(), record.clone());
         let (came_back, mut has_come_back) = oneshot::channel();
         let (recorded, mut is_recorded) = oneshot::channel();
+        // What the call needs is charged to who asked for it; its outcome is the gate's own.
+        let party = Party::current();
         let work = async move {
-            let outcome = gate.call(&grant).await;
+            let outcome = party.serve(gate.call(&grant)).await;
             let _ = came_back.send(());
             let record = gate.keep_outcome(record, &grant, outcome).await;
             drop(slot);

@@ -12,6 +12,7 @@ mod doubt;
 mod driver;
 mod execute;
 mod expire;
+mod limits;
 mod orphans;
 mod propose;
 mod quota;
@@ -22,6 +23,7 @@ mod restore;
 mod sign_in;
 mod slots;
 mod supervisor;
+mod watch;
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -37,10 +39,12 @@ use crate::store::{Store, Witness};
 use crate::world::World;
 
 pub use approve::Verdict;
+pub use limits::{Limit, Limits, Rate};
 pub use propose::{Previewed, Proposal, Proposed};
-pub use read::Viewer;
+pub use read::{Page, Viewer};
 pub use restore::{Restored, restore};
 pub use supervisor::Supervisor;
+pub use watch::{Following, StreamPlace};
 
 /// What a gate is made of.
 #[derive(Debug)]
@@ -59,6 +63,8 @@ pub struct Parts {
     pub log_key: LogKey,
     /// Remembers which database was served last.
     pub witness: Witness,
+    /// What one agent may take.
+    pub limits: Limits,
 }
 
 /// The gate. Cheap to clone; all clones are one gate.
@@ -83,6 +89,8 @@ struct Inner {
     /// Names this process in dispatches.
     owner: String,
     quota: quota::Quota,
+    limits: limits::AgentLimits,
+    streams: watch::Streams,
     slots: slots::Slots,
     driven: driver::Driven,
     doubts: doubt::Doubts,

@@ -19,8 +19,10 @@ use tracing::instrument;
 
 use super::Gate;
 use super::decide::{Bound, deadlines, progress, registered};
+use super::limits::Limit;
 use super::slots::Slot;
 use crate::fault::{Fault, Stop, chain_text};
+use crate::party::Party;
 use crate::store::{Admission, Committed, IdempotencyKey, Joining, NotAdmitted, Offered, Placed};
 use crate::weaken::weakened;
 
@@ -111,8 +113,9 @@ impl Gate {
     /// the proposal.
     #[instrument(name = "gate.propose", skip_all, fields(action = %ask.action, agent = %ask.agent))]
     pub async fn propose(&self, ask: Proposal) -> Result<Proposed, Stop> {
-        let (gate, id) = (self.clone(), self.0.world.id());
-        let verb = self.detached(async move { Box::pin(gate.propose_as(id, ask)).await });
+        self.0.limits.charge(&ask.agent, Limit::Proposals)?;
+        let (gate, id, party) = (self.clone(), self.0.world.id(), Party::agent(&ask.agent));
+        let verb = self.detached(party, async move { Box::pin(gate.propose_as(id, ask)).await });
         match verb.await {
             // A verb that ended without an answer may have recorded its proposal.
             Err(Stop::Fault(fault)) if fault.is_in_doubt() => {
@@ -126,8 +129,9 @@ impl Gate {
     /// Validates, looks and decides, and records only that it did. Never becomes executable.
     #[instrument(name = "gate.preview", skip_all, fields(action = %ask.action, agent = %ask.agent))]
     pub async fn preview(&self, ask: Proposal) -> Result<Previewed, Stop> {
-        let gate = self.clone();
-        self.detached(async move {
+        self.0.limits.charge(&ask.agent, Limit::DryRuns)?;
+        let (gate, party) = (self.clone(), Party::agent(&ask.agent));
+        self.detached(party, async move {
             let asked = gate.validate_or_note(&ask, gate.0.world.id()).await?;
             let record = gate.decide_new(&asked).await?.0.record;
             let entry = Entry::new(
@@ -168,18 +172,23 @@ impl Gate {
     async fn open_once(&self, asked: &Asked, key: Option<IdempotencyKey>) -> Result<Opened, Stop> {
         let (step, decided_at) = self.decide_new(asked).await?;
         let (agent, intent) = (asked.proposal.chain.agent().to_owned(), step.record.binding.intent);
+        if let State::Denied { .. } = step.record.state {
+            self.0.limits.charge(&agent, Limit::Refusals)?;
+        }
         if let State::Pending { .. } = step.record.state
             && !self.has_room(&agent).await?
         {
             // Joining takes no room.
-            let full = Refusal::TooManyPending { agent, limit: limits::OPEN_PER_AGENT_MAX };
+            self.0.limits.count(&agent, Limit::OpenProposals);
+            let full = Refusal::TooManyPending { agent, limit: self.limits().open_proposals };
             let joined = self.join(asked, intent, key).await?;
             return joined.map(|record| Opened::As(Box::new(record))).ok_or_else(|| full.into());
         }
         let (step, slot, admission) = match step.record.state {
             State::Ready { use_by } => {
                 let system = &step.record.binding.facts.resource.system;
-                let slot = self.0.slots.take(system).ok_or(Refusal::Busy { retry_after_s: 1 })?;
+                let slot = self.0.slots.take(system, &Party::agent(&agent));
+                let slot = slot.ok_or(Refusal::Busy { retry_after_s: 1 })?;
                 let owner = self.0.owner.clone();
                 let admission = Admission { rules: asked.rules.digest(), decided_at, use_by, owner };
                 (self.dispatched(step)?, Some(slot), Some(admission))
@@ -309,6 +318,7 @@ impl Gate {
             Err(refusal) => Err(Stop::Refused(refusal.clone())),
         };
         if let Err(Stop::Refused(refusal)) = &answer {
+            self.0.limits.charge(&ask.agent, Limit::Refusals)?;
             self.note_invalid(ask, chain.ok(), refusal).await?;
         }
         answer
@@ -351,6 +361,7 @@ impl Gate {
         let Bound { binding, decision, at } = match self.bind_new(rules, action, proposal).await {
             Ok(bound) => bound,
             Err(refusal) => {
+                self.0.limits.charge(proposal.chain.agent(), Limit::Refusals)?;
                 let data = json!({ "action": proposal.action, "input": proposal.commitment(), "code": refusal.code() });
                 let actor = Actor::Agent { chain: proposal.chain.clone() };
                 self.note(Entry::new(self.0.world.now(), EventCode::Invalid, actor, data)).await?;

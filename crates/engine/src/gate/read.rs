@@ -1,6 +1,4 @@
-//! Reading: who may see which proposal, lists, and waiting for a change.
-
-use std::time::Duration;
+//! Reading: who may see which proposal, and lists.
 
 use countersign_core::approval::{ProposedBy, may_decide};
 use countersign_core::directory::Role;
@@ -11,12 +9,19 @@ use countersign_core::view::{Bound, Card};
 
 use super::Gate;
 use crate::fault::{Fault, Stop};
-use crate::store::Filter;
+use crate::store::{Filter, Listed};
 
 /// Pages that one list call reads at the most while it looks for what the viewer may see.
 const PAGES_MAX: u32 = 20;
-/// How often a waiting caller looks by itself, in case another process moved the proposal.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// One page of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page<T, Next = ProposalId> {
+    /// What is on it.
+    pub items: Vec<T>,
+    /// The cursor of the next page. None when there is none.
+    pub next: Option<Next>,
+}
 
 /// Who is looking.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,64 +41,69 @@ pub enum Viewer {
 impl Gate {
     /// One proposal, if it exists and the viewer may see it.
     pub async fn read(&self, id: ProposalId, viewer: &Viewer) -> Result<Option<Record>, Stop> {
-        let found = self.0.store.proposal(id).await?;
+        let found = viewer.party().serve(self.0.store.proposal(id)).await?;
         Ok(found.filter(|record| self.may_see(record, viewer)))
     }
 
-    /// Waits until the proposal is settled, needs nobody any more, or time is up; then gives it.
-    pub async fn wait(
+    /// A page of proposals that the viewer may see, newest first, each as `shown` makes of it. Filters only narrow
+    /// (T42). Records are read a few at a time and dropped when they are shown.
+    pub async fn list<T>(
         &self,
-        id: ProposalId,
+        filter: &Filter,
         viewer: &Viewer,
-        wait: Duration,
-    ) -> Result<Option<Record>, Stop> {
-        let wait = wait.min(limits::WAIT_MAX);
-        let began = self.0.world.ticks();
-        let mut changes = self.0.store.changes();
-        loop {
-            let Some(record) = self.read(id, viewer).await? else { return Ok(None) };
-            let left = wait.saturating_sub(self.0.world.ticks().saturating_sub(began));
-            if record.state.name().is_settled() || left.is_zero() {
-                return Ok(Some(record));
-            }
-            let pause = tokio::time::sleep(left.min(LOOK_AGAIN));
-            tokio::pin!(pause);
-            loop {
-                tokio::select! {
-                    () = &mut pause => break,
-                    change = changes.recv() => match change {
-                        Ok(change) if change.proposal != id => {}
-                        // Changed, or so many changes that this one may have been missed: look.
-                        Ok(_) | Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => break,
-                        Err(tokio::sync::broadcast::error::RecvError::Closed) => {
-                            pause.as_mut().await;
-                            break;
-                        }
-                    }
-                }
-            }
-        }
-    }
-
-    /// A page of proposals that the viewer may see, newest first. Filters only narrow (T42).
-    pub async fn list(&self, filter: &Filter, viewer: &Viewer) -> Result<Vec<Record>, Fault> {
+        mut shown: impl FnMut(&Record) -> T,
+    ) -> Result<Page<T>, Fault> {
         let want = filter.limit.clamp(1, limits::PAGE_SIZE_MAX);
         let mut filter = Filter { limit: want, ..filter.clone() };
         if let Viewer::Agent { id } = viewer {
             filter.agent = Some(id.clone());
         }
-        let mut page = Vec::new();
-        for _ in 0..PAGES_MAX {
-            let rows = self.0.store.list(&filter).await?;
-            let full = u32::try_from(rows.len()).unwrap_or(want) >= want;
-            filter.before = rows.last().map(|r| r.proposal.id).or(filter.before);
-            page.extend(rows.into_iter().filter(|r| self.may_see(r, viewer)));
-            if !full || page.len() >= usize::try_from(want).unwrap_or(usize::MAX) {
-                break;
+        let want = usize::try_from(want).unwrap_or(usize::MAX);
+        let (mut page, mut below) = (Page { items: Vec::new(), next: None }, None);
+        let work = async {
+            for _ in 0..PAGES_MAX {
+                let listed = self.0.store.page(&filter, below).await?;
+                for together in Listed::together(&listed) {
+                    for record in self.0.store.records(together).await? {
+                        page.next = Some(record.proposal.id);
+                        if self.may_see(&record, viewer) {
+                            page.items.push(shown(&record));
+                        }
+                        if page.items.len() >= want {
+                            return Ok(());
+                        }
+                    }
+                }
+                below = listed.last().copied();
+                if listed.len() < want {
+                    page.next = None;
+                    return Ok(());
+                }
             }
-        }
-        page.truncate(usize::try_from(want).unwrap_or(usize::MAX));
-        Ok(page)
+            Ok(())
+        };
+        viewer.party().serve(work).await.map(|()| page)
+    }
+
+    /// A page of what waits for people and this person may see, by deadline: every agent has an equal share of it.
+    /// `from` is the `next` of the page before.
+    pub async fn inbox<T>(
+        &self,
+        from: u32,
+        viewer: &Viewer,
+        mut shown: impl FnMut(&Record) -> T,
+    ) -> Result<Page<T, u32>, Fault> {
+        let work = async {
+            let inbox = self.0.store.inbox(from).await?;
+            let mut items = Vec::new();
+            for together in Listed::together(&inbox.listed) {
+                let records = self.0.store.records(together).await?;
+                let seen = records.iter().filter(|r| self.may_see(r, viewer));
+                items.extend(seen.map(&mut shown));
+            }
+            Ok(Page { items, next: inbox.next })
+        };
+        viewer.party().serve(work).await
     }
 
     /// The card of a record, as it is shown and hashed.

@@ -1,22 +1,27 @@
 //! Owns everything that runs beside a request. A verb runs in a task of its own, so a client that hangs up
-//! never cancels a commit or a call half-way (T94). The number of such tasks is bounded.
+//! never cancels a commit or a call half-way (T94). The number of such tasks is bounded, for each agent and person
+//! and for all of a kind, so that the verbs of one that hang leave room for the others.
 
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_core::audit::{Actor, Entry, EventCode};
+use countersign_core::limits as maxima;
 use countersign_core::refusal::Refusal;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tracing::Instrument as _;
 
+use super::limits::{AgentLimits, Limit, Limits};
 use super::{Gate, Inner, Parts};
+use crate::bulkhead::{Bulkhead, Full, Sizes};
 use crate::fault::{Fault, Stop};
+use crate::party::Party;
 use crate::store::Testimony;
 
-/// Verbs that may be under way at once. Each holds little; the writer's queue is the real limit.
-const VERBS_MAX: usize = 4_096;
+/// Seconds after which an agent whose verbs are all under way should come back: one of them may have ended.
+const VERB_AGAIN: Duration = Duration::from_secs(1);
 /// Time at the end for calls under way, more than the longest may take.
 const DRAIN_WITHIN: Duration = Duration::from_secs(150);
 /// Time at the end for entries that are not integrated yet.
@@ -29,7 +34,31 @@ const TICK: Duration = Duration::from_millis(500);
 /// Bounded room for detached work.
 #[derive(Debug)]
 pub(super) struct Work {
-    room: Arc<Semaphore>,
+    verbs: Bulkhead,
+    sizes: Sizes,
+}
+
+impl Work {
+    fn new(limits: &Limits) -> Self {
+        let sizes = Sizes {
+            agents: maxima::VERBS_OF_AGENTS_MAX,
+            one_agent: places(limits.concurrent),
+            people: maxima::VERBS_OF_PEOPLE_MAX,
+            one_person: maxima::VERBS_PER_PERSON_MAX,
+            gate: maxima::VERBS_OF_THE_GATE_MAX,
+        };
+        Self { verbs: Bulkhead::new(sizes), sizes }
+    }
+
+    /// Another number of verbs for each agent.
+    pub(super) fn resize(&self, limits: &Limits) {
+        self.verbs.resize(places(limits.concurrent), self.sizes.one_person);
+    }
+}
+
+/// A limit of the configuration as a number of places.
+pub(super) fn places(limit: u32) -> usize {
+    usize::try_from(limit).unwrap_or(usize::MAX)
 }
 
 /// Ends the gate's background work in order.
@@ -44,10 +73,12 @@ impl Gate {
     /// Starts the gate: takes up what a former process left, then watches deadlines and keeps the log's head.
     #[expect(clippy::disallowed_methods, reason = "the supervisor owns tasks")]
     pub async fn start(parts: Parts) -> Result<(Self, Supervisor), Stop> {
-        let Parts { world, store, ruleset, credentials, connector, log_key, witness } = parts;
+        let Parts { world, store, ruleset, credentials, connector, log_key, witness, limits } = parts;
         let testimony = super::restore::recognise(&witness, &store).await?;
         let inner = Inner {
             owner: format!("gate-{}", world.random_hex::<4>()),
+            limits: AgentLimits::new(world.clone(), limits),
+            streams: super::watch::Streams::new(&limits),
             world,
             store,
             active: std::sync::RwLock::new(super::Active { ruleset: Arc::new(ruleset), credentials }),
@@ -59,7 +90,7 @@ impl Gate {
             driven: super::driver::Driven::default(),
             doubts: super::doubt::Doubts::default(),
             refused_sign_ins: super::sign_in::RefusedSignIns::default(),
-            work: Work { room: Arc::new(Semaphore::new(VERBS_MAX)) },
+            work: Work::new(&limits),
         };
         let gate = Self(Arc::new(inner));
         gate.0.store.enter(&gate.0.owner).await?;
@@ -71,22 +102,23 @@ impl Gate {
             tokio::spawn(gate.clone().keep_head(Arc::clone(&stop), TICK)),
             tokio::spawn(gate.clone().drive(Arc::clone(&stop))),
             tokio::spawn(gate.clone().stay_alive(Arc::clone(&stop), RENEW)),
+            tokio::spawn(gate.clone().watch_limits(Arc::clone(&stop))),
         ];
         Ok((gate.clone(), Supervisor { gate, stop, tasks }))
     }
 
-    /// Runs a verb in a task of its own and waits for it. Dropping the wait does not stop the verb.
+    /// Runs a verb of this party in a task of its own and waits for it. Dropping the wait does not stop the verb.
     #[expect(clippy::disallowed_methods, reason = "the supervisor owns tasks")]
     pub(super) async fn detached<T: Send + 'static>(
         &self,
+        party: Party,
         verb: impl Future<Output = Result<T, Stop>> + Send + 'static,
     ) -> Result<T, Stop> {
-        let room = Arc::clone(&self.0.work.room);
-        let permit = room.try_acquire_owned().map_err(|_| Refusal::Busy { retry_after_s: 1 })?;
+        let place = self.0.work.verbs.try_take(&party).map_err(|full| self.no_room(&party, full))?;
         let task = tokio::spawn(
             async move {
-                let answer = verb.await;
-                drop(permit);
+                let answer = party.serve(verb).await;
+                drop(place);
                 answer
             }
             .in_current_span(),
@@ -98,13 +130,25 @@ impl Gate {
     /// Starts work that nobody waits for. False when there is no room for it now.
     #[expect(clippy::disallowed_methods, reason = "the supervisor owns tasks")]
     pub(super) fn in_background(&self, work: impl Future<Output = ()> + Send + 'static) -> bool {
-        let room = Arc::clone(&self.0.work.room);
-        let Ok(permit) = room.try_acquire_owned() else { return false };
+        let Ok(place) = self.0.work.verbs.try_take(&Party::Gate) else { return false };
         tokio::spawn(async move {
             work.await;
-            drop(permit);
+            drop(place);
         });
         true
+    }
+
+    /// Why a verb cannot begin now.
+    fn no_room(&self, party: &Party, full: Full) -> Refusal {
+        match (party, full) {
+            (Party::Agent(agent), Full::Own) => {
+                let detail = format!("{} requests at once", self.limits().concurrent);
+                self.0.limits.refuse(agent, Limit::Concurrent, detail, VERB_AGAIN)
+            }
+            (Party::Agent(_) | Party::Person(_) | Party::Anybody | Party::Gate, _) => {
+                Refusal::Busy { retry_after_s: 1 }
+            }
+        }
     }
 
     /// Puts the rules of this process in force, with the entry that it started.
@@ -168,11 +212,12 @@ impl Supervisor {
         for task in &self.tasks {
             task.abort();
         }
-        let all = u32::try_from(VERBS_MAX).unwrap_or(u32::MAX);
-        let verbs = tokio::time::timeout(DRAIN_WITHIN, self.gate.0.work.room.acquire_many(all)).await;
+        let work = &self.gate.0.work;
+        let verbs = tokio::time::timeout(DRAIN_WITHIN, work.verbs.drain(work.sizes)).await;
         if !self.gate.0.slots.drain(DRAIN_WITHIN).await || verbs.is_err() {
             tracing::warn!("some calls did not finish; they are marked unknown at the next start");
         }
+        self.gate.note_reached().await;
         // What is left waits in the store for the next start; stopping must not take for ever.
         let head = async {
             while self.gate.0.store.integrate(&self.gate.0.log_key).await? > 0 {}
@@ -182,7 +227,7 @@ impl Supervisor {
             integrated?;
         }
         self.gate.0.witness.keep_or_warn(&self.gate.0.store).await;
-        self.gate.0.work.room.close();
+        self.gate.0.work.verbs.close();
         Ok(self.gate.0.store.leave(&self.gate.0.owner).await?)
     }
 }

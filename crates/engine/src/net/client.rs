@@ -18,6 +18,7 @@ use url::Url;
 use zeroize::Zeroizing;
 
 use super::address::{AddressRefused, NetworkPolicy};
+use super::lookup::Lookups;
 
 /// An idle connection is dropped before common servers drop it (Node: 5 s): a request that is written while
 /// the upstream closes would end as `unknown`.
@@ -90,6 +91,7 @@ pub(crate) struct Clients(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     policy: Arc<NetworkPolicy>,
+    lookups: Arc<Lookups>,
     /// Owned here; a lock is held only to look up or insert, never across an await.
     pools: Mutex<HashMap<Key, Client>>,
     /// Trusted beside the system's certificates. Empty outside tests.
@@ -116,7 +118,8 @@ impl Clients {
 
     fn with_roots(policy: NetworkPolicy, roots: Vec<reqwest::Certificate>) -> Self {
         install_tls_provider();
-        Self(Arc::new(Inner { policy: Arc::new(policy), pools: Mutex::default(), roots }))
+        let (policy, lookups) = (Arc::new(policy), Arc::default());
+        Self(Arc::new(Inner { policy, lookups, pools: Mutex::default(), roots }))
     }
 
     /// Sends one request once. The answer's body is still on its way; read it with [`read`].
@@ -180,7 +183,11 @@ impl Clients {
             .no_zstd()
             .connect_timeout(connect_timeout)
             .pool_idle_timeout(IDLE)
-            .dns_resolver(Resolver { policy: self.0.policy.clone(), port });
+            .dns_resolver(Resolver {
+                policy: self.0.policy.clone(),
+                port,
+                lookups: Arc::clone(&self.0.lookups),
+            });
         self.trust(builder, url.scheme() == "https").build()
     }
 
@@ -254,14 +261,16 @@ struct Resolver {
     policy: Arc<NetworkPolicy>,
     /// The origin's port: a client serves one origin only.
     port: u16,
+    lookups: Arc<Lookups>,
 }
 
 impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
         let (policy, port) = (self.policy.clone(), self.port);
+        let lookups = Arc::clone(&self.lookups);
         Box::pin(async move {
-            let found = tokio::net::lookup_host((name.as_str(), port)).await?;
-            Ok(permitted(&policy, found)?)
+            let found = lookups.look_up(name.as_str().to_owned(), port).await?;
+            Ok(permitted(&policy, found.into_iter())?)
         })
     }
 }

@@ -6,6 +6,7 @@
 
 mod address;
 mod client;
+mod lookup;
 
 pub use address::{AddressRefused, NetworkPolicy};
 pub use client::install_tls_provider;

@@ -4,6 +4,7 @@
 //! is; no value is ever pasted into one.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rusqlite::types::Value as Owned;
 use sqlx::pool::{PoolConnection, PoolOptions};
@@ -13,9 +14,13 @@ use sqlx::{ConnectOptions as _, Connection as _, Postgres, Row as _, SqlSafeStr,
 
 use super::error::{Error, Result};
 use super::sqlite;
+use crate::bulkhead::{Bulkhead, Sizes};
+use crate::party::Party;
 
-/// Reading connections to PostgreSQL.
-const POSTGRES_READERS: u32 = 4;
+/// Reading connections to PostgreSQL, and who may use them.
+const POSTGRES_READERS: Sizes = Sizes { agents: 3, one_agent: 2, people: 3, one_person: 2, gate: 2 };
+/// The same for SQLite: each is a thread, and memory for its cache.
+const SQLITE_READERS: Sizes = Sizes { agents: 2, one_agent: 1, people: 2, one_person: 1, gate: 1 };
 
 /// Where the database is, and how every connection to it is set up.
 #[derive(Debug, Clone)]
@@ -65,9 +70,16 @@ pub(super) enum Connection {
     Postgres(Box<PgConnection>),
 }
 
-/// Connections that only read.
+/// Connections that only read. One agent, or one person, may use a part of them at the same time.
 #[derive(Debug, Clone)]
-pub(super) enum Readers {
+pub(super) struct Readers {
+    pool: Pool,
+    places: Arc<Bulkhead>,
+    reads: Arc<AtomicU64>,
+}
+
+#[derive(Debug, Clone)]
+enum Pool {
     /// To a file.
     Sqlite(Arc<sqlite::Pool>),
     /// To a server.
@@ -256,35 +268,43 @@ fn rows<R>(rows: Vec<R>, wrap: impl Fn(R) -> Row) -> Vec<Row> {
 
 impl Readers {
     /// Prepares the reading connections of a target; each is opened when it is first needed.
-    pub(super) fn of(target: &Target) -> Self {
-        match target {
-            Target::Sqlite(file) => Self::Sqlite(sqlite::Pool::new(file)),
-            Target::Postgres(options) => Self::Postgres(
-                PoolOptions::new()
-                    .max_connections(POSTGRES_READERS)
-                    .idle_timeout(None)
-                    .max_lifetime(None)
-                    .connect_lazy_with((**options).clone()),
-            ),
-        }
+    pub(super) fn of(target: &Target) -> Result<Self> {
+        let (pool, sizes) = match target {
+            Target::Sqlite(file) => {
+                (Pool::Sqlite(sqlite::Pool::new(file, connections(SQLITE_READERS))?), SQLITE_READERS)
+            }
+            Target::Postgres(options) => {
+                let most = u32::try_from(connections(POSTGRES_READERS)).unwrap_or(u32::MAX);
+                let pool = PoolOptions::new().max_connections(most).idle_timeout(None).max_lifetime(None);
+                (Pool::Postgres(pool.connect_lazy_with((**options).clone())), POSTGRES_READERS)
+            }
+        };
+        Ok(Self { pool, places: Arc::new(Bulkhead::new(sizes)), reads: Arc::default() })
     }
 
     /// Runs a statement that reads and gives its rows.
     pub(super) async fn fetch(&self, sql: impl SqlSafeStr, values: &[Value<'_>]) -> Result<Vec<Row>> {
+        let place = self.places.take(&Party::current()).await.ok_or(Error::Closed)?;
+        self.reads.fetch_add(1, Ordering::Relaxed);
         let sql = sql.into_sql_str();
-        Ok(match self {
-            Self::Sqlite(pool) => rows(pool.fetch(sql, values).await?, Row::Sqlite),
-            Self::Postgres(pool) => {
+        Ok(match &self.pool {
+            Pool::Sqlite(pool) => rows(pool.fetch(sql, values, place).await?, Row::Sqlite),
+            Pool::Postgres(pool) => {
                 let mut c: PoolConnection<Postgres> = pool.acquire().await?;
                 rows(bound(sql, values).fetch_all(&mut *c).await?, Row::Postgres)
             }
         })
     }
 
+    /// How many statements were run.
+    pub(super) fn reads(&self) -> u64 {
+        self.reads.load(Ordering::Relaxed)
+    }
+
     /// The oldest transaction number that is still running, and the next one that nobody has. None where
     /// there is only ever one writing transaction.
     pub(super) async fn horizon(&self) -> Result<Option<(i64, i64)>> {
-        let Self::Postgres(_) = self else { return Ok(None) };
+        let Pool::Postgres(_) = &self.pool else { return Ok(None) };
         let sql = "SELECT CAST(CAST(pg_snapshot_xmin(s) AS TEXT) AS BIGINT), \
                    CAST(CAST(pg_snapshot_xmax(s) AS TEXT) AS BIGINT) FROM pg_current_snapshot() AS s";
         match self.fetch(sql, &[]).await?.first() {
@@ -293,11 +313,19 @@ impl Readers {
         }
     }
 
-    /// Closes all of them.
+    /// Waits for those that read, and closes all of them.
     pub(super) async fn close(&self) {
-        match self {
-            Self::Sqlite(pool) => pool.close().await,
-            Self::Postgres(pool) => pool.close().await,
+        match &self.pool {
+            Pool::Sqlite(pool) => {
+                self.places.drain(SQLITE_READERS).await;
+                pool.close().await;
+            }
+            Pool::Postgres(pool) => pool.close().await,
         }
     }
+}
+
+/// As many as everybody may use together.
+fn connections(sizes: Sizes) -> usize {
+    sizes.agents.saturating_add(sizes.people).saturating_add(sizes.gate)
 }

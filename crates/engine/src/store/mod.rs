@@ -6,6 +6,7 @@
 
 mod admit;
 mod batch;
+mod changes;
 mod connect;
 mod db;
 mod desk;
@@ -17,6 +18,7 @@ mod health;
 mod identity;
 mod keys;
 mod lease;
+mod list;
 mod log;
 mod migrate;
 mod moment;
@@ -41,6 +43,7 @@ use countersign_core::time::Timestamp;
 use tokio::sync::broadcast;
 
 use self::batch::Batcher;
+use self::changes::Changes;
 use self::db::Readers;
 use self::desk::Desk;
 use self::gate_lock::GateLock;
@@ -54,12 +57,12 @@ use crate::seal::SealKeys;
 use crate::world::World;
 
 pub use self::admit::{Admission, NotAdmitted};
+pub use self::changes::Watch;
 pub use self::desk::WriteCounters;
 pub use self::identity::{Identity, Server};
+pub use self::list::{InboxPage, Listed};
 pub use self::witness::{Testimony, Witness, head_of};
 
-/// Changes that a slow watcher may be behind before it misses some and must read again.
-const CHANGES_KEPT: usize = 1_024;
 /// Rows of the tally for each state on PostgreSQL. Processes pick one at random, so they hardly ever meet.
 const TALLY_SHARDS: u8 = 32;
 
@@ -179,7 +182,7 @@ pub struct Store {
     desk: Arc<Desk>,
     readers: Readers,
     writer: Arc<Writer>,
-    changes: broadcast::Sender<Change>,
+    changes: Changes,
     keys: SealKeys,
     world: World,
     health: Arc<LogHealth>,
@@ -224,11 +227,11 @@ impl Store {
             db::Target::Sqlite(_) => 0,
             db::Target::Postgres(_) => i64::from(dice.checked_rem(TALLY_SHARDS).unwrap_or_default()),
         };
-        let readers = Readers::of(&target);
         let opened = |e| Fault::new("open the database", e);
+        let readers = Readers::of(&target).map_err(opened)?;
         let gate_lock = GateLock::prove(&target).await.map_err(opened)?;
         let desk = Desk::open(target, lock).await.map_err(opened)?;
-        let (changes, _) = broadcast::channel(CHANGES_KEPT);
+        let changes = Changes::new();
         let health = Arc::new(LogHealth::new(world.ticks()));
         let moments = Moments::new(world.clone(), keys.clone(), Arc::clone(&health), gate_lock);
         let batcher = Batcher::new(Arc::clone(&desk), moments, shard);
@@ -299,7 +302,17 @@ impl Store {
 
     /// Subscribes to changes made through this process.
     pub fn changes(&self) -> broadcast::Receiver<Change> {
-        self.changes.subscribe()
+        self.changes.all()
+    }
+
+    /// Waits for changes of one proposal that are made through this process.
+    pub fn watch(&self, id: ProposalId) -> Watch {
+        self.changes.of(id)
+    }
+
+    /// How many statements have been read through this process.
+    pub fn reads(&self) -> u64 {
+        self.readers.reads()
     }
 
     /// What this process has written since it opened the store.

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use countersign_core::id::ProposalId;
-use countersign_core::limits::PAGE_SIZE_MAX;
 use countersign_core::proposal::{Record, StateName};
 use countersign_core::refusal::Refusal;
 use countersign_core::time::Timestamp;
@@ -13,7 +12,7 @@ use super::db::Value;
 use super::error::Error;
 use super::header::{self, RECORD_COLUMNS};
 use super::quarantine::NOT_SET_ASIDE;
-use super::{Filter, Store, rows};
+use super::{Store, rows};
 use crate::fault::{Fault, Stop};
 
 impl Store {
@@ -39,35 +38,8 @@ impl Store {
         }
     }
 
-    /// A page of proposals, newest first, without what is set aside.
-    pub async fn list(&self, filter: &Filter) -> Result<Vec<Record>, Fault> {
-        let fault = |e: Error| Fault::new("list proposals", e);
-        let before = match filter.before {
-            Some(id) => self.seq(id).await?.unwrap_or(0),
-            None => i64::MAX,
-        };
-        let limit = filter.limit.min(PAGE_SIZE_MAX.saturating_add(1));
-        let mut values: Vec<Value<'_>> = vec![before.into(), i64::from(limit).into()];
-        let page = page(filter, &mut values);
-        let sql = format!(
-            "SELECT {RECORD_COLUMNS} FROM ({page}) AS page JOIN proposal AS p ON p.seq = page.seq \
-             ORDER BY p.seq DESC"
-        );
-        let mut records = Vec::new();
-        for row in self.readers.fetch(AssertSqlSafe(sql), &values).await.map_err(fault)? {
-            match header::read(&row, &self.keys) {
-                Ok(record) => records.push(record),
-                Err(why) => match row.text(0).map_err(fault).and_then(rows::id) {
-                    Ok(id) => self.set_aside(id, &why).await,
-                    Err(error) => tracing::error!(%error, why, "a stored proposal has no readable id"),
-                },
-            }
-        }
-        Ok(records)
-    }
-
     /// Where a proposal stands in the order in which they came. None for one that is not there.
-    async fn seq(&self, id: ProposalId) -> Result<Option<i64>, Fault> {
+    pub(super) async fn seq(&self, id: ProposalId) -> Result<Option<i64>, Fault> {
         let fault = |e: Error| Fault::new("look a proposal up", e);
         let sql = "SELECT seq FROM proposal WHERE id = $1";
         let found = self.readers.fetch(sql, &[(&id.to_string()).into()]).await.map_err(fault)?;
@@ -147,36 +119,4 @@ fn readable(text: super::error::Result<&str>) -> Option<ProposalId> {
         tracing::error!(%error, "a stored proposal has no readable id");
     }
     id.ok()
-}
-
-/// The statement for one page; `$1` is the cursor and `$2` the limit.
-///
-/// One part for each state, each of which walks its own index and stops at the limit: a single condition
-/// over several states would sort all that match.
-fn page<'a>(filter: &'a Filter, values: &mut Vec<Value<'a>>) -> String {
-    let mut conditions = Vec::new();
-    for (column, wanted) in [("agent", &filter.agent), ("person", &filter.person)] {
-        if let Some(name) = wanted {
-            values.push(name.into());
-            conditions.push(format!(" AND {column} = ${}", values.len()));
-        }
-    }
-    let condition = conditions.concat();
-    if filter.states.is_empty() && condition.is_empty() {
-        return "SELECT seq FROM proposal WHERE seq < $1 ORDER BY seq DESC LIMIT $2".to_owned();
-    }
-    let states = if filter.states.is_empty() { StateName::ALL.as_slice() } else { &filter.states };
-    let parts: Vec<String> = states
-        .iter()
-        .map(|state| {
-            values.push(state.as_str().into());
-            format!(
-                "SELECT seq FROM (SELECT seq FROM proposal WHERE seq < $1 AND state = ${}{condition} \
-                 ORDER BY seq DESC LIMIT $2) AS part",
-                values.len()
-            )
-        })
-        .collect();
-    // UNION rather than UNION ALL: a state that is asked for twice is shown once.
-    format!("{} ORDER BY seq DESC LIMIT $2", parts.join(" UNION "))
 }

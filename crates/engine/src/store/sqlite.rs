@@ -2,27 +2,28 @@
 //! another thread took longer than all of them together.
 //!
 //! So nothing here may run where a request is served without the runtime being told. Writes run on the desk's
-//! thread, or as blocking work of the request that found nobody writing; reads on the runtime's threads for
-//! blocking work.
+//! thread, or as blocking work of the request that found nobody writing; reads on threads of their own, because the
+//! runtime's threads for blocking work are also those of name look-ups, which may all hang.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::mpsc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSql, ToSqlOutput, Value as Owned, ValueRef};
 use rusqlite::{CachedStatement, OpenFlags};
-use tokio::sync::Semaphore;
+use tokio::sync::oneshot;
 
 use super::db::Value;
 use super::error::{Error, Result};
+use crate::bulkhead::Place;
 
 /// How long a statement waits for somebody else's lock on the file: an administrator's short write.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Statements that stay prepared on a connection: every statement of the writer in each of its lengths.
 const PREPARED_MAX: usize = 128;
-/// Reading connections. Two, so that a long list does not stop a short look.
-const READERS: usize = 2;
 
 /// The file, and how much a commit waits for.
 #[derive(Debug, Clone)]
@@ -166,49 +167,113 @@ fn cell(value: ValueRef<'_>) -> Owned {
     }
 }
 
-/// The reading connections of a file; each is opened when it is first needed.
+/// What a reading thread does next, with its connection once it has one.
+type Job = Box<dyn FnOnce(&mut Option<Connection>) + Send>;
+
+/// The reading connections of a file, each on a thread of its own; each is opened when it is first needed.
 #[derive(Debug)]
 pub(super) struct Pool {
     path: PathBuf,
-    room: Arc<Semaphore>,
-    idle: Mutex<Vec<Connection>>,
+    jobs: Mutex<Option<mpsc::Sender<Job>>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl Pool {
-    pub(super) fn new(file: &File) -> Arc<Self> {
-        let (room, idle) = (Arc::new(Semaphore::new(READERS)), Mutex::new(Vec::new()));
-        Arc::new(Self { path: file.path.clone(), room, idle })
-    }
-
-    /// Runs a statement that reads, where it may block, and gives its rows.
-    pub(super) async fn fetch(self: &Arc<Self>, sql: sqlx::SqlStr, values: &[Value<'_>]) -> Result<Vec<Row>> {
-        let permit = Arc::clone(&self.room).acquire_owned().await.map_err(|_| Error::Closed)?;
-        let pool = Arc::clone(self);
-        let values: Vec<Owned> = values.iter().map(|v| (*v).into()).collect();
-        let work = move || {
-            let idle = pool.lock().pop();
-            let connection = idle.map_or_else(|| Connection::reading(&pool.path), Ok)?;
-            let rows = connection.fetch(sql.as_str(), &values);
-            // One that failed may be in any state; the next reader opens another.
-            if rows.is_ok() {
-                pool.lock().push(connection);
-            }
-            drop(permit);
-            rows
+    pub(super) fn new(file: &File, connections: usize) -> Result<Arc<Self>> {
+        let (jobs, waiting) = mpsc::channel::<Job>();
+        let waiting = Arc::new(Mutex::new(waiting));
+        let start = |n: usize| {
+            let waiting = Arc::clone(&waiting);
+            std::thread::Builder::new().name(format!("reader-{n}")).spawn(move || work(&waiting))
         };
-        tokio::task::spawn_blocking(work).await.map_err(|_| Error::Closed)?
+        let threads: std::io::Result<Vec<_>> = (0..connections).map(start).collect();
+        let failed = |e: std::io::Error| Error::Unfit(format!("a reading thread does not start: {e}"));
+        let (jobs, threads) = (Mutex::new(Some(jobs)), Mutex::new(threads.map_err(failed)?));
+        Ok(Arc::new(Self { path: file.path.clone(), jobs, threads }))
     }
 
-    /// Waits for those that read, and closes all connections.
+    /// Runs a statement that reads and gives its rows. The place is given back when the statement has ended, also if
+    /// nobody waits for it any more.
+    pub(super) async fn fetch(
+        &self,
+        sql: sqlx::SqlStr,
+        values: &[Value<'_>],
+        place: Place,
+    ) -> Result<Vec<Row>> {
+        let path = self.path.clone();
+        let values: Vec<Owned> = values.iter().map(|v| (*v).into()).collect();
+        let (reply, answer) = oneshot::channel();
+        let job: Job = Box::new(move |slot| {
+            let opened = slot.take().map_or_else(|| Connection::reading(&path), Ok);
+            let rows = opened.and_then(|connection| {
+                let rows = connection.fetch(sql.as_str(), &values);
+                // One that failed may be in any state; the next statement opens another.
+                if rows.is_ok() {
+                    *slot = Some(connection);
+                }
+                rows
+            });
+            drop(place);
+            // Nobody may be waiting any more.
+            let _ = reply.send(rows);
+        });
+        let sent = lock(&self.jobs).as_ref().is_some_and(|jobs| jobs.send(job).is_ok());
+        if !sent {
+            return Err(Error::Closed);
+        }
+        answer.await.map_err(|_| Error::Closed)?
+    }
+
+    /// Closes all connections, after those that read.
     pub(super) async fn close(&self) {
-        let all = u32::try_from(READERS).unwrap_or(u32::MAX);
-        // An error means that it is closed already.
-        let _ = self.room.acquire_many(all).await;
-        self.room.close();
-        self.lock().clear();
+        drop(lock(&self.jobs).take());
+        let threads = std::mem::take(&mut *lock(&self.threads));
+        let join = move || threads.into_iter().for_each(|thread| drop(thread.join()));
+        // An error means that the runtime ends; the threads do, too.
+        let _ = tokio::task::spawn_blocking(join).await;
     }
+}
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Connection>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+/// One reading thread: a job after the other, until there are none and nobody can bring more.
+fn work(waiting: &Mutex<mpsc::Receiver<Job>>) {
+    let mut connection = None;
+    loop {
+        let next = lock(waiting).recv();
+        let Ok(job) = next else { return };
+        job(&mut connection);
+    }
+}
+
+fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::seal::SealKeys;
+    use crate::store::Store;
+    use crate::world::World;
+
+    /// Name look-ups use the runtime's threads for blocking work, and may use them all.
+    #[test]
+    fn reading_needs_no_thread_of_the_runtime_b8() {
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().max_blocking_threads(1).enable_all().build();
+        let runtime = runtime.unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", folder.path().join("a.db").display());
+        let store = runtime.block_on(async {
+            Store::create(&url).await.unwrap();
+            let keys = SealKeys::new("gate.test", zeroize::Zeroizing::new([1; 32]), Vec::new());
+            Store::open(&url, &World::system(), keys).await.unwrap()
+        });
+        let (go, hangs) = std::sync::mpsc::channel::<()>();
+        let hung = runtime.spawn_blocking(move || hangs.recv().is_ok());
+        let read = runtime.block_on(async {
+            tokio::time::timeout(std::time::Duration::from_secs(10), store.counts()).await
+        });
+        drop(go);
+        runtime.block_on(hung).unwrap();
+        read.expect("a read is answered while the runtime's blocking threads hang").unwrap();
     }
 }

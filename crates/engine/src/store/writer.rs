@@ -13,20 +13,22 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use countersign_core::id::ProposalId;
-use countersign_core::limits::{DOUBT_WITHIN, WRITER_BATCH_MAX, WRITER_QUEUE_MAX};
+use countersign_core::limits::{self, DOUBT_WITHIN, WRITER_BATCH_MAX, WRITER_QUEUE_MAX};
 use countersign_core::refusal::Refusal;
 use tokio::runtime::{Handle, RuntimeFlavor};
-use tokio::sync::{Mutex as Turn, Notify, broadcast, mpsc, oneshot};
+use tokio::sync::{Mutex as Turn, Notify, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::Change;
 use super::admit::NotAdmitted;
 use super::batch::{BatchError, Batcher, Fate, Offer};
+use super::changes::Changes;
 use super::desk::Desk;
 use super::error::Error;
 use super::rows::Write;
+use crate::bulkhead::{Bulkhead, Place, Sizes};
 use crate::fault::{Fault, Stop};
+use crate::party::Party;
 use crate::weaken::weakened;
 
 /// From so many steps in one transaction on, the next one waits a moment for company: each costs the disk, and
@@ -37,6 +39,14 @@ const COMPANY_WAIT: Duration = Duration::from_millis(1);
 /// Seconds after which a caller who found the queue full should come back.
 const RETRY_AFTER_S: u32 = 1;
 
+/// Places in the queue. The gate itself has what the others leave, and at least 64: outcomes and deadlines.
+const QUEUE: Sizes = Sizes {
+    agents: limits::WRITER_QUEUE_OF_AGENTS_MAX,
+    one_agent: limits::WRITER_QUEUE_PER_AGENT_MAX,
+    people: limits::WRITER_QUEUE_OF_PEOPLE_MAX,
+    one_person: limits::WRITER_QUEUE_PER_PERSON_MAX,
+    gate: WRITER_QUEUE_MAX,
+};
 /// Between two offers of steps whose commit did not come back.
 const DOUBT_PAUSE: Duration = Duration::from_millis(200);
 
@@ -63,6 +73,8 @@ struct Work {
 #[derive(Debug)]
 pub(super) struct Writer {
     queue: mpsc::Sender<Work>,
+    /// Who may be in the queue, and in the transaction that is being written.
+    places: Bulkhead,
     shared: Arc<Shared>,
     ended: Mutex<Option<JoinHandle<()>>>,
 }
@@ -82,7 +94,7 @@ struct Shared {
 
 impl Writer {
     /// Starts the writer. It ends when this handle is dropped or closed, after it has written what waits.
-    pub(super) fn start(desk: &Arc<Desk>, batcher: Batcher, changes: broadcast::Sender<Change>) -> Self {
+    pub(super) fn start(desk: &Arc<Desk>, batcher: Batcher, changes: Changes) -> Self {
         let (queue, arriving) = mpsc::channel(WRITER_QUEUE_MAX);
         let may_ask_again = !desk.target().is_file();
         let side = Side { batcher, changes, arriving, kept: Vec::new(), may_ask_again };
@@ -93,13 +105,14 @@ impl Writer {
             at_once: desk.target().is_file(),
         });
         let ended = Mutex::new(Some(desk.spawn(write_what_waits(Arc::clone(&shared)))));
-        Self { queue, shared, ended }
+        Self { queue, places: Bulkhead::new(QUEUE), shared, ended }
     }
 
-    /// Hands a write over and waits until it is durable. A full queue refuses at once with `busy`, unless
-    /// the caller is patient and waits for a place.
+    /// Hands a write over and waits until it is durable. A full queue refuses with `busy`, unless the caller is
+    /// patient and waits for a place. Who has used their own share up waits a while, behind themselves.
     pub(super) async fn submit(&self, write: Write, patient: bool) -> Result<Done, Stop> {
         let closed = || Fault::new("record a step", "the store is closed");
+        let _place = self.place(&Party::current()).await?;
         let place = if patient {
             self.queue.reserve().await.map_err(|_| closed())?
         } else {
@@ -116,6 +129,16 @@ impl Writer {
         self.shared.see_to_it();
         // Whoever took the step and did not answer may have written it.
         answer.await.unwrap_or_else(|_| Err(closed().in_doubt().into()))
+    }
+
+    /// A place in the queue for this party.
+    async fn place(&self, party: &Party) -> Result<Place, Refusal> {
+        if let Ok(place) = self.places.try_take(party) {
+            return Ok(place);
+        }
+        let busy = Refusal::Busy { retry_after_s: RETRY_AFTER_S };
+        let waited = tokio::time::timeout(limits::WRITER_PLACE_WITHIN, self.places.take(party)).await;
+        waited.ok().flatten().ok_or(busy)
     }
 
     /// Writes what waits and ends.
@@ -186,7 +209,7 @@ async fn write_what_waits(shared: Arc<Shared>) {
 #[derive(Debug)]
 struct Side {
     batcher: Batcher,
-    changes: broadcast::Sender<Change>,
+    changes: Changes,
     arriving: mpsc::Receiver<Work>,
     /// What is written next.
     kept: Vec<Work>,
@@ -294,8 +317,7 @@ impl Side {
         let result = match fate {
             Fate::Written(at) => {
                 if let Some(change) = work.write.change() {
-                    // Nobody may be watching.
-                    let _ = self.changes.send(change);
+                    self.changes.tell(change);
                 }
                 Ok(Done::Written(at))
             }

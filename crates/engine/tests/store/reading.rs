@@ -3,7 +3,7 @@
 use countersign_core::id::ProposalId;
 use countersign_core::proposal::{Record, StateName};
 use countersign_core::time::Timestamp;
-use countersign_engine::store::{Filter, Store};
+use countersign_engine::store::{Filter, Listed, Store};
 use countersign_engine::world::World;
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ pub async fn a_list_is_read_page_by_page(place: &Place) {
         let mut filter = Filter { states, limit: 4, ..Filter::default() };
         let mut read = Vec::new();
         loop {
-            let page = store.list(&filter).await.unwrap();
+            let page = store.listed(&filter).await;
             assert!(page.len() <= 4);
             let Some(last) = page.last() else { break };
             filter.before = Some(last.proposal.id);
@@ -41,7 +41,32 @@ pub async fn a_list_is_read_page_by_page(place: &Place) {
         }
         assert_eq!(read, all, "{filter:?}");
     }
-    assert_eq!(store.list(&Filter { limit: 0, ..Filter::default() }).await.unwrap(), []);
+    assert_eq!(store.listed(&Filter { limit: 0, ..Filter::default() }).await, []);
+}
+
+pub async fn the_inbox_is_by_deadline_and_every_agent_has_its_share_b7(place: &Place) {
+    let (store, world) = (place.store().await, world(42));
+    let mut of_a = Vec::new();
+    let other = add(&store, &world, "b", None).await.proposal.id;
+    for _ in 0..250 {
+        of_a.push(add(&store, &world, "a", None).await.proposal.id);
+    }
+    let gone = add(&store, &world, "c", None).await;
+    store.put(steps::cancel(&world, &gone)).await.unwrap();
+    let (mut pages, mut from) = (Vec::new(), Some(0));
+    while let Some(at) = from {
+        let page = store.inbox(at).await.unwrap();
+        let mut records = Vec::new();
+        for together in Listed::together(&page.listed) {
+            records.extend(store.records(together).await.unwrap());
+        }
+        assert!(records.is_sorted_by_key(Record::due));
+        pages.push(ids(&records));
+        from = page.next;
+    }
+    assert_eq!(pages.iter().map(Vec::len).collect::<Vec<_>>(), [101, 100, 50]);
+    assert_eq!(pages[0][0], other);
+    assert_eq!(pages.concat()[1..], of_a, "the nearest deadline first, and nothing is out of reach");
 }
 
 pub async fn a_list_is_filtered_by_state_agent_and_person(place: &Place) {
@@ -72,7 +97,7 @@ pub async fn a_list_is_filtered_by_state_agent_and_person(place: &Place) {
             before: None,
             limit: 10,
         };
-        assert_eq!(ids(&store.list(&filter).await.unwrap()), expect, "{filter:?}");
+        assert_eq!(ids(&store.listed(&filter).await), expect, "{filter:?}");
     }
     assert_eq!(store.in_state(pending, None, 2).await.unwrap(), [one, three]);
     assert_eq!(store.in_state(pending, Some(three), 2).await.unwrap(), [four]);

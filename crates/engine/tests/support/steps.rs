@@ -14,7 +14,9 @@ use countersign_core::proposal::{Binding, Event, Proposal, Record, StateName, St
 use countersign_core::time::Timestamp;
 use countersign_engine::fault::Stop;
 use countersign_engine::seal::SealKeys;
-use countersign_engine::store::{Admission, Committed, IdempotencyKey, Joining, Offered, Placed, Store};
+use countersign_engine::store::{
+    Admission, Committed, Filter, IdempotencyKey, Joining, Listed, Offered, Placed, Store,
+};
 use countersign_engine::world::World;
 use serde_json::json;
 
@@ -60,6 +62,8 @@ pub trait Offers {
     ) -> impl Future<Output = Result<Committed, Stop>> + Send;
     /// A request that gets an equal proposal.
     fn joins(&self, agent: &str, intent: Digest) -> impl Future<Output = Option<ProposalId>> + Send;
+    /// One page of a list.
+    fn listed(&self, filter: &Filter) -> impl Future<Output = Vec<Record>> + Send;
 }
 
 impl Offers for Store {
@@ -74,6 +78,15 @@ impl Offers for Store {
     async fn joins(&self, agent: &str, intent: Digest) -> Option<ProposalId> {
         let entry = Entry::new(START, EventCode::Joined, Actor::Gate, json!({}));
         self.join(Joining { agent: agent.to_owned(), intent, key: None, entry }).await.unwrap()
+    }
+
+    async fn listed(&self, filter: &Filter) -> Vec<Record> {
+        let page = self.page(filter, None).await.unwrap();
+        let mut records = Vec::new();
+        for together in Listed::together(&page) {
+            records.extend(self.records(together).await.unwrap());
+        }
+        records
     }
 }
 

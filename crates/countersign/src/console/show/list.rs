@@ -79,8 +79,8 @@ pub(crate) struct Inbox {
     pub(crate) yours: Vec<Row>,
     /// What they may see.
     pub(crate) others: Vec<Row>,
-    /// The last id on a full page: there may be older ones.
-    pub(crate) older: Option<String>,
+    /// Where the next page begins, when there is one.
+    pub(crate) next: Option<u32>,
 }
 
 /// A state to filter by.

@@ -154,7 +154,7 @@ fn pages(text: &str) -> [String; 3] {
         chrome: Chrome::of("Inbox", me(), "inbox"),
         yours: rows(Kind::Inbox),
         others: rows(Kind::History { yours: true }),
-        older: None,
+        next: None,
     };
     let message = Message {
         chrome: Chrome::public("x"),

@@ -41,7 +41,8 @@ const PEOPLE: &[(&str, &str)] = &[
 /// A request whose body never comes whole.
 fn begun(url: &str, (method, path): (&str, &str), token: &str) -> String {
     let host = url.trim_start_matches("http://");
-    let kind = if path.starts_with("/v1/") { "application/json" } else { "application/x-www-form-urlencoded" };
+    let kind =
+        if path.starts_with("/v1/") { "application/json" } else { "application/x-www-form-urlencoded" };
     format!(
         "{method} {path} HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {token}\r\ncookie: __Host-countersign={token}\r\n\
          origin: {url}\r\nsec-fetch-site: same-origin\r\ncontent-type: {kind}\r\ncontent-length: 100\r\n\r\nx"
@@ -66,8 +67,12 @@ async fn others_are_served(gate: &Gate, session: &str) {
         .post(format!("{}/v1/proposals", gate.agents))
         .bearer_auth(gate.key("other"))
         .header("content-type", "application/json")
-        .body(json!({ "action": "shop.item.read", "input": { "id": "i_1" }, "on_behalf_of": "ann" }).to_string());
-    let (status, body) = tokio::time::timeout(PATIENCE, send(agent)).await.expect("another agent is answered");
+        .body(
+            json!({ "action": "shop.item.read", "input": { "id": "i_1" }, "on_behalf_of": "ann" })
+                .to_string(),
+        );
+    let (status, body) =
+        tokio::time::timeout(PATIENCE, send(agent)).await.expect("another agent is answered");
     assert_eq!(status, 200, "{body}");
     let person = http().get(format!("{}/v1/proposals", gate.people)).bearer_auth(session);
     let (status, body) = tokio::time::timeout(PATIENCE, send(person)).await.expect("a person is answered");

@@ -6,7 +6,7 @@ use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::{Value, json};
 
-use super::Upstream;
+use super::{Person, Upstream};
 
 /// The binary under test.
 pub(crate) fn binary() -> &'static str {
@@ -186,6 +186,15 @@ impl GateDir {
         self
     }
 
+    /// Lets its agents do far more of everything than by default, for tests that are about something else.
+    pub(crate) fn with_wide_limits(self) -> Self {
+        let rate = "{ per_second = 10000, burst = 10000 }";
+        let limits = ["proposals", "refusals", "dry_runs", "reads"].map(|key| format!("{key} = {rate}\n"));
+        let config = self.read("countersign.toml");
+        self.write("countersign.toml", &format!("{config}[limits]\nconcurrent = 2000\n{}", limits.concat()));
+        self
+    }
+
     /// The folder.
     pub(crate) fn path(&self) -> &Path {
         self.temp.path()
@@ -336,6 +345,11 @@ impl Gate {
         Self { dir, child, agents, people, vkey, log }
     }
 
+    /// The process's number.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// What the gate wrote to its standard error.
     pub(crate) fn operator_log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap()
@@ -410,7 +424,7 @@ impl Gate {
         let (status, answer) =
             send(http().post(url).header("content-type", "application/json").body(body)).await;
         assert_eq!(status, 200, "{answer}");
-        Person { people: self.people.clone(), session: answer["session"].as_str().unwrap().to_owned() }
+        Person::new(&self.people, answer["session"].as_str().unwrap())
     }
 
     /// Exports the log offline and gives the file's bytes, after what is written has been integrated.
@@ -425,53 +439,6 @@ impl Drop for Gate {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-    }
-}
-
-/// A signed-in person.
-#[derive(Debug, Clone)]
-pub(crate) struct Person {
-    people: String,
-    pub(crate) session: String,
-}
-
-impl Person {
-    /// `GET` on the people's listener.
-    pub(crate) async fn get(&self, path: &str) -> (u16, Value) {
-        send(http().get(format!("{}{path}", self.people)).bearer_auth(&self.session)).await
-    }
-
-    /// `POST` on the people's listener.
-    pub(crate) async fn post(&self, path: &str, body: &Value) -> (u16, Value) {
-        let request = http().post(format!("{}{path}", self.people)).bearer_auth(&self.session);
-        send(request.header("content-type", "application/json").body(body.to_string())).await
-    }
-
-    /// What a verdict on this proposal must carry, as it is shown now.
-    pub(crate) async fn look(&self, id: &str) -> Value {
-        let (status, shown) = self.get(&format!("/v1/proposals/{id}")).await;
-        assert_eq!(status, 200, "{shown}");
-        json!({ "intent": shown["card"]["intent"], "decision": shown["card"]["decision"], "view": shown["view"] })
-    }
-
-    /// Waits until every entry of every proposal is a leaf of the log.
-    pub(crate) async fn integrated(&self, gate: &Gate) {
-        loop {
-            let (_, page) = self.get("/v1/proposals?limit=1").await;
-            let Some(id) = page["proposals"][0]["id"].as_str().map(ToOwned::to_owned) else { return };
-            let (_, history) = self.get(&format!("/v1/proposals/{id}/history")).await;
-            if history["entries"].as_array().unwrap().iter().all(|e| e["index"].is_u64()) {
-                return;
-            }
-            // The gate integrates at every tick; a round trip is a pause of its own.
-            let _ = gate.agent_get("/v1/proposals?limit=1").await;
-        }
-    }
-
-    /// Looks and approves.
-    pub(crate) async fn approve(&self, id: &str) -> (u16, Value) {
-        let body = self.look(id).await;
-        self.post(&format!("/v1/proposals/{id}/approve"), &body).await
     }
 }
 

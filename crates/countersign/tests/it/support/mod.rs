@@ -3,10 +3,12 @@
 pub(crate) mod disk;
 pub(crate) mod gate;
 pub(crate) mod log;
+pub(crate) mod person;
 pub(crate) mod raw;
 pub(crate) mod upstream;
 pub(crate) mod wait;
 pub(crate) mod webdriver;
 
-pub(crate) use gate::{Gate, GateDir, Person};
+pub(crate) use gate::{Gate, GateDir};
+pub(crate) use person::Person;
 pub(crate) use upstream::{Reply, Upstream};

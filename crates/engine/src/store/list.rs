@@ -1,0 +1,187 @@
+//! Lists. A list first finds which proposals are on a page, with their sizes, and then reads them a few at a time: so
+//! what it holds is bounded in bytes, however large the proposals are.
+
+use countersign_core::limits::{INBOX_MAX, LIST_BYTES_MAX, PAGE_SIZE_MAX};
+use countersign_core::proposal::{Record, StateName};
+use sqlx::AssertSqlSafe;
+
+use super::db::{Row, Value};
+use super::error::Error;
+use super::header::{self, RECORD_COLUMNS};
+use super::quarantine::NOT_SET_ASIDE;
+use super::{Filter, Store, rows};
+use crate::fault::Fault;
+
+/// Proposals that one statement reads: the statement is the same for all of them.
+const TOGETHER: usize = 16;
+/// Bytes of a stored proposal. `octet_length` looks at the size and not at the text.
+const BYTES: &str = "CAST(octet_length(p.moving) + octet_length(p.body) + octet_length(p.binding) AS BIGINT)";
+
+/// A proposal on a page, before it is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Listed {
+    seq: i64,
+    bytes: usize,
+}
+
+/// One page of the inbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InboxPage {
+    /// What is on it, by deadline.
+    pub listed: Vec<Listed>,
+    /// Where the next page begins. None on the last one.
+    pub next: Option<u32>,
+}
+
+impl Store {
+    /// What is on a page, newest first. Instead of the filter's cursor, `below` is the last of the page before.
+    pub async fn page(&self, filter: &Filter, below: Option<Listed>) -> Result<Vec<Listed>, Fault> {
+        let fault = |e: Error| Fault::new("list proposals", e);
+        let before = match (below, filter.before) {
+            (Some(last), _) => last.seq,
+            (None, Some(id)) => self.seq(id).await?.unwrap_or(0),
+            (None, None) => i64::MAX,
+        };
+        let limit = filter.limit.min(PAGE_SIZE_MAX.saturating_add(1));
+        let mut values: Vec<Value<'_>> = vec![before.into(), i64::from(limit).into()];
+        let page = page(filter, &mut values);
+        let sql = format!(
+            "SELECT p.seq, {BYTES} FROM ({page}) AS page JOIN proposal AS p ON p.seq = page.seq ORDER BY p.seq DESC"
+        );
+        let found = self.readers.fetch(AssertSqlSafe(sql), &values).await.map_err(fault)?;
+        found.iter().map(listed).collect::<Result<_, _>>().map_err(fault)
+    }
+
+    /// What waits for people, by deadline and fair by agent: each agent has an equal share of a page. `from` is how
+    /// many proposals of each agent were on the pages before.
+    pub async fn inbox(&self, from: u32) -> Result<InboxPage, Fault> {
+        let fault = |e: Error| Fault::new("list what waits for people", e);
+        let pending = StateName::Pending.as_str();
+        let sql = "SELECT COUNT(*), COALESCE(MAX(n), 0) FROM \
+                   (SELECT COUNT(*) AS n FROM proposal WHERE state = $1 GROUP BY agent) AS agents";
+        let found = self.readers.fetch(sql, &[pending.into()]).await.map_err(fault)?;
+        let Some(row) = found.first() else { return Ok(InboxPage { listed: Vec::new(), next: None }) };
+        let (agents, most) = (row.integer(0).map_err(fault)?, row.integer(1).map_err(fault)?);
+        let share = i64::from(INBOX_MAX).checked_div(agents).unwrap_or(0).max(1);
+        let after = i64::from(from);
+        let last = after.saturating_add(share);
+        let sql = format!(
+            "SELECT seq, bytes FROM (SELECT p.seq, p.due, {BYTES} AS bytes, \
+             ROW_NUMBER() OVER (PARTITION BY p.agent ORDER BY p.due, p.seq) AS turn \
+             FROM proposal AS p WHERE p.state = $1 AND {NOT_SET_ASIDE}) AS waiting \
+             WHERE turn > $2 AND turn <= $3 ORDER BY due, seq"
+        );
+        let values = [pending.into(), after.into(), last.into()];
+        let found = self.readers.fetch(AssertSqlSafe(sql), &values).await.map_err(fault)?;
+        let listed = found.iter().map(listed).collect::<Result<_, _>>().map_err(fault)?;
+        let next = u32::try_from(last).ok().filter(|_| most > last);
+        Ok(InboxPage { listed, next })
+    }
+
+    /// Reads some proposals of a page, in its order, without what is set aside. See [`Listed::together`].
+    pub async fn records(&self, together: &[Listed]) -> Result<Vec<Record>, Fault> {
+        let fault = |e: Error| Fault::new("list proposals", e);
+        // No proposal has this number: it fills the statement up.
+        let mut values = [Value::from(-1); TOGETHER];
+        for (value, listed) in values.iter_mut().zip(together) {
+            *value = listed.seq.into();
+        }
+        let places: Vec<String> = (1..=TOGETHER).map(|n| format!("${n}")).collect();
+        let sql = format!(
+            "SELECT {RECORD_COLUMNS}, p.seq FROM proposal AS p WHERE p.seq IN ({})",
+            places.join(", ")
+        );
+        let mut found = Vec::new();
+        for row in self.readers.fetch(AssertSqlSafe(sql), &values).await.map_err(fault)? {
+            let seq = row.integer(13).map_err(fault)?;
+            match header::read(&row, &self.keys) {
+                Ok(record) => found.push((seq, record)),
+                Err(why) => match row.text(0).map_err(fault).and_then(rows::id) {
+                    Ok(id) => self.set_aside(id, &why).await,
+                    Err(error) => tracing::error!(%error, why, "a stored proposal has no readable id"),
+                },
+            }
+        }
+        let place = |seq: i64| together.iter().position(|listed| listed.seq == seq);
+        found.sort_by_key(|(seq, _)| place(*seq));
+        Ok(found.into_iter().map(|(_, record)| record).collect())
+    }
+}
+
+impl Listed {
+    /// Divides a page into what may be read together: few, and not many bytes, but always one.
+    pub fn together(page: &[Self]) -> impl Iterator<Item = &[Self]> {
+        let mut rest = page;
+        std::iter::from_fn(move || {
+            let mut bytes = 0_usize;
+            let fits = |listed: &&Self| {
+                bytes = bytes.saturating_add(listed.bytes);
+                bytes <= LIST_BYTES_MAX
+            };
+            let count = rest.iter().take(TOGETHER).take_while(fits).count().max(1);
+            let (these, others) = rest.split_at_checked(count)?;
+            rest = others;
+            Some(these)
+        })
+    }
+}
+
+fn listed(row: &Row) -> Result<Listed, Error> {
+    let bytes = usize::try_from(row.integer(1)?).unwrap_or(usize::MAX);
+    Ok(Listed { seq: row.integer(0)?, bytes })
+}
+
+/// The statement for one page; `$1` is the cursor and `$2` the limit.
+///
+/// One part for each state, each of which walks its own index and stops at the limit: a single condition
+/// over several states would sort all that match.
+fn page<'a>(filter: &'a Filter, values: &mut Vec<Value<'a>>) -> String {
+    let mut conditions = Vec::new();
+    for (column, wanted) in [("agent", &filter.agent), ("person", &filter.person)] {
+        if let Some(name) = wanted {
+            values.push(name.into());
+            conditions.push(format!(" AND {column} = ${}", values.len()));
+        }
+    }
+    let condition = conditions.concat();
+    if filter.states.is_empty() && condition.is_empty() {
+        return "SELECT seq FROM proposal WHERE seq < $1 ORDER BY seq DESC LIMIT $2".to_owned();
+    }
+    let states = if filter.states.is_empty() { StateName::ALL.as_slice() } else { &filter.states };
+    let parts: Vec<String> = states
+        .iter()
+        .map(|state| {
+            values.push(state.as_str().into());
+            format!(
+                "SELECT seq FROM (SELECT seq FROM proposal WHERE seq < $1 AND state = ${}{condition} \
+                 ORDER BY seq DESC LIMIT $2) AS part",
+                values.len()
+            )
+        })
+        .collect();
+    // UNION rather than UNION ALL: a state that is asked for twice is shown once.
+    format!("{} ORDER BY seq DESC LIMIT $2", parts.join(" UNION "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_read_together_is_bounded_in_number_and_in_bytes_b4() {
+        let page = |sizes: &[usize]| -> Vec<Listed> {
+            sizes.iter().zip(1..).map(|(bytes, seq)| Listed { seq, bytes: *bytes }).collect()
+        };
+        let lengths = |sizes: &[usize]| -> Vec<usize> {
+            let page = page(sizes);
+            let parts: Vec<&[Listed]> = Listed::together(&page).collect();
+            assert_eq!(parts.concat(), page);
+            parts.iter().map(|part| part.len()).collect()
+        };
+        assert_eq!(lengths(&[]), [0; 0]);
+        assert_eq!(lengths(&[1; 40]), [16, 16, 8]);
+        assert_eq!(lengths(&[LIST_BYTES_MAX, 1, 1]), [1, 2]);
+        assert_eq!(lengths(&[2 * LIST_BYTES_MAX, 2 * LIST_BYTES_MAX]), [1, 1]);
+        assert_eq!(lengths(&[LIST_BYTES_MAX / 2, LIST_BYTES_MAX / 2, 1]), [2, 1]);
+    }
+}
