@@ -11,6 +11,7 @@ pub mod audit;
 pub mod decision;
 pub mod digest;
 pub mod directory;
+pub mod header;
 pub mod id;
 pub mod intent;
 pub mod json;

@@ -59,8 +59,21 @@ impl fmt::Display for Problem {
             Severity::Error => "error",
             Severity::Warning => "warning",
         };
-        write!(f, "{}:{}: {kind}: {}. {}", self.file, self.line, self.message, self.remedy)
+        f.write_str(&self.file)?;
+        if self.line > 0 {
+            write!(f, ":{}", self.line)?;
+        }
+        write!(f, ": {kind}: {}. {}", self.message, self.remedy)
     }
+}
+
+/// Problems in the order in which people read them: warnings, then errors, each by file and line, none twice.
+pub fn in_order(mut problems: Vec<Problem>) -> Vec<Problem> {
+    problems.sort_by(|a, b| {
+        (b.severity, &a.file, a.line, &a.message).cmp(&(a.severity, &b.file, b.line, &b.message))
+    });
+    problems.dedup();
+    problems
 }
 
 /// The line, from 1, on which byte `offset` of `text` stands.
@@ -73,11 +86,13 @@ pub fn read_toml<T: serde::de::DeserializeOwned>(file: &SourceFile) -> Result<T,
     toml::from_str(&file.text).map_err(|e| {
         let line = e.span().map_or(0, |s| line_of(&file.text, s.start));
         let message = e.message().split_whitespace().collect::<Vec<_>>().join(" ");
-        Problem::error(
-            &file.path,
-            line,
-            message,
-            "Correct the line; unknown keys are refused, never ignored.",
-        )
+        let remedy = if message.contains("duplicate") {
+            "Keep one of the two."
+        } else if message.contains("unknown field") {
+            "Correct the key; unknown keys are refused, never ignored."
+        } else {
+            "Correct the line."
+        };
+        Problem::error(&file.path, line, message, remedy)
     })
 }

@@ -1,6 +1,7 @@
 //! `countersign.toml` and the files beside it: read, checked, never guessed. Relative paths are relative to
 //! the gate directory.
 
+mod credentials;
 mod limits;
 
 use std::collections::BTreeMap;
@@ -8,12 +9,15 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use countersign_core::action::Registry;
-use countersign_core::problem::{Problem, SourceFile, line_of, read_toml};
+use countersign_core::problem::{Problem, SourceFile, in_order, line_of, read_toml};
 use countersign_core::ruleset::{GateFiles, Ruleset};
 use countersign_engine::connector::NetworkPolicy;
-use countersign_engine::credential::{CredentialSpec, Kind, Placement, Use};
+use countersign_engine::credential::CredentialSpec;
 use countersign_engine::gate::Limits;
 use serde::Deserialize;
+
+pub(crate) use self::credentials::unusable;
+use self::credentials::{CredentialTable, Declared};
 
 /// The name of the configuration file in a gate directory.
 pub(crate) const FILE: &str = "countersign.toml";
@@ -101,32 +105,6 @@ struct NetworkTable {
     allow: Vec<String>,
 }
 
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct CredentialTable {
-    origin: String,
-    #[serde(rename = "use")]
-    usage: String,
-    from: Option<String>,
-    oauth: Option<OAuthTable>,
-    #[serde(rename = "as", default = "bearer")]
-    placement: String,
-}
-
-fn bearer() -> String {
-    "bearer".to_owned()
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct OAuthTable {
-    token_url: String,
-    client_id: String,
-    client_secret: String,
-    scopes: Vec<String>,
-    resource: Option<String>,
-}
-
 /// What `countersign.toml` says, checked.
 #[derive(Debug, Clone)]
 pub(crate) struct Config {
@@ -185,44 +163,20 @@ pub(crate) fn load(dir: &Path) -> Result<(Config, Ruleset, Vec<Problem>), Vec<Pr
     let ruleset = Ruleset::load(&files);
     // The registry may be in order where the rest is not.
     if let Ok((registry, _)) = Registry::load(&files.actions, &files.environments) {
-        errors.extend(missing_credentials(&declared, &registry, &files.actions));
+        errors.extend(credentials::unfit(&declared, &registry, &files.actions));
     }
     match (config, ruleset) {
-        (Some(config), Ok((ruleset, warnings))) if errors.is_empty() => Ok((config, ruleset, warnings)),
+        (Some(config), Ok((ruleset, warnings))) if errors.is_empty() => {
+            Ok((config, ruleset, in_order(warnings)))
+        }
         (_, Ok((_, warnings))) => {
             errors.extend(warnings);
-            Err(errors)
+            Err(in_order(errors))
         }
         (_, Err(problems)) => {
             errors.extend(problems);
-            Err(errors)
+            Err(in_order(errors))
         }
-    }
-}
-
-/// What the other files may name, read leniently: a mistake elsewhere in `countersign.toml` must not make
-/// everything that refers to it look wrong.
-#[derive(Debug)]
-struct Declared {
-    environments: Vec<String>,
-    /// Names of credentials to their `use`, as it is written.
-    credentials: BTreeMap<String, String>,
-}
-
-impl Declared {
-    fn read(dir: &Path) -> Option<Self> {
-        let file: toml::Table = read(dir, FILE).ok()??.text.parse().ok()?;
-        let text = |value: &toml::Value| value.as_str().map(ToOwned::to_owned);
-        let environments = file.get("gate").and_then(|g| g.get("environments")?.as_array());
-        let credentials = file.get("credential").and_then(|c| c.as_table());
-        Some(Self {
-            environments: environments.into_iter().flatten().filter_map(text).collect(),
-            credentials: credentials
-                .into_iter()
-                .flatten()
-                .map(|(name, table)| (name.clone(), table.get("use").and_then(text).unwrap_or_default()))
-                .collect(),
-        })
     }
 }
 
@@ -258,7 +212,7 @@ pub(crate) fn load_config(dir: &Path) -> Result<Config, Vec<Problem>> {
     }
     let mut credentials = BTreeMap::new();
     for (name, table) in &parsed.credential {
-        match credential(dir, table) {
+        match credentials::spec(dir, name, table) {
             Ok(spec) => {
                 credentials.insert(name.clone(), spec);
             }
@@ -267,7 +221,7 @@ pub(crate) fn load_config(dir: &Path) -> Result<Config, Vec<Problem>> {
                     &file,
                     &format!("[credential.{name}]"),
                     &format!("credential `{name}`: {message}"),
-                    remedy,
+                    &remedy,
                 ));
             }
         }
@@ -307,87 +261,6 @@ fn check_listeners(file: &SourceFile, parsed: &ConfigFile, found: &mut Vec<Probl
         let remedy = "Give people a port of their own: an agent's key must not reach an approval.";
         found.push(at_key(file, "people", "agents and people share one listener", remedy));
     }
-}
-
-fn credential(dir: &Path, table: &CredentialTable) -> Result<CredentialSpec, (String, &'static str)> {
-    let usage = match table.usage.as_str() {
-        "read" => Use::Read,
-        "write" => Use::Write,
-        other => return Err((format!("`use = \"{other}\"` is not known"), "Write `read` or `write`.")),
-    };
-    let placement = match table.placement.split_once(':') {
-        None if table.placement == "bearer" => Placement::Bearer,
-        None if table.placement == "basic" => Placement::Basic,
-        Some(("header", name)) if !name.is_empty() => Placement::Header(name.to_owned()),
-        _ => {
-            return Err((
-                format!("`as = \"{}\"` is not known", table.placement),
-                "Write `bearer`, `basic` or `header:NAME`.",
-            ));
-        }
-    };
-    let kind = match (&table.from, &table.oauth) {
-        (Some(from), None) => source(dir, from)?,
-        (None, Some(oauth)) => Kind::OAuth {
-            token_url: oauth.token_url.clone(),
-            client_id: oauth.client_id.clone(),
-            client_secret: Box::new(source(dir, &oauth.client_secret)?),
-            scopes: oauth.scopes.clone(),
-            resource: oauth.resource.clone(),
-        },
-        _ => return Err(("it needs either `from` or `oauth`".to_owned(), "Give it exactly one source.")),
-    };
-    let origin = url::Url::parse(&table.origin).ok().filter(|u| u.path() == "/" && u.query().is_none());
-    match origin {
-        Some(_) => Ok(CredentialSpec {
-            origin: table.origin.trim_end_matches('/').to_owned(),
-            usage,
-            kind,
-            placement,
-        }),
-        None => Err((
-            format!("`{}` is not an origin", table.origin),
-            "Write scheme, host and port only, such as `https://api.stripe.com`.",
-        )),
-    }
-}
-
-fn source(dir: &Path, text: &str) -> Result<Kind, (String, &'static str)> {
-    match text.split_once(':') {
-        Some(("env", var)) if !var.is_empty() => Ok(Kind::Env { var: var.to_owned() }),
-        Some(("file", path)) if !path.is_empty() => Ok(Kind::File { path: dir.join(path) }),
-        // The text may be a secret that somebody put here: it is not repeated.
-        _ => Err((
-            "the source is not known".to_owned(),
-            "Write `env:NAME` or `file:PATH`; a secret never stands here.",
-        )),
-    }
-}
-
-fn missing_credentials(declared: &Declared, registry: &Registry, manifests: &[SourceFile]) -> Vec<Problem> {
-    let mut found = Vec::new();
-    for system in registry.systems() {
-        for (usage, name) in [("read", &system.credential.read), ("write", &system.credential.write)] {
-            let Some(name) = name else { continue };
-            let message = match declared.credentials.get(name) {
-                None => {
-                    format!("system `{}` names credential `{name}`, which is not in {FILE}", system.name)
-                }
-                Some(declared) if declared != usage => format!(
-                    "system `{}` names credential `{name}` for `{usage}`, but in {FILE} it is not for that",
-                    system.name
-                ),
-                Some(_) => continue,
-            };
-            let remedy = format!("Add or correct `[credential.{name}]` in {FILE}, with `use = \"{usage}\"`.");
-            let quoted = format!("\"{name}\"");
-            found.push(match manifests.iter().find(|f| f.text.contains(&quoted)) {
-                Some(file) => at(file, &quoted, &message, &remedy),
-                None => Problem::error(FILE, 0, message, remedy),
-            });
-        }
-    }
-    found
 }
 
 fn store_url(dir: &Path, url: &str) -> String {

@@ -1,7 +1,7 @@
 //! SIGHUP loads the gate directory again, whole or not at all. Whatever happens, the process goes on.
 
 use countersign_core::audit::{Actor, Entry, EventCode};
-use countersign_core::problem::Problem;
+use countersign_core::problem::{Problem, Severity};
 use countersign_core::ruleset::Ruleset;
 use countersign_engine::credential::Credentials;
 use countersign_engine::fault::chain_text;
@@ -49,15 +49,8 @@ async fn prepare(running: &Config) -> Result<(Ruleset, Credentials, Limits), Vec
     warnings.iter().for_each(|w| tracing::warn!("{w}"));
     let mut problems = needs_restart(running, &config);
     let credentials = Credentials::new(config.credentials, running.networks.clone());
-    problems.extend(unusable(&credentials).await);
+    problems.extend(config::unusable(&running.dir, &credentials).await);
     if problems.is_empty() { Ok((ruleset, credentials, config.limits)) } else { Err(problems) }
-}
-
-/// What is wrong with the credentials: settings that cannot work, and secrets that cannot be read.
-pub(crate) async fn unusable(credentials: &Credentials) -> Vec<Problem> {
-    let found = credentials.check().await;
-    let remedy = "Correct the credential, or make its secret readable for the gate alone.";
-    found.into_iter().map(|e| Problem::error(FILE, 0, e.to_string(), remedy)).collect()
 }
 
 /// Settings that are fixed while the process runs and have changed in the file.
@@ -85,8 +78,16 @@ fn needs_restart(running: &Config, now: &Config) -> Vec<Problem> {
 
 /// Says why, to the operator and in the log. The rules and credentials in force stay.
 async fn refuse(gate: &Gate, problems: &[Problem]) {
-    problems.iter().for_each(|p| tracing::error!("{p}"));
+    for problem in problems {
+        match problem.severity {
+            Severity::Error => tracing::error!("{problem}"),
+            Severity::Warning => tracing::warn!("{problem}"),
+        }
+    }
     tracing::error!("the gate directory has mistakes; the one in force stays");
+    // What stopped it comes first.
+    let mut problems: Vec<&Problem> = problems.iter().collect();
+    problems.sort_by_key(|p| p.severity);
     let texts: Vec<String> = problems
         .iter()
         .take(PROBLEMS_MAX)

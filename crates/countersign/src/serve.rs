@@ -45,7 +45,7 @@ impl Bound {
         config.networks.own = vec![agents.local_addr()?, people.local_addr()?];
         let networks = &config.networks;
         let credentials = Credentials::new(config.credentials.clone(), networks.clone());
-        for problem in crate::reload::unusable(&credentials).await {
+        for problem in crate::config::unusable(&config.dir, &credentials).await {
             tracing::warn!("{problem} Until then, what needs it fails.");
         }
         let world = World::system();

@@ -1,9 +1,10 @@
 //! What `check` says about rules that an agent's proposals could ask for and that too few people can meet.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::rules::line_of_rule;
 use super::{ProposedBy, Reach, Rules, reach};
+use crate::action::{ActionName, Registry};
 use crate::directory::{Agent, Chain, Directory};
 use crate::problem::{Problem, SourceFile};
 
@@ -36,6 +37,34 @@ pub(crate) fn lint(
 
 const REMEDY: &str =
     "Add people to `who` whom the agent may not act for, or take approvers out of its `act_for`.";
+
+/// Actions that no policy permits to any agent, whoever it acts for. Policies that permit nothing are a safe state,
+/// so this is a warning.
+pub(crate) fn unreachable(
+    registry: &Registry,
+    directory: &Directory,
+    reachable: impl Fn(&Chain) -> Vec<ActionName>,
+) -> Vec<Problem> {
+    let enabled = directory.agents().filter(|(_, agent)| !agent.disabled);
+    let chains: Vec<Chain> = enabled.flat_map(|(name, _)| chains(name, directory)).collect();
+    let mut never: BTreeSet<&ActionName> = registry.actions().map(|action| &action.name).collect();
+    let all = never.len();
+    if chains.is_empty() || all == 0 {
+        return Vec::new();
+    }
+    for chain in &chains {
+        for name in reachable(chain) {
+            never.remove(&name);
+        }
+    }
+    if never.len() == all {
+        let remedy = "Write a `permit` in policies/*.cedar for what an agent may do.";
+        return vec![Problem::warning("policies", 0, "no policy permits anything to any agent", remedy)];
+    }
+    let remedy = "Write a `permit` for it, or leave the action out.";
+    let message = |name| format!("no policy permits `{name}` to any agent");
+    never.into_iter().map(|name| Problem::warning("policies", 0, message(name), remedy)).collect()
+}
 
 /// Every chain that this agent can have.
 fn chains(agent: &str, directory: &Directory) -> Vec<Chain> {

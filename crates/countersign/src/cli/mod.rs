@@ -15,7 +15,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use countersign_core::problem::Severity;
+use countersign_core::problem::{Severity, in_order};
+use countersign_engine::credential::Credentials;
 
 use crate::{config, demo, serve, telemetry};
 
@@ -61,6 +62,9 @@ enum Command {
         /// The gate directory.
         #[arg(default_value = ".")]
         dir: PathBuf,
+        /// Do not look for the secrets of credentials: for a machine that has none.
+        #[arg(long)]
+        without_secrets: bool,
     },
     /// Run the gate.
     Serve {
@@ -133,7 +137,7 @@ pub(crate) fn run() -> ExitCode {
 async fn dispatch(command: Command, output: &mut Output) -> anyhow::Result<u8> {
     match command {
         Command::Init(args) => init::run(&args, output).await,
-        Command::Check { dir } => Ok(check(&dir, output)),
+        Command::Check { dir, without_secrets } => Ok(check(&dir, !without_secrets, output).await),
         Command::Serve { dir } => Box::pin(run_gate(&dir, output)).await,
         Command::Demo(args) => Box::pin(demo::run(&args, output)).await,
         Command::DemoAcme(args) => {
@@ -159,22 +163,34 @@ async fn dispatch(command: Command, output: &mut Output) -> anyhow::Result<u8> {
     }
 }
 
-fn check(dir: &std::path::Path, output: &mut Output) -> u8 {
-    match config::load(dir) {
-        Ok((_, ruleset, warnings)) => {
-            warnings.iter().for_each(|w| output.line(&w.to_string()));
+async fn check(dir: &std::path::Path, with_secrets: bool, output: &mut Output) -> u8 {
+    let (problems, ok) = match config::load(dir) {
+        Ok((config, ruleset, mut problems)) => {
+            if with_secrets {
+                let credentials = Credentials::new(config.credentials, config.networks);
+                problems.extend(config::unusable(dir, &credentials).await);
+            }
             let actions = ruleset.registry.actions().count();
-            output.line(&format!("ok: {actions} actions, policy set {}", ruleset.policies.digest()));
-            DONE
+            (in_order(problems), format!("ok: {actions} actions, policy set {}", ruleset.policies.digest()))
         }
-        Err(problems) => {
-            problems.iter().for_each(|p| output.line(&p.to_string()));
-            let mistakes = problems.iter().filter(|p| p.severity == Severity::Error).count();
-            let word = if mistakes == 1 { "mistake" } else { "mistakes" };
-            output.line(&format!("{mistakes} {word}; the gate does not start with this directory"));
-            BROKEN
-        }
+        Err(problems) => (problems, String::new()),
+    };
+    problems.iter().for_each(|p| output.line(&p.to_string()));
+    let count = |severity| problems.iter().filter(|p| p.severity == severity).count();
+    let several = |n: usize, word: &str| format!("{n} {word}{}", if n == 1 { "" } else { "s" });
+    let (errors, warnings) = (count(Severity::Error), several(count(Severity::Warning), "warning"));
+    if errors > 0 {
+        let errors = several(errors, "error");
+        let what = if ok.is_empty() {
+            "the gate does not start with this directory"
+        } else {
+            "the gate starts, and calls that need these secrets fail"
+        };
+        output.line(&format!("{errors}, {warnings}; {what}"));
+        return BROKEN;
     }
+    output.line(&if problems.is_empty() { ok } else { format!("{ok}; {warnings}") });
+    DONE
 }
 
 async fn run_gate(dir: &std::path::Path, output: &mut Output) -> anyhow::Result<u8> {

@@ -51,8 +51,10 @@ fn refused(dir: &GateDir, mistakes: &[Mistake]) -> String {
     }
     let errors = checked.lines().filter(|l| l.contains(": error: ")).count();
     assert_eq!(errors, mistakes.len(), "nothing else is wrong:\n{checked}");
-    let word = if errors == 1 { "mistake" } else { "mistakes" };
-    let end = format!("{errors} {word}; the gate does not start with this directory\n");
+    let warnings = checked.lines().filter(|l| l.contains(": warning: ")).count();
+    let several = |n: usize, word: &str| format!("{n} {word}{}", if n == 1 { "" } else { "s" });
+    let (errors, warnings) = (several(errors, "error"), several(warnings, "warning"));
+    let end = format!("{errors}, {warnings}; the gate does not start with this directory\n");
     assert!(checked.ends_with(&end), "{checked}");
     assert!(served.ends_with("the gate does not start with this directory\n"), "{served}");
     checked

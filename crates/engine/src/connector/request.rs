@@ -4,33 +4,13 @@
 //! steers the message, a value with more than visible ASCII (T69).
 
 use countersign_core::action::{Call, Method, ReadCall};
+use countersign_core::header;
 use countersign_core::outcome::Cause;
 use reqwest::Request;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use url::Url;
 
 use crate::credential::{Misplaced, Secret, Use, usage_of};
-
-/// Set by the client or by a credential, never by a manifest.
-const RESERVED: [&str; 17] = [
-    "accept-encoding",
-    "authorization",
-    "connection",
-    "content-length",
-    "content-type",
-    "cookie",
-    "expect",
-    "forwarded",
-    "host",
-    "keep-alive",
-    "proxy-authorization",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "x-forwarded-for",
-];
 
 /// The request of a recorded dispatch.
 pub(super) fn of_call(call: &Call, secret: Option<&Secret>) -> Result<Request, Cause> {
@@ -81,7 +61,7 @@ fn headers(call: &Call) -> Option<HeaderMap> {
     let mut headers = HeaderMap::new();
     for (name, value) in &call.headers {
         let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
-        if RESERVED.contains(&name.as_str()) || headers.insert(name, field_value(value)?).is_some() {
+        if !header::may_be_in_call(name.as_str()) || headers.insert(name, field_value(value)?).is_some() {
             return None;
         }
     }

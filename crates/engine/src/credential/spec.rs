@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use countersign_core::header;
 use reqwest::header::HeaderName;
 use url::{Host, Url};
 
@@ -86,22 +87,6 @@ pub struct CredentialError {
     pub detail: String,
 }
 
-/// Headers that steer the message itself. A secret in one of them would break it, or be dropped on the way.
-const MESSAGE_HEADERS: [&str; 12] = [
-    "connection",
-    "content-length",
-    "content-type",
-    "expect",
-    "host",
-    "keep-alive",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "accept-encoding",
-];
-
 impl CredentialSpec {
     /// Checks everything that can be checked without reading the secret.
     pub fn check(&self, name: &str) -> Result<(), CredentialError> {
@@ -135,7 +120,7 @@ impl CredentialSpec {
 pub(super) fn header_name(name: &str) -> Result<HeaderName, String> {
     HeaderName::from_bytes(name.as_bytes())
         .ok()
-        .filter(|header| !MESSAGE_HEADERS.contains(&header.as_str()))
+        .filter(|header| header::may_carry_secret(header.as_str()))
         .ok_or_else(|| format!("`{}` is not a header that can carry a secret", name.escape_debug()))
 }
 

@@ -118,6 +118,22 @@ pub(super) fn mentions(expr: &IdedExpr, variable: &str) -> bool {
     expr.references().has_variable(variable)
 }
 
+/// Whether it is the size of something that may be empty: of everything but what the schema says has elements.
+pub(super) fn may_be_zero(expr: &IdedExpr, words: &Vocabulary<'_>) -> bool {
+    let Expr::Call(call) = &expr.expr else { return false };
+    if !matches!(call.func_name.as_str(), "size" | "len") {
+        return false;
+    }
+    let Some(("input", fields)) = call.target.as_deref().or_else(|| call.args.first()).and_then(super::chain)
+    else {
+        return true;
+    };
+    let found = fields.iter().try_fold(words.schema, |schema, field| property(schema, field));
+    let least = |key| found.and_then(|schema| schema.get(key)?.as_u64()).unwrap_or(0);
+    words.input_may_lack(&fields)
+        || (least("minItems") == 0 && least("minLength") == 0 && least("minProperties") == 0)
+}
+
 /// The pattern of `matches` must be a literal, so that no agent writes patterns, and it must compile.
 fn check_pattern(call: &CallExpr) -> Result<(), String> {
     let Some(pattern @ IdedExpr { expr: Expr::Literal(LiteralValue::String(_)), .. }) = call.args.last()
@@ -234,7 +250,7 @@ impl<'a> Walk<'a> {
 
     fn comprehension(&mut self, it: &'a ComprehensionExpr) -> Result<(), String> {
         if self.in_loop {
-            return Err("a loop inside a loop (`exists`, `all`, `map`, `filter`) is refused".to_owned());
+            return Err("a loop inside a loop (`exists`, `all`, `map`, `filter`) is refused; give the inner one a name in `[preview.let]` and use that".to_owned());
         }
         self.expr(&it.iter_range)?;
         let names = [Some(it.iter_var.as_str()), it.iter_var2.as_deref(), Some(it.accu_var.as_str())];

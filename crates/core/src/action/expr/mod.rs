@@ -9,6 +9,7 @@ mod functions;
 mod scope;
 mod suffix;
 mod template;
+mod typing;
 
 use std::collections::BTreeSet;
 
@@ -32,6 +33,16 @@ pub(super) struct Expression {
     source: String,
     kind: Kind,
     references: References,
+    typed: Typed,
+}
+
+/// What is known of an expression's value.
+#[derive(Debug, Clone, Copy)]
+struct Typed {
+    is_text: bool,
+    is_integer: bool,
+    name: &'static str,
+    may_be_zero: bool,
 }
 
 #[derive(Debug)]
@@ -61,6 +72,14 @@ impl Expression {
         })?;
         let references =
             check::check(program.expression(), words).map_err(|e| format!("in `{source}`: {e}"))?;
+        let found =
+            typing::type_of(program.expression(), words).map_err(|e| format!("in `{source}`: {e}"))?;
+        let typed = Typed {
+            is_text: found.can_be_text(),
+            is_integer: found.can_be_integer(),
+            name: found.name(),
+            may_be_zero: check::may_be_zero(program.expression(), words),
+        };
         let kind = match plain_path(program.expression(), words) {
             Some(path) => path,
             None if check::mentions(program.expression(), "proposal") => {
@@ -68,7 +87,33 @@ impl Expression {
             }
             None => Kind::Cel(Box::new(program)),
         };
-        Ok(Self { place: place.to_owned(), source: source.to_owned(), kind, references })
+        Ok(Self { place: place.to_owned(), source: source.to_owned(), kind, references, typed })
+    }
+
+    /// Refuses a value that cannot stand inside a text.
+    pub(super) fn must_be_text(self) -> Result<Self, String> {
+        if self.typed.is_text {
+            return Ok(self);
+        }
+        let Self { source, typed, .. } = &self;
+        Err(format!(
+            "`{source}` is {}, and here stands a text, a number or a boolean; take one element or field of it",
+            typed.name
+        ))
+    }
+
+    /// Refuses a value that is no integer of at least 1 for a valid input.
+    pub(super) fn must_be_count(self) -> Result<Self, String> {
+        let Self { source, typed, .. } = &self;
+        if !typed.is_integer {
+            return Err(format!("`{source}` is {}, and a count is an integer of at least 1", typed.name));
+        }
+        if typed.may_be_zero {
+            return Err(format!(
+                "`{source}` can be 0, and then every such proposal is refused; write `{source} > 0 ? {source} : 1`"
+            ));
+        }
+        Ok(self)
     }
 
     /// The `preview.let` names it refers to.

@@ -102,7 +102,7 @@ impl Text {
             .into_iter()
             .map(|piece| match piece {
                 Piece::Literal(text) => Ok(Part::Literal(text.to_owned())),
-                Piece::Code(code) => Expression::compile(place, code, words).map(Part::Value),
+                Piece::Code(code) => Expression::compile(place, code, words)?.must_be_text().map(Part::Value),
             })
             .collect::<Result<_, String>>()?;
         Ok(Self { parts })
@@ -185,6 +185,17 @@ impl Template {
                 Ok(Self::Object(parts))
             }
             Value::Null | Value::Bool(_) | Value::Number(_) => Ok(Self::Literal(tree.clone())),
+        }
+    }
+
+    /// The number of things that are changed: a literal, or one expression that is at least 1.
+    pub(in crate::action) fn must_be_count(self) -> Result<Self, Fault> {
+        match self {
+            Self::Value(expression) => expression.must_be_count().map(Self::Value).map_err(Fault::here),
+            Self::Literal(value) if value.as_u64().is_some_and(|n| n >= 1) => Ok(Self::Literal(value)),
+            Self::Literal(_) | Self::Array(_) | Self::Object(_) => {
+                Err(Fault::here("a count is an integer of at least 1".to_owned()))
+            }
         }
     }
 

@@ -79,7 +79,7 @@ fn what_cannot_be_said_exactly_in_json_is_an_error() {
         "1.0 / 0.0",
         "{1: 'a'}",
         "money(1, 'euro')",
-        "1 + 'a'",
+        "before.amount + 'a'",
         "-(-9223372036854775807 - 1)",
         "(-9223372036854775807 - 1) / -1",
         "(-9223372036854775807 - 1) % -1",
@@ -88,10 +88,10 @@ fn what_cannot_be_said_exactly_in_json_is_an_error() {
         "int(1e300)",
         "int('9223372036854775808')",
         "5 % 0",
-        "input.ids + 1",
-        "input.charge[0]",
-        "null.x",
-        "1 ? 2 : 3",
+        "before.tags + 1",
+        "before.currency[0]",
+        "before.tags.x",
+        "before.amount ? 2 : 3",
     ] {
         assert!(eval(source).is_err(), "{source}");
     }
@@ -169,4 +169,69 @@ fn a_value_can_only_become_itself_at_its_place() {
     assert_eq!(value, Some(json!({"charge": evil, "n": {}, "k": [1, ["${input.charge}"]]})));
 
     assert!(Template::compile("b", &json!("a-${input.charge}"), &words(&schema, &lets)).is_err());
+}
+
+#[test]
+fn what_no_valid_input_can_be_computed_for_is_refused_at_load() {
+    for (source, says) in [
+        ("input.charge + input.amount", "a text and an integer cannot be joined with `+`; write `string(…)`"),
+        ("input.charge - 1", "`-` needs numbers, and this is a text"),
+        ("input.charge > 5", "a text cannot be compared with an integer"),
+        ("input.charge == 5", "a text never equals an integer"),
+        ("input.ids == 'a'", "an array never equals a text"),
+        ("input.ids.name", "in the input schema"),
+        ("size(input.amount)", "`size` needs a text, an array or an object, and this is an integer"),
+        ("input.amount.startsWith('a')", "`startsWith` needs texts, and this is an integer"),
+        ("input.ids.exists(i, i > 5)", "a text cannot be compared with an integer"),
+        ("input.ids.exists(i, i.name == 'x')", "a text has no field `name`"),
+        ("input.amount.exists(i, i == 1)", "a loop needs an array or an object, and this is an integer"),
+        ("input.charge ? 1 : 2", "`?_:` needs a condition, and this is a text"),
+        ("input.charge && true", "`&&` needs conditions, and this is a text"),
+        ("lower(input.amount)", "`lower` needs a text, and this is an integer"),
+        ("money(input.charge, 'usd')", "`money` needs an integer of the smallest unit, and this is a text"),
+        ("'a' in input.charge", "`@in` needs an array or an object, and this is a text"),
+    ] {
+        let error = compile(source).unwrap_err();
+        assert!(error.contains(says), "{source}: {error}");
+    }
+    // What the record holds is not known, and an integer may be compared with any number.
+    for source in [
+        "before.amount + 1",
+        "before.name + 'x'",
+        "input.amount > 1.5",
+        "input.ids.filter(i, i != before.owner)",
+        "input.ids.map(i, i + 'x')",
+        "has(input.amount) && input.amount == before.amount",
+        "input.changes.email == 'a'",
+        "minor + 1",
+    ] {
+        compile(source).unwrap_or_else(|e| panic!("{source}: {e}"));
+    }
+}
+
+#[test]
+fn a_value_that_cannot_stand_where_it_is_used_is_refused_at_load() {
+    let schema = json!({ "type": "object", "required": ["ids", "some"], "properties": {
+        "ids": {"type": "array", "items": {"type": "string"}},
+        "some": {"type": "array", "minItems": 1, "items": {"type": "string"}} } });
+    let lets = BTreeSet::from(["outside".to_owned()]);
+    let words = Vocabulary { schema: &schema, before: true, proposal: true, lets: &lets };
+    let text = Text::compile("request.query.q", "${input.ids}", &words).unwrap_err();
+    assert!(
+        text.contains("`input.ids` is an array, and here stands a text, a number or a boolean"),
+        "{text}"
+    );
+    Text::compile("request.query.q", "${input.ids[0]}", &words).unwrap();
+    let count = |code: &str| Expression::compile("risk.count", code, &words).unwrap().must_be_count();
+    for code in ["size(outside)", "size(input.ids)", "len(before.items)"] {
+        let error = count(code).unwrap_err();
+        assert!(
+            error.contains("can be 0") && error.contains(&format!("write `{code} > 0 ? {code} : 1`")),
+            "{error}"
+        );
+    }
+    for code in ["size(input.some)", "size(outside) > 0 ? size(outside) : 1", "before.n", "3"] {
+        count(code).unwrap_or_else(|e| panic!("{code}: {e}"));
+    }
+    assert!(count("input.ids[0]").unwrap_err().contains("is a text, and a count is an integer"));
 }

@@ -177,7 +177,8 @@ fn plan(
     let effects = shown.map(|p| preview::effects(&p.effects, &words, report)).unwrap_or_default();
     let after = preview::tree(table, &["preview", "after"], &in_call, report);
     let money = preview::money(table, &words, report);
-    let count = preview::tree(table, &["risk", "count"], &words, report);
+    let count = preview::tree(table, &["risk", "count"], &words, report)
+        .and_then(|count| report.keep(&["risk", "count"], count.must_be_count()));
     let resource_id = preview::tree(table, &["resource", "id"], &words, report);
     let mut request = request::compile(raw, table, &owner.base, &in_call, report)?;
     request.key_header.clone_from(&effect.key_header);

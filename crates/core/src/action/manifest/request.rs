@@ -10,28 +10,7 @@ use super::source::Report;
 use crate::action::expr::{Text, Vocabulary};
 use crate::action::render::{Base, Encoding, Request, UrlTemplate};
 use crate::action::types::Method;
-
-/// Headers that the gate, its HTTP client or a credential sets (T69).
-const RESERVED: [&str; 18] = [
-    "authorization",
-    "connection",
-    "content-encoding",
-    "content-length",
-    "content-type",
-    "cookie",
-    "expect",
-    "host",
-    "idempotency-key",
-    "if-match",
-    "keep-alive",
-    "set-cookie",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "via",
-    "www-authenticate",
-];
+use crate::header;
 
 /// Compiles the request. `key_header` is the header of the effect class `keyed`.
 pub(super) fn compile(
@@ -132,7 +111,7 @@ pub(super) fn check_header_name(name: &str) -> Result<(), String> {
     if name.is_empty() || !name.bytes().all(token) {
         return Err(format!("`{name}` is not a header name"));
     }
-    if RESERVED.contains(&name) || name.starts_with("proxy-") {
+    if !header::may_be_in_manifest(name) {
         return Err(format!("the header `{name}` belongs to the gate"));
     }
     Ok(())

@@ -325,12 +325,12 @@ id = "${owner}"
 read = { path = "/x/${input.id}" }
 bind = "etag"
 let = { owner = "${before.owner}", twice = "${owner + owner}", plain = "${input.id + '!'}" }
-effects = ["To ${twice}.", "For ${plain}.", "From ${size(before.list)} of ${input.id}."]
+effects = ["To ${twice}.", "For ${plain}.", "From ${size(before.list) > 0 ? size(before.list) : 1} of ${input.id}."]
 after = { n = "${twice}" }
 [action."a".risk]
 amount = "12.50"
 currency = "${before.currency}"
-count = "${size(before.list)}"
+count = "${size(before.list) > 0 ? size(before.list) : 1}"
 [action."a".request]
 method = "POST"
 path = "/a/${twice}"

@@ -198,7 +198,7 @@ fn segments(place: &str, path: &str, words: &Vocabulary<'_>) -> Result<Vec<Segme
                 if current.value.is_some() {
                     return Err("a path segment holds at most one `${…}`".to_owned());
                 }
-                current.value = Some(Expression::compile(place, code, words)?);
+                current.value = Some(Expression::compile(place, code, words)?.must_be_text()?);
             }
             Piece::Literal(text) => {
                 for (at, part) in text.split('/').enumerate() {
