@@ -83,16 +83,25 @@ pub fn line_of(text: &str, offset: usize) -> usize {
 
 /// Reads TOML into `T`; a mistake becomes a problem with its line.
 pub fn read_toml<T: serde::de::DeserializeOwned>(file: &SourceFile) -> Result<T, Problem> {
-    toml::from_str(&file.text).map_err(|e| {
-        let line = e.span().map_or(0, |s| line_of(&file.text, s.start));
-        let message = e.message().split_whitespace().collect::<Vec<_>>().join(" ");
-        let remedy = if message.contains("duplicate") {
-            "Keep one of the two."
-        } else if message.contains("unknown field") {
-            "Correct the key; unknown keys are refused, never ignored."
-        } else {
-            "Correct the line."
-        };
-        Problem::error(&file.path, line, message, remedy)
-    })
+    toml::from_str(&file.text).map_err(|e| toml_problem(file, &e, 0))
+}
+
+/// What TOML says of a file, in our words. `fallback` is the line when it names none.
+pub(crate) fn toml_problem(file: &SourceFile, error: &toml::de::Error, fallback: usize) -> Problem {
+    let line = error.span().map_or(fallback, |s| line_of(&file.text, s.start));
+    let mut message = error.message().split_whitespace().collect::<Vec<_>>().join(" ");
+    let remedy = if message == "duplicate key" {
+        let key = error.span().and_then(|span| file.text.get(span)).unwrap_or("a key");
+        message = format!("`{}` is there twice", key.trim());
+        "Keep one of the two."
+    } else if message.starts_with("unknown field") {
+        "Correct the key; unknown keys are refused, never ignored."
+    } else if message.starts_with("missing field") {
+        "Add it."
+    } else if message.contains("socket address") {
+        "Write an address and a port, such as `127.0.0.1:4180`."
+    } else {
+        "Correct the line."
+    };
+    Problem::error(&file.path, line, message, remedy)
 }

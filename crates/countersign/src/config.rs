@@ -153,6 +153,10 @@ pub(crate) fn load(dir: &Path) -> Result<(Config, Ruleset, Vec<Problem>), Vec<Pr
     let config = load_config(dir).map_err(|p| errors.extend(p)).ok();
     // A file that is no TOML says nothing that the others could be checked against.
     let Some(declared) = Declared::read(dir) else { return Err(errors) };
+    // Without its environments every action would look wrong.
+    if config.is_none() && declared.environments.is_empty() {
+        return Err(errors);
+    }
     let files = match read_files(dir, declared.environments.clone()) {
         Ok(files) => files,
         Err(problem) => {

@@ -16,7 +16,8 @@ pub(crate) fn lint(
     directory: &Directory,
     asked: impl Fn(&Chain) -> Vec<String>,
 ) -> Vec<Problem> {
-    let mut found = Vec::new();
+    // One finding for each rule and reason, whichever agents it is about.
+    let mut found: BTreeMap<(String, bool, &str), Vec<&str>> = BTreeMap::new();
     for (name, agent) in directory.agents().filter(|(_, agent)| !agent.disabled) {
         let mut by_rule: BTreeMap<String, Vec<Chain>> = BTreeMap::new();
         for chain in chains(name, directory) {
@@ -25,14 +26,19 @@ pub(crate) fn lint(
             }
         }
         for (rule, chains) in by_rule {
-            found.extend(judge(&rule, (name, agent), &chains, (rules, directory)).map(|(severe, text)| {
-                let line = line_of_rule(file, &rule);
-                let make = if severe { Problem::error } else { Problem::warning };
-                make(&file.path, line, text, REMEDY)
-            }));
+            if let Some((severe, why)) = judge(&rule, agent, &chains, (rules, directory)) {
+                found.entry((rule, severe, why)).or_default().push(name);
+            }
         }
     }
-    found
+    let problem = |((rule, severe, why), agents): ((String, bool, &str), Vec<&str>)| {
+        let names: Vec<String> = agents.iter().map(|name| format!("`{name}`")).collect();
+        let agents = format!("agent{} {}", if names.len() == 1 { "" } else { "s" }, names.join(", "));
+        let text = why.replace("{rule}", &format!("`{rule}`")).replace("{agents}", &agents);
+        let make = if severe { Problem::error } else { Problem::warning };
+        make(&file.path, line_of_rule(file, &rule), text, REMEDY)
+    };
+    found.into_iter().map(problem).collect()
 }
 
 const REMEDY: &str =
@@ -73,13 +79,14 @@ fn chains(agent: &str, directory: &Directory) -> Vec<Chain> {
     behalf.filter_map(|person| directory.chain(agent, person).ok()).collect()
 }
 
-/// What is wrong with this rule for this agent, and whether it is an error.
+/// What is wrong with this rule for this agent, and whether it is an error. The text has places for `{rule}` and
+/// `{agents}`.
 fn judge(
     rule: &str,
-    (name, agent): (&str, &Agent),
+    agent: &Agent,
     chains: &[Chain],
     (rules, directory): (&Rules, &Directory),
-) -> Option<(bool, String)> {
+) -> Option<(bool, &'static str)> {
     let reach_of = |chain: &Chain| {
         let could_be = directory.could_be(chain);
         reach(&[rule], ProposedBy { chain, could_be: &could_be }, rules, directory)
@@ -97,19 +104,14 @@ fn judge(
     }
     let alone = chains.iter().find(|c| c.person().is_none()).map(reach_of);
     if best.iter().chain(&alone).all(never) {
-        return Some((true, format!("nobody can meet rule `{rule}` for proposals of agent `{name}`")));
+        return Some((true, "nobody can meet rule {rule} for proposals of {agents}"));
     }
     if best == Some(Reach::AfterConfirmation) {
-        let text = format!(
-            "rule `{rule}` can be met for agent `{name}` only after the person it names has confirmed, because \
-             the agent could name the approvers too"
-        );
+        let text = "rule {rule} can be met for {agents} only after the person it names has confirmed, because the \
+                    agent could name the approvers too";
         return Some((false, text));
     }
     let alone_never = alone.as_ref().is_some_and(never) && !agent.act_for.is_empty();
-    alone_never.then(|| {
-        let text =
-            format!("nobody can meet rule `{rule}` for agent `{name}` when it proposes on nobody's behalf");
-        (false, text)
-    })
+    alone_never
+        .then_some((false, "nobody can meet rule {rule} for {agents} when it proposes on nobody's behalf"))
 }

@@ -215,7 +215,7 @@ fn check_who(
         .people()
         .filter(|(id, p)| !p.disabled && rule.who.iter().any(|who| directory.names(who, id)))
         .count();
-    if !consent && members < usize::try_from(rule.quorum).unwrap_or(usize::MAX) {
+    if !consent && !rule.who.is_empty() && members < usize::try_from(rule.quorum).unwrap_or(usize::MAX) {
         let message = format!("rule `{name}` asks for {} people but names {members}", rule.quorum);
         report("quorum", message, "Add people, or lower the quorum: nobody could ever approve.");
     }

@@ -18,6 +18,8 @@ mod unread;
 mod validate;
 mod value;
 
+pub(crate) use schema::is_taken;
+
 #[cfg(test)]
 mod tests;
 

@@ -20,6 +20,11 @@ pub(super) const ANY: &str = "any";
 pub(super) const FIDELITIES: [Fidelity; 4] =
     [Fidelity::Exact, Fidelity::Computed, Fidelity::Declared, Fidelity::None];
 
+/// Whether a resource type may not have this name.
+pub(crate) fn is_taken(name: &str) -> bool {
+    TAKEN.contains(&name)
+}
+
 /// Names that a resource type may not take: ours, then Cedar's own.
 const TAKEN: [&str; 19] = [
     "Action",
@@ -102,7 +107,7 @@ fn check_names(shapes: &[ActionShape]) -> Vec<Problem> {
         if name == ANY || Group::ALL.iter().any(|g| g.name() == name) || !seen.insert(name) {
             refuse(format!("the action name `{name}` is taken"), "Give the action another name.");
         }
-        if TAKEN.contains(&resource_type.as_str()) {
+        if is_taken(resource_type) {
             let message =
                 format!("the resource type `{resource_type}` of `{name}` is a word of the policy language");
             refuse(message, "Give the resource type another name.");

@@ -1,7 +1,7 @@
 //! Strict validation against the generated schema. Errors always refuse to load; so do warnings on a
 //! forbid, because a forbid that cannot match protects nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cedar_policy::{PolicySet, Schema, ValidationMode, Validator};
 
@@ -21,14 +21,26 @@ pub(super) fn validate(files: &[SourceFile], written: &[Written], schema: &Schem
     let result = Validator::new(schema.clone()).validate(&set, ValidationMode::Strict);
     let file_of = |id: &str| by_id.get(id).and_then(|w| by_path.get(w.place.path()).map(|f| (*w, *f)));
 
+    // A name that does not exist makes Cedar say that the policy can never apply, too.
+    let misspelt: BTreeSet<String> = result
+        .validation_errors()
+        .filter(|error| is_unrecognised(&error.to_string()))
+        .map(|error| error.policy_id().to_string())
+        .collect();
     let mut problems = Vec::new();
     for error in result.validation_errors() {
+        if misspelt.contains(&error.policy_id().to_string()) && !is_unrecognised(&error.to_string()) {
+            continue;
+        }
         problems.push(match file_of(error.policy_id().as_ref()) {
             Some((policy, file)) => diagnosed(file, policy.place.line(), error),
             None => Problem::error("policies", 0, error.to_string(), "Correct the policy."),
         });
     }
     for warning in result.validation_warnings() {
+        if misspelt.contains(&warning.policy_id().to_string()) {
+            continue;
+        }
         problems.push(match file_of(warning.policy_id().as_ref()) {
             Some((policy, file)) => {
                 let severity = if policy.forbids() { Severity::Error } else { Severity::Warning };
@@ -38,6 +50,11 @@ pub(super) fn validate(files: &[SourceFile], written: &[Written], schema: &Schem
         });
     }
     problems
+}
+
+/// Whether Cedar says that a name does not exist.
+fn is_unrecognised(message: &str) -> bool {
+    message.contains("unrecognized")
 }
 
 /// Checks the policies as they will be evaluated, with the generated conditions.

@@ -167,7 +167,8 @@ pub(super) fn unfit(declared: &Declared, registry: &Registry, manifests: &[Sourc
 
 /// The origin that a base URL has, when it is not this one. What is no URL is reported elsewhere.
 fn another_origin(origin: &str, base_url: &str) -> Option<String> {
-    let of = |text: &str| url::Url::parse(text).ok().map(|url| url.origin());
+    let is_web = |url: &url::Url| matches!(url.scheme(), "http" | "https");
+    let of = |text: &str| url::Url::parse(text).ok().filter(is_web).map(|url| url.origin());
     let (given, wanted) = (of(origin)?, of(base_url)?);
     (given != wanted).then(|| wanted.ascii_serialization())
 }

@@ -32,6 +32,7 @@ mod golden;
 mod identity;
 mod lifecycle;
 mod log;
+mod mistakes;
 mod postgres;
 mod reload;
 mod reload_refused;

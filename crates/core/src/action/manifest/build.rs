@@ -110,6 +110,13 @@ fn check_head(raw: &RawAction, name: &str, report: &mut Report<'_>) {
             "Use one word that starts with a capital letter, such as `Charge`.",
         );
     }
+    if crate::policy::is_taken(kind) {
+        report.error(
+            &["resource", "type"],
+            format!("the resource type `{kind}` is a word of the policy language"),
+            "Give the resource type another name.",
+        );
+    }
     report.unsupported(&["resource", "parents"], raw.resource.parents.is_some());
     report.unsupported(&["output"], raw.output.is_some());
     report.unsupported(&["reconcile"], raw.reconcile.is_some());

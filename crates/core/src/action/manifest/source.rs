@@ -7,7 +7,7 @@ use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 use crate::action::expr::Fault;
 use crate::limits::JSON_INTEGER_MAX;
-use crate::problem::{Problem, SourceFile, line_of};
+use crate::problem::{Problem, SourceFile, line_of, toml_problem};
 
 /// One parsed file.
 pub(super) struct Source<'a> {
@@ -19,8 +19,13 @@ impl<'a> Source<'a> {
     /// Parses; every syntax error becomes a problem.
     pub(super) fn parse(file: &'a SourceFile, problems: &mut Vec<Problem>) -> Option<Self> {
         let (root, errors) = DeTable::parse_recoverable(&file.text);
+        // A table that is there twice makes each of its keys a second one; the first says it all.
+        let mut twice = false;
         for error in &errors {
-            problems.push(toml_problem(file, error, 0));
+            let again = error.message() == "duplicate key" && std::mem::replace(&mut twice, true);
+            if !again {
+                problems.push(toml_problem(file, error, 0));
+            }
         }
         let span = root.span();
         let root = Spanned::new(span, DeValue::Table(root.into_inner()));
@@ -78,13 +83,6 @@ fn child<'v, 'a>(value: &'v DeValue<'a>, key: &str) -> Option<(usize, &'v Spanne
     }
     let element = value.as_array()?.get(key.parse::<usize>().ok()?)?;
     Some((element.span().start, element))
-}
-
-fn toml_problem(file: &SourceFile, error: &toml::de::Error, fallback: usize) -> Problem {
-    let line = error.span().map_or(fallback, |s| line_of(&file.text, s.start));
-    let message = error.message().split_whitespace().collect::<Vec<_>>().join(" ");
-    let remedy = "Correct the line; unknown keys are refused, never ignored.";
-    Problem::error(&file.path, line, message, remedy)
 }
 
 fn to_json(value: &toml::Value) -> Result<Value, Fault> {
