@@ -7,6 +7,7 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::{MethodRouter, get, post};
 use countersign_core::limits;
+use countersign_engine::gate::Condition;
 use serde_json::json;
 
 use super::{App, Hosts, agents, error, guard, people};
@@ -66,7 +67,7 @@ pub(crate) const ROUTES: &[Route] = &[
         "readyz",
         ("get", "/readyz"),
         Audience::Anyone,
-        "Whether the gate lets anything through, and if not, why.",
+        "Whether the gate lets anything through: store, log, rules, secrets, durability, each with its reason.",
         || get(readyz),
     ),
     route(
@@ -219,7 +220,10 @@ async fn livez() -> &'static str {
 }
 
 async fn readyz(State(app): State<App>) -> Response {
-    let problems = app.gate.problems();
-    let status = if problems.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    agents::json_response(status, &json!({ "ready": problems.is_empty(), "problems": problems }))
+    let readiness = app.gate.readiness().await;
+    let status = match readiness.status {
+        Condition::Ready | Condition::Degraded => StatusCode::OK,
+        Condition::NotReady => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    agents::json_response(status, &json!(readiness))
 }

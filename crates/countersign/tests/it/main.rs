@@ -34,6 +34,7 @@ mod lifecycle;
 mod log;
 mod mistakes;
 mod postgres;
+mod ready;
 mod reload;
 mod reload_refused;
 mod restore;

@@ -1,48 +1,16 @@
 //! Every answer is true: what was said not to be done never happens, and what was done is never denied.
 
 use std::collections::BTreeSet;
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
+use crate::support::disk::Stall;
 use crate::support::gate::{http, send};
 use crate::support::log::events_of;
 use crate::support::{Gate, GateDir, Reply, Upstream};
-
-/// Holds the write lock of a SQLite file for a while, again and again, until it is dropped.
-struct Stall(Child);
-
-impl Stall {
-    fn of(dir: &GateDir, held_ms: u32, free_ms: u32) -> Self {
-        let script = r"
-import sqlite3, sys, time
-c = sqlite3.connect(sys.argv[1], timeout=20, isolation_level=None)
-while True:
-    c.execute('BEGIN IMMEDIATE')
-    time.sleep(int(sys.argv[2]) / 1000)
-    c.execute('ROLLBACK')
-    time.sleep(int(sys.argv[3]) / 1000)
-";
-        let child = Command::new("python3")
-            .args(["-c", script])
-            .arg(dir.path().join("state/countersign.db"))
-            .args([held_ms.to_string(), free_ms.to_string()])
-            .stdin(Stdio::null())
-            .spawn()
-            .unwrap();
-        Self(child)
-    }
-}
-
-impl Drop for Stall {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
 
 /// The texts of the notes that the upstream was asked to add.
 fn applied(upstream: &Upstream) -> Vec<String> {

@@ -17,6 +17,7 @@ mod orphans;
 mod propose;
 mod quota;
 mod read;
+mod ready;
 mod recheck;
 mod reload;
 mod restore;
@@ -42,6 +43,7 @@ pub use approve::Verdict;
 pub use limits::{Limit, Limits, Rate};
 pub use propose::{Previewed, Proposal, Proposed};
 pub use read::{Page, Viewer};
+pub use ready::{Condition, Part, Readiness};
 pub use restore::{Restored, restore};
 pub use supervisor::Supervisor;
 pub use watch::{Following, StreamPlace};
@@ -91,6 +93,7 @@ struct Inner {
     quota: quota::Quota,
     limits: limits::AgentLimits,
     streams: watch::Streams,
+    ready: ready::LastAnswer,
     slots: slots::Slots,
     driven: driver::Driven,
     doubts: doubt::Doubts,
@@ -127,11 +130,6 @@ impl Gate {
     /// Appends an entry that moves no proposal.
     pub async fn note(&self, entry: Entry) -> Result<(), Stop> {
         self.0.store.note(entry).await
-    }
-
-    /// Why the gate lets nothing through now, if so; one sentence for each reason.
-    pub fn problems(&self) -> Vec<String> {
-        self.0.store.log_problem().into_iter().chain(self.0.store.write_problem()).collect()
     }
 
     async fn load(&self, id: countersign_core::id::ProposalId) -> Result<Record, Stop> {

@@ -79,6 +79,7 @@ impl Gate {
             owner: format!("gate-{}", world.random_hex::<4>()),
             limits: AgentLimits::new(world.clone(), limits),
             streams: super::watch::Streams::new(&limits),
+            ready: super::ready::LastAnswer::default(),
             world,
             store,
             active: std::sync::RwLock::new(super::Active { ruleset: Arc::new(ruleset), credentials }),

@@ -325,6 +325,14 @@ impl Readers {
     }
 }
 
+/// The setting that says how durable a commit is, where there is one.
+pub(super) fn durability_setting(target: &Target) -> Option<&'static str> {
+    match target {
+        Target::Sqlite(_) => None,
+        Target::Postgres(_) => Some("synchronous_commit"),
+    }
+}
+
 /// As many as everybody may use together.
 fn connections(sizes: Sizes) -> usize {
     sizes.agents.saturating_add(sizes.people).saturating_add(sizes.gate)

@@ -26,6 +26,7 @@ mod people;
 mod process;
 mod proposals;
 mod quarantine;
+mod ready;
 mod rows;
 mod sqlite;
 mod witness;
@@ -61,6 +62,7 @@ pub use self::changes::Watch;
 pub use self::desk::WriteCounters;
 pub use self::identity::{Identity, Server};
 pub use self::list::{InboxPage, Listed};
+pub use self::ready::Standing;
 pub use self::witness::{Testimony, Witness, head_of};
 
 /// Rows of the tally for each state on PostgreSQL. Processes pick one at random, so they hardly ever meet.

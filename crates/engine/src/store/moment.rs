@@ -46,11 +46,7 @@ impl Moments {
         let (mut rules, mut alive_until) = (None, None);
         if let Some(row) = rows.first() {
             let (digest, epoch) = (row.text(0)?, row.integer(1)?);
-            let sealed = self.keys.fits(
-                Purpose::ActiveRules,
-                &rules_fields(digest, &epoch.to_be_bytes()),
-                row.bytes(2)?,
-            );
+            let sealed = rules_fit(&self.keys, digest, epoch, row.bytes(2)?);
             if !sealed {
                 tracing::error!("the row of the active rules is not what the gate wrote; reload the gate");
             }
@@ -65,6 +61,11 @@ impl Moments {
             log: self.health.problem(self.world.ticks()),
         })
     }
+}
+
+/// Whether the row of the active rules is what the gate wrote.
+pub(super) fn rules_fit(keys: &SealKeys, digest: &str, epoch: i64, code: &[u8]) -> bool {
+    keys.fits(Purpose::ActiveRules, &rules_fields(digest, &epoch.to_be_bytes()), code)
 }
 
 /// What the code of the row of the active rules covers.

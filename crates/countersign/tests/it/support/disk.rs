@@ -1,6 +1,6 @@
 //! What somebody can do who reaches the gate's disk.
 
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 
 use serde_json::{Value, json};
 
@@ -52,5 +52,38 @@ impl Gate {
         let dir = self.stop();
         assert_done(&dir.run(&["log", "export", "--dir", ".", "--out", "log.export"]));
         assert_done(&dir.run(&["log", "verify", "log.export", "--key", &vkey]));
+    }
+}
+
+/// Holds the write lock of a SQLite file for a while, again and again, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Stall(Child);
+
+impl Stall {
+    pub(crate) fn of(dir: &GateDir, held_ms: u32, free_ms: u32) -> Self {
+        let script = r"
+import sqlite3, sys, time
+c = sqlite3.connect(sys.argv[1], timeout=20, isolation_level=None)
+while True:
+    c.execute('BEGIN IMMEDIATE')
+    time.sleep(int(sys.argv[2]) / 1000)
+    c.execute('ROLLBACK')
+    time.sleep(int(sys.argv[3]) / 1000)
+";
+        let child = Command::new("python3")
+            .args(["-c", script])
+            .arg(dir.path().join("state/countersign.db"))
+            .args([held_ms.to_string(), free_ms.to_string()])
+            .stdin(Stdio::null())
+            .spawn()
+            .unwrap();
+        Self(child)
+    }
+}
+
+impl Drop for Stall {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
