@@ -318,13 +318,22 @@ pub(crate) fn message(record: &Record) -> String {
         State::Denied { .. } => denied(record),
         State::Rejected { by, reason, .. } if reason.is_empty() => format!("NOT DONE. {by} rejected it."),
         State::Rejected { by, reason, .. } => format!("NOT DONE. {by} rejected it: {reason}"),
-        State::Expired { clock: Clock::DecideBy, .. } => "NOT DONE. Nobody decided in time.".to_owned(),
+        State::Expired { clock: Clock::DecideBy, .. } => format!("NOT DONE. {}", undecided(record)),
         State::Expired { clock: Clock::UseBy, .. } => {
             "NOT DONE. It was approved, and could not be sent in time.".to_owned()
         }
         State::Cancelled { .. } => "NOT DONE. It was cancelled.".to_owned(),
         State::Superseded { by, .. } => format!("NOT DONE. {by} took its place."),
         State::Refused { detail, .. } => format!("NOT DONE. {detail}."),
+    }
+}
+
+/// Why the time to decide passed without a decision.
+pub(crate) fn undecided(record: &Record) -> &'static str {
+    if record.standing_approvals().is_empty() {
+        "Nobody decided in time."
+    } else {
+        "Too few people approved it in time."
     }
 }
 

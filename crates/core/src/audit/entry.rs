@@ -43,7 +43,7 @@ pub enum EventCode {
     /// The proposer or an operator withdrew it.
     #[serde(rename = "proposal.cancelled")]
     Cancelled,
-    /// Nobody decided, or nobody used the approval, in time.
+    /// Too few people decided in time, or what was approved could not be sent in time.
     #[serde(rename = "proposal.expired")]
     Expired,
     /// An edited proposal took its place.
@@ -127,7 +127,7 @@ pub const EVENT_CODES: &[(EventCode, &str)] = &[
     (EventCode::Approved, "A person approved."),
     (EventCode::Rejected, "A person rejected."),
     (EventCode::Cancelled, "The proposer or an operator withdrew it."),
-    (EventCode::Expired, "Nobody decided, or nobody used the approval, in time."),
+    (EventCode::Expired, "Too few people decided in time, or what was approved could not be sent in time."),
     (EventCode::Superseded, "An edited proposal took its place."),
     (EventCode::Revised, "The record or the policy changed, so it was decided again."),
     (EventCode::Refused, "What would allow it is gone for good."),

@@ -143,7 +143,9 @@ pub(super) const fn ended(state: StateName) -> Option<(u16, &'static str)> {
         StateName::Denied => Some((403, "Policy refused; no approval would lift it.")),
         StateName::Rejected => Some((403, "A person said no.")),
         StateName::Refused => Some((403, "What would allow it is gone for good.")),
-        StateName::Expired => Some((409, "Nobody decided, or nobody used the approval, in time.")),
+        StateName::Expired => {
+            Some((409, "Too few people decided in time, or what was approved could not be sent in time."))
+        }
         StateName::Cancelled => Some((409, "It was withdrawn.")),
         StateName::Superseded => Some((409, "An edited proposal took its place.")),
         // Never a 5xx once something was recorded: clients and proxies repeat those by themselves.

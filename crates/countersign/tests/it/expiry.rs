@@ -86,3 +86,52 @@ async fn what_expired_while_the_gate_was_down_does_not_run_when_it_is_back_t13()
     assert_eq!(gate.settled(&id).await["state"], "expired");
     assert!(upstream.writes().is_empty());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_of_two_approvals_is_not_called_nobody() {
+    let upstream = Upstream::start().await;
+    upstream.on("GET /items/i_1", Reply::json(200, &json!({ "price": 5_000, "currency": "usd" })));
+    let dir = GateDir::new(&upstream);
+    dir.edit("approvals.toml", "decide_in = \"30m\"", "decide_in = \"4s\"");
+    // The two rules ask three people.
+    dir.edit("directory.toml", "name = \"Mallory\"", "name = \"Mallory\"\nteams = [\"finance\"]");
+    let gate = dir.serve();
+    let frank = gate.sign_in("frank").await;
+    let (status, pending) = gate.propose("shop.price.set", json!({ "id": "i_1", "price": 200_000 })).await;
+    assert_eq!(status, 202, "{pending}");
+    let id = pending["id"].as_str().unwrap();
+    assert_eq!(frank.approve(id).await.0, 200);
+    let settled = gate.settled(id).await;
+    let message = "NOT DONE. Too few people approved it in time.";
+    assert_eq!((&settled["state"], &settled["message"]), (&json!("expired"), &json!(message)));
+    let page = frank.page(&format!("/proposals/{id}")).await.1;
+    assert!(
+        page.contains("Too few people approved it in time.") && !page.contains("Nobody decided"),
+        "{page}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_that_cannot_be_read_at_the_dispatch_is_asked_for_again_until_it_can() {
+    let upstream = Upstream::start().await;
+    let item = Reply::json(200, &json!({ "price": 5_000, "currency": "usd" }));
+    upstream.on("GET /items/i_1", item.clone());
+    let gate = GateDir::new(&upstream).serve();
+    let frank = gate.sign_in("frank").await;
+    let (status, pending) = gate.propose("shop.price.set", json!({ "id": "i_1", "price": 20_000 })).await;
+    assert_eq!(status, 202, "{pending}");
+    let id = pending["id"].as_str().unwrap();
+    upstream.on("GET /items/i_1", Reply::Answer(503, Vec::new(), String::new()));
+    // What was read is old once this wait is over.
+    frank.get(&format!("/v1/proposals/{id}?wait=3")).await;
+    assert_eq!(frank.approve(id).await.0, 200);
+    let reads = upstream.calls().len();
+    upstream.until(reads + 2).await;
+    let (_, now) = gate.agent_get(&format!("/v1/proposals/{id}")).await;
+    assert_eq!(now["state"], "ready", "{now}");
+    assert!(now["message"].as_str().unwrap().starts_with("NOT DONE YET. Approved;"), "{now}");
+    upstream.on("GET /items/i_1", item);
+    assert_eq!(gate.settled(id).await["state"], "succeeded");
+    assert_eq!(upstream.writes().len(), 1);
+    gate.stop_with_sound_log();
+}
