@@ -149,21 +149,9 @@ impl<'a> Typing<'a, '_> {
                 }
                 operands.iter().copied().reduce(Type::joined).unwrap_or(Type::Any)
             }
-            "_==_" | "_!=_" => {
-                if !first.may_equal(second) {
-                    return Err(format!("{} never equals {}", first.name(), second.name()));
-                }
-                Type::Bool
-            }
-            "_<_" | "_<=_" | "_>_" | "_>=_" => {
-                let ordered = (first.is_number() && second.is_number())
-                    || (first.is_text() && second.is_text())
-                    || matches!((first, second), (Type::Bool, Type::Bool));
-                if !ordered {
-                    return Err(format!("{} cannot be compared with {}", first.name(), second.name()));
-                }
-                Type::Bool
-            }
+            "_==_" | "_!=_" if first.may_equal(second) => Type::Bool,
+            "_==_" | "_!=_" => return Err(format!("{} never equals {}", first.name(), second.name())),
+            "_<_" | "_<=_" | "_>_" | "_>=_" => compared(first, second)?,
             "_[_]" => element_of(first),
             "@in" => {
                 needs("an array or an object", !scalar(second), second)?;
@@ -252,9 +240,17 @@ fn field_of<'a>(of: Type<'a>, field: &str) -> Result<Type<'a>, String> {
 }
 
 fn element_of(of: Type<'_>) -> Type<'_> {
-    match of {
-        Type::List(Some(items)) => Type::of_schema(items),
-        _ => Type::Any,
+    if let Type::List(Some(items)) = of { Type::of_schema(items) } else { Type::Any }
+}
+
+fn compared<'a>(first: Type<'a>, second: Type<'a>) -> Result<Type<'a>, String> {
+    let ordered = (first.is_number() && second.is_number())
+        || (first.is_text() && second.is_text())
+        || matches!((first, second), (Type::Bool, Type::Bool));
+    if ordered {
+        Ok(Type::Bool)
+    } else {
+        Err(format!("{} cannot be compared with {}", first.name(), second.name()))
     }
 }
 

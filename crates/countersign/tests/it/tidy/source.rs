@@ -1,0 +1,72 @@
+//! Which lines of a file are compiled for tests only, as the parser sees it.
+
+use std::ops::RangeInclusive;
+
+use syn::visit::Visit;
+
+/// The lines of every item under `#[cfg(test)]`, from 1, attributes included.
+pub(super) fn test_lines(path: &str, text: &str) -> Vec<RangeInclusive<usize>> {
+    let Ok(file) = syn::parse_file(text) else { panic!("{path} is not Rust") };
+    let mut found = Tests::default();
+    found.visit_file(&file);
+    found.0
+}
+
+#[derive(Default)]
+struct Tests(Vec<RangeInclusive<usize>>);
+
+impl Tests {
+    /// Keeps the lines of an item that is for tests only. Gives whether it was one.
+    fn keep(&mut self, attributes: &[syn::Attribute], item: &impl syn::spanned::Spanned) -> bool {
+        let is_test = attributes.iter().any(for_tests);
+        if is_test {
+            let span = item.span();
+            self.0.push(span.start().line..=span.end().line);
+        }
+        is_test
+    }
+}
+
+/// `#[cfg(test)]`, also in `all` and `any`; what is compiled when it is no test is product code.
+fn for_tests(attribute: &syn::Attribute) -> bool {
+    let syn::Meta::List(list) = &attribute.meta else { return false };
+    let words = list.tokens.to_string();
+    list.path.is_ident("cfg")
+        && !words.contains("not")
+        && words.split(|c: char| !c.is_alphanumeric()).any(|word| word == "test")
+}
+
+impl<'ast> Visit<'ast> for Tests {
+    fn visit_item(&mut self, item: &'ast syn::Item) {
+        let attributes = match item {
+            syn::Item::Const(item) => &item.attrs,
+            syn::Item::Enum(item) => &item.attrs,
+            syn::Item::Fn(item) => &item.attrs,
+            syn::Item::Impl(item) => &item.attrs,
+            syn::Item::Macro(item) => &item.attrs,
+            syn::Item::Mod(item) => &item.attrs,
+            syn::Item::Static(item) => &item.attrs,
+            syn::Item::Struct(item) => &item.attrs,
+            syn::Item::Trait(item) => &item.attrs,
+            syn::Item::Type(item) => &item.attrs,
+            syn::Item::Use(item) => &item.attrs,
+            _ => return,
+        };
+        if !self.keep(attributes, item) {
+            syn::visit::visit_item(self, item);
+        }
+    }
+
+    fn visit_impl_item_fn(&mut self, item: &'ast syn::ImplItemFn) {
+        self.keep(&item.attrs, item);
+    }
+}
+
+#[test]
+fn what_stands_behind_the_tests_of_a_file_is_product_code() {
+    let text = "fn a() {}\n#[cfg(test)]\nmod tests {\n    fn b() {}\n}\nfn c() {}\nimpl X {\n    #[cfg(test)]\n    \
+                fn d() {}\n    fn e() {}\n}\n#[cfg(not(test))]\nfn f() {}\n";
+    let found: Vec<(usize, usize)> =
+        test_lines("x.rs", text).iter().map(|r| (*r.start(), *r.end())).collect();
+    assert_eq!(found, [(2, 5), (8, 9)]);
+}
