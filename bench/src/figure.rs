@@ -1,4 +1,4 @@
-//! One figure and its one line: `P4 decision c=64 18234/s ratio=0.41 pass>=0.30 …`.
+//! One figure and its one line: `P4 decision c=64 18234/s ratio=0.41 aim>=0.28 … met`.
 
 use std::fmt;
 
@@ -22,10 +22,10 @@ pub(crate) struct Figure {
     pub(crate) value: Option<Spread>,
     /// Valid and all rounds, when it was taken in rounds.
     pub(crate) rounds: Option<(usize, usize)>,
-    /// What must be reached.
-    pub(crate) pass: Bound,
     /// What is aimed at.
-    pub(crate) aim: Option<Bound>,
+    pub(crate) aim: Bound,
+    /// What would be better still.
+    pub(crate) beyond: Option<Bound>,
     /// A remark, such as why nothing can be said.
     pub(crate) note: String,
 }
@@ -37,7 +37,7 @@ impl Figure {
         label: impl Into<String>,
         outcome: &Outcome,
         absolute: impl Fn(f64) -> String,
-        pass: Bound,
+        aim: Bound,
     ) -> Self {
         Self {
             id,
@@ -47,8 +47,8 @@ impl Figure {
             unit: "",
             value: outcome.ratio,
             rounds: Some((outcome.valid, outcome.total)),
-            pass,
-            aim: None,
+            aim,
+            beyond: None,
             note: String::new(),
         }
     }
@@ -59,7 +59,7 @@ impl Figure {
         label: impl Into<String>,
         value: Option<Spread>,
         unit: &'static str,
-        pass: Bound,
+        aim: Bound,
     ) -> Self {
         Self {
             id,
@@ -69,21 +69,21 @@ impl Figure {
             unit,
             value,
             rounds: None,
-            pass,
-            aim: None,
+            aim,
+            beyond: None,
             note: String::new(),
         }
     }
 
     /// A figure that could not be taken, and why.
-    pub(crate) fn missing(id: &'static str, label: impl Into<String>, pass: Bound, why: &str) -> Self {
-        Self::value(id, label, None, "", pass).note(why)
+    pub(crate) fn missing(id: &'static str, label: impl Into<String>, aim: Bound, why: &str) -> Self {
+        Self::value(id, label, None, "", aim).note(why)
     }
 
-    /// Adds what is aimed at.
+    /// Adds what would be better still.
     #[must_use]
-    pub(crate) fn aim(self, aim: Bound) -> Self {
-        Self { aim: Some(aim), ..self }
+    pub(crate) fn beyond(self, beyond: Bound) -> Self {
+        Self { beyond: Some(beyond), ..self }
     }
 
     /// Adds a remark.
@@ -92,9 +92,24 @@ impl Figure {
         Self { note: note.into(), ..self }
     }
 
-    /// Pass, below, or neither.
+    /// Met, missed, or neither.
     pub(crate) fn verdict(&self) -> Verdict {
-        verdict(self.value.map(|v| v.median), self.pass)
+        verdict(self.value.map(|v| v.median), self.aim)
+    }
+
+    /// How far the figure is from its aim.
+    fn distance(&self) -> String {
+        let Some(value) = self.value.map(|v| v.median) else { return " not measured".to_owned() };
+        if self.verdict() == Verdict::Pass {
+            return " met".to_owned();
+        }
+        match self.aim {
+            Bound::AtLeast(aim) if aim > 0.0 => {
+                format!(" MISSED, {:.0} % short", (1.0 - value / aim) * 100.0)
+            }
+            Bound::AtMost(aim) if aim > 0.0 => format!(" MISSED, {:.0} % over", (value / aim - 1.0) * 100.0),
+            Bound::AtLeast(_) | Bound::AtMost(_) => format!(" MISSED by {}", number(value)),
+        }
     }
 }
 
@@ -108,9 +123,9 @@ impl fmt::Display for Figure {
             Some(value) => write!(f, " {}{}{}", self.name, number(value.median), self.unit)?,
             None => f.write_str(if self.rounds.is_some() { " void" } else { " -" })?,
         }
-        write!(f, " pass{}{}", bound(self.pass), self.unit)?;
-        if let Some(aim) = self.aim {
-            write!(f, " aim{}{}", bound(aim), self.unit)?;
+        write!(f, " aim{}{}", bound(self.aim), self.unit)?;
+        if let Some(beyond) = self.beyond {
+            write!(f, " beyond{}{}", bound(beyond), self.unit)?;
         }
         if let Some(Spread { min, max, .. }) = self.value.filter(|v| v.min < v.max) {
             write!(f, " min-max={}..{}", number(min), number(max))?;
@@ -118,11 +133,7 @@ impl fmt::Display for Figure {
         if let Some((valid, total)) = self.rounds {
             write!(f, " rounds={valid}/{total}")?;
         }
-        f.write_str(match self.verdict() {
-            Verdict::Pass => " ok",
-            Verdict::Below => " BELOW",
-            Verdict::Inconclusive => " inconclusive",
-        })?;
+        f.write_str(&self.distance())?;
         if self.note.is_empty() { Ok(()) } else { write!(f, " ({})", self.note) }
     }
 }
@@ -148,16 +159,20 @@ fn bound(bound: Bound) -> String {
     }
 }
 
-/// How many figures, how many below pass, how many that say nothing.
-pub(crate) fn summary(figures: &[Figure]) -> (String, bool) {
-    let count = |verdict| figures.iter().filter(|f| f.verdict() == verdict).count();
-    let below = count(Verdict::Below);
-    let text = format!(
-        "{} figures, {below} below pass, {} inconclusive",
+/// How many figures, how many miss their aim, how many say nothing; then each that missed.
+pub(crate) fn summary(figures: &[Figure]) -> String {
+    let of = |verdict| figures.iter().filter(move |f| f.verdict() == verdict);
+    let mut text = format!(
+        "{} figures: {} met their aim, {} missed it, {} were not measured",
         figures.len(),
-        count(Verdict::Inconclusive)
+        of(Verdict::Pass).count(),
+        of(Verdict::Below).count(),
+        of(Verdict::Inconclusive).count()
     );
-    (text, below > 0)
+    for figure in of(Verdict::Below) {
+        text.push_str(&format!("\nmissed: {} {}{}", figure.id, figure.label, figure.distance()));
+    }
+    text
 }
 
 #[cfg(test)]
@@ -174,29 +189,30 @@ mod tests {
         let rps = |v: f64| format!("{v:.0}/s");
         let good =
             Figure::ratio("P4", "decision c=64", &outcome((4e4, 4e4), 16_400.0), rps, Bound::AtLeast(0.3))
-                .aim(Bound::AtLeast(0.5));
+                .beyond(Bound::AtLeast(0.5));
         assert_eq!(
             good.to_string(),
-            "P4 decision c=64 16400/s ratio=0.41 pass>=0.30 aim>=0.50 rounds=5/5 ok"
+            "P4 decision c=64 16400/s ratio=0.41 aim>=0.30 beyond>=0.50 rounds=5/5 met"
         );
         let bad = Figure::ratio("P4", "decision c=64", &outcome((4e4, 4e4), 4e3), rps, Bound::AtLeast(0.3));
-        assert!(bad.to_string().ends_with("ratio=0.10 pass>=0.30 rounds=5/5 BELOW"), "{bad}");
+        assert!(bad.to_string().ends_with("ratio=0.10 aim>=0.30 rounds=5/5 MISSED, 67 % short"), "{bad}");
         let void = Figure::ratio("P4", "decision c=64", &outcome((4e4, 1e4), 4e3), rps, Bound::AtLeast(0.3));
-        assert_eq!(void.to_string(), "P4 decision c=64 void pass>=0.30 rounds=0/5 inconclusive");
+        assert_eq!(void.to_string(), "P4 decision c=64 void aim>=0.30 rounds=0/5 not measured");
         let start = Spread::of(&[40.0, 41.5, 90.0]);
         let value = Figure::value("P14", "start rows=1000000", start, "ms", Bound::AtMost(100.0));
-        assert_eq!(value.to_string(), "P14 start rows=1000000 41.5ms pass<=100ms min-max=40.0..90.0 ok");
+        assert_eq!(value.to_string(), "P14 start rows=1000000 41.5ms aim<=100ms min-max=40.0..90.0 met");
         let gone = Figure::missing("P21", "sql/decision", Bound::AtMost(2.0), "no counter");
-        assert_eq!(gone.to_string(), "P21 sql/decision - pass<=2.00 inconclusive (no counter)");
+        assert_eq!(gone.to_string(), "P21 sql/decision - aim<=2.00 not measured (no counter)");
         assert_eq!(
             summary(&[good, bad, void, value, gone]),
-            ("5 figures, 1 below pass, 2 inconclusive".to_owned(), true)
+            "5 figures: 2 met their aim, 1 missed it, 2 were not measured\n\
+             missed: P4 decision c=64 MISSED, 67 % short"
         );
     }
 
     #[test]
     fn exactly_nothing_is_within_at_most_nothing() {
         let none = Figure::value("P16", "fdatasync", Some(Spread::exact(0.0)), "", Bound::AtMost(0.0));
-        assert_eq!(none.to_string(), "P16 fdatasync 0.00 pass<=0.00 ok");
+        assert_eq!(none.to_string(), "P16 fdatasync 0.00 aim<=0.00 met");
     }
 }

@@ -13,6 +13,26 @@ use crate::policies;
 pub(crate) const EXECUTED: &str = "bench.item.create";
 /// Waits for a person: recorded as pending before the answer.
 pub(crate) const PARKED: &str = "bench.item.parked";
+/// The name of the log.
+pub(crate) const ORIGIN: &str = "countersign.example/bench";
+/// Registered, and permitted by no policy.
+pub(crate) const DENIED: &str = "bench.item.denied";
+/// Allowed at once; its upstream never answers.
+pub(crate) const HUNG: &str = "hung.item.create";
+/// Limits that no figure of speed comes near: one agent there does the work of many.
+const WIDE: &str = "[limits]\nconcurrent = 100000\nopen_proposals = 10000000\nstreams = 100000\n\
+    proposals = { per_second = 10000000, burst = 10000000 }\nrefusals = { per_second = 10000000, burst = 10000000 }\n\
+    dry_runs = { per_second = 10000000, burst = 10000000 }\nreads = { per_second = 10000000, burst = 10000000 }\n";
+
+/// What one agent of the measured gate may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Limits {
+    /// What a new gate directory says: for floods.
+    Default,
+    /// Far more than anybody needs: for figures of speed.
+    Wide,
+}
+
 /// On whose behalf the agents propose.
 pub(crate) const REQUESTER: &str = "ann";
 /// Who approves, and sees everything.
@@ -29,6 +49,8 @@ pub(crate) struct Addresses {
     pub(crate) people: String,
     /// The upstream.
     pub(crate) upstream: String,
+    /// An upstream that never answers; none when nobody calls it.
+    pub(crate) hung: Option<String>,
 }
 
 /// The key of agent number `n`: as long as a real one, and always the same.
@@ -37,17 +59,20 @@ pub(crate) fn agent_key(n: usize) -> String {
 }
 
 /// Writes the directory. `agents` share the pending proposals, because one agent may only have so many.
-pub(crate) fn write(dir: &Path, addresses: &Addresses, agents: usize) -> Result<()> {
+pub(crate) fn write(dir: &Path, addresses: &Addresses, agents: usize, limits: Limits) -> Result<()> {
     for folder in ["actions", "policies"] {
         fs::create_dir_all(dir.join(folder))?;
     }
+    let hung = addresses.hung.as_deref().unwrap_or("127.0.0.1:9");
     let files = [
-        ("countersign.toml", configuration(addresses)),
+        ("actions/hung.toml", system("hung", hung) + &ACTION.replace("NAME", "item.create")),
+        ("countersign.toml", configuration(addresses, limits)),
         ("directory.toml", directory(agents)),
         ("approvals.toml", APPROVALS.to_owned()),
         ("actions/bench.toml", manifest(&addresses.upstream)),
         ("actions/other.toml", policies::other_actions(OTHER_POLICIES)),
         ("policies/bench.cedar", POLICIES.to_owned()),
+        ("policies/hung.cedar", HUNG_POLICY.to_owned()),
         ("policies/other.cedar", policies::other_policies(OTHER_POLICIES, OTHER_POLICIES)),
     ];
     for (name, text) in files {
@@ -57,12 +82,13 @@ pub(crate) fn write(dir: &Path, addresses: &Addresses, agents: usize) -> Result<
     Ok(())
 }
 
-fn configuration(addresses: &Addresses) -> String {
+fn configuration(addresses: &Addresses, limits: Limits) -> String {
     let Addresses { agents, people, .. } = addresses;
+    let limits = if limits == Limits::Wide { WIDE } else { "" };
     format!(
-        "[gate]\norigin = \"countersign.example/bench\"\nenvironments = [\"{}\"]\n\n\
+        "[gate]\norigin = \"{ORIGIN}\"\nenvironments = [\"{}\"]\n\n\
          [listen]\nagents = \"{agents}\"\npeople = \"{people}\"\n\n\
-         [network]\nallow = [\"127.0.0.1/32\"]\n",
+         [network]\nallow = [\"127.0.0.1/32\"]\n{limits}",
         policies::ENVIRONMENT
     )
 }
@@ -102,13 +128,24 @@ when { context.env == Environment::"support" };
 forbid (principal, action == Action::"bench.item.parked", resource);
 "#;
 
-/// Two equal actions of ten fields; policy tells them apart.
+/// What never answers is allowed, too.
+const HUNG_POLICY: &str = r#"
+@id("hung-items")
+permit (principal in Team::"support", action == Action::"hung.item.create", resource)
+when { context.env == Environment::"support" };
+"#;
+
+/// Three equal actions of ten fields; policy tells them apart.
 pub(crate) fn manifest(upstream: &str) -> String {
-    let system = format!(
-        "[system]\nname = \"bench\"\nbase_url = \"http://{upstream}\"\nenv = \"{}\"\nowner = \"olga\"\n",
+    let actions = ["item.create", "item.parked", "item.denied"].into_iter();
+    actions.fold(system("bench", upstream), |text, name| text + &ACTION.replace("NAME", name))
+}
+
+fn system(name: &str, upstream: &str) -> String {
+    format!(
+        "[system]\nname = \"{name}\"\nbase_url = \"http://{upstream}\"\nenv = \"{}\"\nowner = \"olga\"\n",
         policies::ENVIRONMENT
-    );
-    ["item.create", "item.parked"].into_iter().fold(system, |text, name| text + &ACTION.replace("NAME", name))
+    )
 }
 
 const ACTION: &str = r#"

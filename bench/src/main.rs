@@ -13,6 +13,7 @@ mod disk;
 mod echo;
 mod figure;
 mod figures;
+mod flood;
 mod gatedir;
 mod http;
 mod large;

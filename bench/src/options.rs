@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
-/// Measures the gate beside its yardsticks. Exit code 0: nothing below pass, 1: something is, 2: it could not run.
+/// Measures the gate beside its yardsticks. Exit code 0: it ran, 2: it could not.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "countersign-bench")]
 pub(crate) struct Options {

@@ -5,19 +5,16 @@ use std::fs::{self, File};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
-use rusqlite::{Connection, params};
 use serde_json::Value;
 use tempfile::TempDir;
-
-use countersign_core::digest::{Digest, domain};
 
 use crate::client::Client;
 use crate::clock;
 use crate::echo::Echo;
-use crate::gatedir::{self, Addresses};
+use crate::gatedir::{self, Addresses, Limits};
 use crate::process::{self, Guarded, Usage};
 use crate::template::{KEY, NUMBER, Target};
 
@@ -34,8 +31,8 @@ const QUIET_FOR: Duration = Duration::from_secs(2);
 const LOG: &str = "warn,countersign_engine::store=info";
 /// Proposals on the largest page.
 pub(crate) const PAGE_MAX: u64 = 200;
-/// A person's session token, as long as a real one.
-const SESSION: &str = "css_0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+/// A connection that was idle for longer is not used again: the listener closes it after thirty seconds.
+const IDLE_MAX: Duration = Duration::from_secs(20);
 /// The body of every proposal, so that all figures speak of the same work.
 #[cfg(test)]
 const BODY_BYTES: usize = 279;
@@ -66,24 +63,53 @@ pub(crate) struct Gate {
     prepared: Prepared,
     /// From the start of the process to its first answer.
     pub(crate) ready: Duration,
-    session: Option<Client>,
+    /// A person's session token.
+    session: String,
+    /// The connection to the people's listener, and when it was last used.
+    connection: Option<(Client, Instant)>,
 }
 
 impl Prepared {
     /// Writes a gate directory and lets the gate make its store.
     pub(crate) fn new(binary: &Path, work: &Path, echo: &Echo, agents: usize) -> Result<Self> {
+        let addresses =
+            Addresses { agents: free()?, people: free()?, upstream: echo.address.clone(), hung: None };
+        Self::with(binary, work, addresses, (agents, Limits::Wide))
+    }
+
+    /// A gate with the limits of a new gate directory, and an upstream that never answers beside the usual one.
+    pub(crate) fn to_flood(
+        binary: &Path,
+        work: &Path,
+        echo: &Echo,
+        hung: String,
+        agents: usize,
+    ) -> Result<Self> {
+        let addresses =
+            Addresses { agents: free()?, people: free()?, upstream: echo.address.clone(), hung: Some(hung) };
+        Self::with(binary, work, addresses, (agents, Limits::Default))
+    }
+
+    fn with(
+        binary: &Path,
+        work: &Path,
+        addresses: Addresses,
+        (agents, limits): (usize, Limits),
+    ) -> Result<Self> {
         let dir = tempfile::Builder::new().prefix("gate-").tempdir_in(work)?;
-        let addresses = Addresses { agents: free()?, people: free()?, upstream: echo.address.clone() };
-        gatedir::write(dir.path(), &addresses, agents)?;
+        gatedir::write(dir.path(), &addresses, agents, limits)?;
         let output = Command::new(binary).arg("init").arg(dir.path()).stdin(Stdio::null()).output();
         let output = output.with_context(|| format!("failed to start {}", binary.display()))?;
         if !output.status.success() {
             bail!("`countersign init` failed: {}", String::from_utf8_lossy(&output.stderr).trim());
         }
         let keys = (0..agents).map(gatedir::agent_key).collect();
-        let prepared = Self { binary: binary.to_path_buf(), dir, addresses, keys };
-        prepared.sign_in()?;
-        Ok(prepared)
+        Ok(Self { binary: binary.to_path_buf(), dir, addresses, keys })
+    }
+
+    /// The gate directory.
+    pub(crate) fn folder(&self) -> &Path {
+        self.dir.path()
     }
 
     /// The database file.
@@ -91,20 +117,17 @@ impl Prepared {
         self.dir.path().join("state").join("countersign.db")
     }
 
-    /// Opens a session for the approver. Written into the store, as a sign-in would, because the benchmark is
-    /// not about signing in.
-    fn sign_in(&self) -> Result<()> {
-        let database = Connection::open(self.database())?;
-        let now: i64 = database.query_row("SELECT unixepoch() * 1000000", [], |row| row.get(0))?;
-        let ends = now.saturating_add(12 * 3_600 * 1_000_000);
-        let token = Digest::of(domain::TOKEN, SESSION.as_bytes()).to_string();
-        database
-            .execute(
-                "INSERT INTO session (token, person, created, seen, expires) VALUES ($1, $2, $3, $3, $4)",
-                params![token, gatedir::APPROVER, now, ends],
-            )
-            .context("failed to open a session")?;
-        Ok(())
+    /// Signs the approver in by a one-time link, as the operator and the person would.
+    fn sign_in(&self) -> Result<String> {
+        let mut command = Command::new(&self.binary);
+        let output = command.args(["person", "link", gatedir::APPROVER]).arg(self.dir.path()).output()?;
+        let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+        let link = printed.trim().rsplit('/').next().filter(|_| output.status.success());
+        let link = link.context("`countersign person link` failed")?;
+        let body = serde_json::json!({ "link": link }).to_string();
+        let target = Target::post(&self.addresses.people, "/v1/sign-in", body);
+        let answer: Value = serde_json::from_slice(&Client::connect(&target.address)?.call(&target)?.body)?;
+        answer.get("session").and_then(Value::as_str).map(str::to_owned).context("signing in gave no session")
     }
 
     /// Starts the gate and waits for its first answer.
@@ -119,7 +142,9 @@ impl Prepared {
         loop {
             let answered = Client::connect(&livez.address).and_then(|mut client| client.call(&livez));
             if answered.is_ok() {
-                return Ok(Gate { process, prepared: self, ready: begin.elapsed(), session: None });
+                let ready = begin.elapsed();
+                let session = self.sign_in()?;
+                return Ok(Gate { process, prepared: self, ready, session, connection: None });
             }
             if process.has_ended() || begin.elapsed() > READY_WITHIN {
                 bail!("the gate did not start: {}", self.log().trim());
@@ -158,27 +183,53 @@ impl Gate {
         Target { keys: vec![stranger], ..self.propose(gatedir::EXECUTED, 401, 0) }
     }
 
-    fn as_person(target: Target) -> Target {
-        target.header("authorization", &format!("Bearer {SESSION}"))
+    fn as_person(&self, target: Target) -> Target {
+        target.header("authorization", &format!("Bearer {}", self.session))
+    }
+
+    /// The inbox, as a person's browser asks for it.
+    pub(crate) fn inbox(&self) -> Target {
+        let target = Target::get(&self.prepared.addresses.people, "/");
+        target.header("cookie", &format!("__Host-countersign={}", self.session))
+    }
+
+    /// The same proposal as [`Gate::decide`], by these agents only.
+    pub(crate) fn decide_as(&self, agents: std::ops::Range<usize>, start: u64) -> Target {
+        let keys: Vec<String> = agents.map(gatedir::agent_key).collect();
+        self.decide(start).keys(&keys)
+    }
+
+    /// Opens a proposal of the first agent that waits for people, and gives its id.
+    pub(crate) fn parked_by_first(&self, body: &str) -> Result<String> {
+        let target = Target::post(&self.prepared.addresses.agents, "/v1/proposals", body.to_owned());
+        let key = gatedir::agent_key(0);
+        let target = target.header("authorization", &format!("Bearer {key}")).expects(202);
+        let answer: Value = serde_json::from_slice(&Client::connect(&target.address)?.call(&target)?.body)?;
+        answer.get("id").and_then(Value::as_str).map(str::to_owned).context("the proposal has no id")
+    }
+
+    /// Where agents and where people connect.
+    pub(crate) fn listeners(&self) -> (&str, &str) {
+        (&self.prepared.addresses.agents, &self.prepared.addresses.people)
     }
 
     /// A page of fifty pending proposals; `before` are ids to begin at, taken in turn.
     pub(crate) fn list(&self, before: &[String]) -> Target {
         let path = format!("/v1/proposals?state=pending&limit=50&before={KEY}");
-        Self::as_person(Target::get(&self.prepared.addresses.people, &path)).keys(before)
+        self.as_person(Target::get(&self.prepared.addresses.people, &path)).keys(before)
     }
 
     /// The ids of the newest pending proposals, a page of them.
     pub(crate) fn newest(&mut self) -> Result<Vec<String>> {
         let path = format!("/v1/proposals?state=pending&limit={PAGE_MAX}");
-        let page = self.ask(&Self::as_person(Target::get(&self.prepared.addresses.people, &path)))?;
+        let page = self.ask(&self.as_person(Target::get(&self.prepared.addresses.people, &path)))?;
         let items = page.get("proposals").and_then(Value::as_array).context("the list is no list")?;
         Ok(items.iter().filter_map(|p| p.get("id")?.as_str().map(str::to_owned)).collect())
     }
 
     /// The number beside the inbox.
     pub(crate) fn badge(&self) -> Target {
-        Self::as_person(Target::get(&self.prepared.addresses.people, "/v1/counts"))
+        self.as_person(Target::get(&self.prepared.addresses.people, "/v1/counts"))
     }
 
     /// How many proposals the gate says are pending.
@@ -195,7 +246,7 @@ impl Gate {
     /// rejection took.
     pub(crate) fn reject(&mut self, id: &str) -> Result<Duration> {
         let path = format!("/v1/proposals/{id}");
-        let read = Self::as_person(Target::get(&self.prepared.addresses.people, &path));
+        let read = self.as_person(Target::get(&self.prepared.addresses.people, &path));
         let shown = self.ask(&read)?;
         let text = |pointer: &str| {
             shown
@@ -208,18 +259,22 @@ impl Gate {
         });
         let reject =
             Target::post(&self.prepared.addresses.people, &format!("{path}/reject"), echo.to_string());
-        let reject = Self::as_person(reject);
+        let reject = self.as_person(reject);
         let begin = clock::now();
         self.ask(&reject)?;
         Ok(begin.elapsed())
     }
 
     fn ask(&mut self, target: &Target) -> Result<Value> {
-        let client = match &mut self.session {
-            Some(client) => client,
-            None => self.session.insert(Client::connect(&target.address)?),
+        // Nothing was sent on a connection that is made anew, so nothing is sent twice.
+        self.connection = self.connection.take().filter(|(_, used)| used.elapsed() < IDLE_MAX);
+        let (client, used) = match &mut self.connection {
+            Some(connection) => connection,
+            None => self.connection.insert((Client::connect(&target.address)?, clock::now())),
         };
-        Ok(serde_json::from_slice(&client.call(target)?.body)?)
+        let answer = client.call(target)?;
+        *used = clock::now();
+        Ok(serde_json::from_slice(&answer.body)?)
     }
 
     /// The process id.
@@ -254,8 +309,8 @@ impl Gate {
     /// Stops it as a service manager would, and gives what it counted: `commits=`, `statements=` and others in
     /// the last lines of its log.
     pub(crate) fn stop(self) -> Result<(Prepared, String)> {
-        let Self { process, prepared, session, .. } = self;
-        drop(session);
+        let Self { process, prepared, connection, .. } = self;
+        drop(connection);
         process.end("TERM")?;
         let log = prepared.log();
         Ok((prepared, log))
