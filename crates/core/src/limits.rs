@@ -111,6 +111,8 @@ pub const WRITER_QUEUE_PER_PERSON_MAX: usize = 32;
 pub const WRITER_PLACE_WITHIN: Duration = Duration::from_secs(2);
 /// Bytes of stored proposals that one list has in memory at a time.
 pub const LIST_BYTES_MAX: usize = 256 * 1024;
+/// Bytes of stored proposals behind one page of a list: a page of larger ones ends early, and the next one goes on.
+pub const PAGE_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Proposals on one page of the inbox.
 pub const INBOX_MAX: u32 = 200;
 /// Between two entries about the limits that an agent reached.

@@ -1,5 +1,6 @@
 //! The whole state × event matrix, and every order in which a few events can come.
 
+mod arguments;
 mod forged;
 mod lives;
 mod matrix;

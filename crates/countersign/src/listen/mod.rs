@@ -94,8 +94,11 @@ pub(crate) async fn answer(
     }
 }
 
-/// A place for the next connection; when none is free, whoever keeps the gate waiting for longest gives theirs.
+/// A place for the next connection; when few are free, one that keeps the gate waiting gives its own.
 async fn vacant(room: &Arc<Room>) -> Option<Place> {
+    if room.is_tight() {
+        room.make_room();
+    }
     if let Some(place) = room.try_place() {
         return Some(place);
     }

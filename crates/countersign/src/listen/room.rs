@@ -1,9 +1,11 @@
-//! Places for connections, and which of them wait for their client. When no place is free, the connection that has
-//! kept the gate waiting for longest is closed: many connections that say nothing, or never finish a request, take
-//! no place from a client that does (T111).
+//! Places for connections, and which of them wait for their client. When few places are free, a connection that keeps
+//! the gate waiting is closed: first of those that were never answered anything, then of the others, the one that has
+//! waited for longest. So many connections that say nothing, or never finish a request, take no place from a client
+//! that does (T111).
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
@@ -12,6 +14,9 @@ use axum::body::{Body, Bytes, HttpBody};
 use hyper::body::{Frame, SizeHint};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
+/// Places that are kept free, so that the next connection need not wait for another to end.
+const HEADROOM: usize = 32;
+
 /// The places of one listener.
 #[derive(Debug)]
 pub(super) struct Room {
@@ -19,11 +24,11 @@ pub(super) struct Room {
     waiting: Mutex<Waiting>,
 }
 
-/// Connections that wait for their client, the longest wait first.
+/// Connections that wait for their client: those that were never answered first, and of them the longest wait.
 #[derive(Debug, Default)]
 struct Waiting {
     next: u64,
-    by_age: BTreeMap<u64, Arc<Notify>>,
+    in_order: BTreeMap<(bool, u64), Arc<Notify>>,
 }
 
 impl Room {
@@ -41,9 +46,14 @@ impl Room {
         Arc::clone(&self.places).acquire_owned().await.ok().map(|permit| self.seat(permit))
     }
 
-    /// Asks the connection that has waited for its client for longest to end. False when none waits.
+    /// Whether few places are free.
+    pub(super) fn is_tight(&self) -> bool {
+        self.places.available_permits() < HEADROOM
+    }
+
+    /// Asks one connection that waits for its client to end. False when none waits.
     pub(super) fn make_room(&self) -> bool {
-        let longest = self.lock().by_age.pop_first();
+        let longest = self.lock().in_order.pop_first();
         longest.inspect(|(_, close)| close.notify_one()).is_some()
     }
 
@@ -57,6 +67,7 @@ impl Room {
             room: Arc::clone(self),
             close: Arc::new(Notify::new()),
             turn: Mutex::new(None),
+            answered: AtomicBool::new(false),
             _permit: permit,
         }));
         place.waits();
@@ -77,7 +88,9 @@ struct Seat {
     room: Arc<Room>,
     close: Arc<Notify>,
     /// Its key among those that wait.
-    turn: Mutex<Option<u64>>,
+    turn: Mutex<Option<(bool, u64)>>,
+    /// Whether it was given an answer.
+    answered: AtomicBool,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -87,9 +100,9 @@ impl Place {
         let mut turn = self.turn();
         let mut waiting = self.0.room.lock();
         if turn.is_none() {
-            let key = waiting.next;
-            waiting.next = key.saturating_add(1);
-            waiting.by_age.insert(key, Arc::clone(&self.0.close));
+            let key = (self.0.answered.load(Ordering::Relaxed), waiting.next);
+            waiting.next = waiting.next.saturating_add(1);
+            waiting.in_order.insert(key, Arc::clone(&self.0.close));
             *turn = Some(key);
         }
     }
@@ -97,8 +110,13 @@ impl Place {
     /// From now on the client waits for the gate.
     pub(super) fn works(&self) {
         if let Some(key) = self.turn().take() {
-            self.0.room.lock().by_age.remove(&key);
+            self.0.room.lock().in_order.remove(&key);
         }
+    }
+
+    /// It was given an answer.
+    fn answered(&self) {
+        self.0.answered.store(true, Ordering::Relaxed);
     }
 
     /// Resolves when this connection is to end for another.
@@ -106,7 +124,7 @@ impl Place {
         self.0.close.notified().await;
     }
 
-    fn turn(&self) -> MutexGuard<'_, Option<u64>> {
+    fn turn(&self) -> MutexGuard<'_, Option<(bool, u64)>> {
         self.0.turn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -115,7 +133,7 @@ impl Drop for Seat {
     fn drop(&mut self) {
         let turn = self.turn.get_mut().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(key) = turn {
-            self.room.lock().by_age.remove(&key);
+            self.room.lock().in_order.remove(&key);
         }
     }
 }
@@ -149,7 +167,10 @@ impl Tracked {
     fn end(&mut self) {
         match self.then.take() {
             Some(Then::Works) => self.place.works(),
-            Some(Then::Waits) => self.place.waits(),
+            Some(Then::Waits) => {
+                self.place.answered();
+                self.place.waits();
+            }
             None => {}
         }
     }
@@ -207,6 +228,19 @@ mod tests {
         drop(places);
         assert!(room.try_place().is_some());
         assert!(!room.make_room(), "who left is not waited for");
+    }
+
+    #[tokio::test]
+    async fn who_was_never_answered_makes_room_before_who_was_t111() {
+        let room = Room::new(2);
+        let (known, stranger) = (room.try_place().unwrap(), room.try_place().unwrap());
+        drop(Tracked::new(Body::from("x"), &known, Then::Waits));
+        known.works();
+        known.waits();
+        assert!(room.make_room());
+        tokio::time::timeout(std::time::Duration::from_secs(5), stranger.closed()).await.unwrap();
+        assert!(room.make_room());
+        tokio::time::timeout(std::time::Duration::from_secs(5), known.closed()).await.unwrap();
     }
 
     #[tokio::test]

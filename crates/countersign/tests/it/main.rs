@@ -18,6 +18,7 @@ mod altered;
 mod approval;
 mod authz;
 mod bad_input;
+mod between;
 mod browser_console;
 mod browser_smoke;
 mod check;

@@ -46,7 +46,7 @@ impl Gate {
     }
 
     /// A page of proposals that the viewer may see, newest first, each as `shown` makes of it. Filters only narrow
-    /// (T42). Records are read a few at a time and dropped when they are shown.
+    /// (T42). Records are read a few at a time and dropped when they are shown; a page of large ones ends early.
     pub async fn list<T>(
         &self,
         filter: &Filter,
@@ -59,7 +59,7 @@ impl Gate {
             filter.agent = Some(id.clone());
         }
         let want = usize::try_from(want).unwrap_or(usize::MAX);
-        let (mut page, mut below) = (Page { items: Vec::new(), next: None }, None);
+        let (mut page, mut below, mut bytes) = (Page { items: Vec::new(), next: None }, None, 0_usize);
         let work = async {
             for _ in 0..PAGES_MAX {
                 let listed = self.0.store.page(&filter, below).await?;
@@ -72,6 +72,10 @@ impl Gate {
                         if page.items.len() >= want {
                             return Ok(());
                         }
+                    }
+                    bytes = together.iter().fold(bytes, |sum, listed| sum.saturating_add(listed.bytes()));
+                    if bytes > limits::PAGE_BYTES_MAX && !page.items.is_empty() {
+                        return Ok(());
                     }
                 }
                 below = listed.last().copied();

@@ -1,7 +1,7 @@
 //! Lists. A list first finds which proposals are on a page, with their sizes, and then reads them a few at a time: so
 //! what it holds is bounded in bytes, however large the proposals are.
 
-use countersign_core::limits::{INBOX_MAX, LIST_BYTES_MAX, PAGE_SIZE_MAX};
+use countersign_core::limits::{INBOX_MAX, LIST_BYTES_MAX, PAGE_BYTES_MAX, PAGE_SIZE_MAX};
 use countersign_core::proposal::{Record, StateName};
 use sqlx::AssertSqlSafe;
 
@@ -66,16 +66,19 @@ impl Store {
         let after = i64::from(from);
         let last = after.saturating_add(share);
         let sql = format!(
-            "SELECT seq, bytes FROM (SELECT p.seq, p.due, {BYTES} AS bytes, \
+            "SELECT seq, bytes, due, turn FROM (SELECT p.seq, p.due, {BYTES} AS bytes, \
              ROW_NUMBER() OVER (PARTITION BY p.agent ORDER BY p.due, p.seq) AS turn \
              FROM proposal AS p WHERE p.state = $1 AND {NOT_SET_ASIDE}) AS waiting \
-             WHERE turn > $2 AND turn <= $3 ORDER BY due, seq"
+             WHERE turn > $2 AND turn <= $3 ORDER BY turn, due, seq"
         );
         let values = [pending.into(), after.into(), last.into()];
         let found = self.readers.fetch(AssertSqlSafe(sql), &values).await.map_err(fault)?;
-        let listed = found.iter().map(listed).collect::<Result<_, _>>().map_err(fault)?;
+        let waiting = found.iter().map(waiting).collect::<Result<Vec<_>, _>>().map_err(fault)?;
+        let (mut waiting, whole) = whole_turns(waiting);
+        let last = whole.unwrap_or(last);
+        waiting.sort_by_key(|w| (w.due, w.listed.seq));
         let next = u32::try_from(last).ok().filter(|_| most > last);
-        Ok(InboxPage { listed, next })
+        Ok(InboxPage { listed: waiting.into_iter().map(|w| w.listed).collect(), next })
     }
 
     /// Reads some proposals of a page, in its order, without what is set aside. See [`Listed::together`].
@@ -109,6 +112,11 @@ impl Store {
 }
 
 impl Listed {
+    /// Bytes of the stored proposal.
+    pub fn bytes(self) -> usize {
+        self.bytes
+    }
+
     /// Divides a page into what may be read together: few, and not many bytes, but always one.
     pub fn together(page: &[Self]) -> impl Iterator<Item = &[Self]> {
         let mut rest = page;
@@ -124,6 +132,33 @@ impl Listed {
             Some(these)
         })
     }
+}
+
+/// What waits for people, and the how-manieth of its agent it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Waiting {
+    listed: Listed,
+    due: i64,
+    turn: i64,
+}
+
+fn waiting(row: &Row) -> Result<Waiting, Error> {
+    Ok(Waiting { listed: listed(row)?, due: row.integer(2)?, turn: row.integer(3)? })
+}
+
+/// As many whole turns as a page may have bytes, but always one: so the large proposals of one agent take no place from
+/// the others. The last turn, when there were more.
+fn whole_turns(mut waiting: Vec<Waiting>) -> (Vec<Waiting>, Option<i64>) {
+    let mut bytes = 0_usize;
+    let too_much = waiting.iter().position(|w| {
+        bytes = bytes.saturating_add(w.listed.bytes);
+        bytes > PAGE_BYTES_MAX
+    });
+    let Some(cut) = too_much.and_then(|at| waiting.get(at)).map(|w| w.turn) else { return (waiting, None) };
+    let first = waiting.first().map_or(cut, |w| w.turn);
+    let last = cut.saturating_sub(1).max(first);
+    waiting.retain(|w| w.turn <= last);
+    (waiting, Some(last))
 }
 
 fn listed(row: &Row) -> Result<Listed, Error> {
@@ -166,6 +201,20 @@ fn page<'a>(filter: &'a Filter, values: &mut Vec<Value<'a>>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_page_of_large_proposals_has_fewer_turns_of_everybody_b4() {
+        let waiting = |turn: i64, bytes: usize| Waiting { listed: Listed { seq: turn, bytes }, due: 0, turn };
+        let cut = |rows: &[(i64, usize)]| {
+            let (kept, last) = whole_turns(rows.iter().map(|(turn, bytes)| waiting(*turn, *bytes)).collect());
+            (kept.len(), last)
+        };
+        let half = PAGE_BYTES_MAX / 2;
+        assert_eq!(cut(&[(1, 10), (1, 10), (2, 10)]), (3, None));
+        assert_eq!(cut(&[(1, half), (1, 10), (2, half), (2, 10), (3, 10)]), (2, Some(1)));
+        assert_eq!(cut(&[(4, PAGE_BYTES_MAX + 1), (4, 10), (5, 10)]), (2, Some(4)), "always one turn");
+        assert_eq!(cut(&[]), (0, None));
+    }
 
     #[test]
     fn what_is_read_together_is_bounded_in_number_and_in_bytes_b4() {

@@ -112,7 +112,12 @@ impl Writer {
     /// patient and waits for a place. Who has used their own share up waits a while, behind themselves.
     pub(super) async fn submit(&self, write: Write, patient: bool) -> Result<Done, Stop> {
         let closed = || Fault::new("record a step", "the store is closed");
-        let _place = self.place(&Party::current()).await?;
+        let party = Party::current();
+        let _place = match self.places.try_take(&party) {
+            Ok(place) => place,
+            Err(_) if patient => self.places.take(&party).await.ok_or_else(closed)?,
+            Err(_) => self.place_within(&party).await?,
+        };
         let place = if patient {
             self.queue.reserve().await.map_err(|_| closed())?
         } else {
@@ -131,11 +136,8 @@ impl Writer {
         answer.await.unwrap_or_else(|_| Err(closed().in_doubt().into()))
     }
 
-    /// A place in the queue for this party.
-    async fn place(&self, party: &Party) -> Result<Place, Refusal> {
-        if let Ok(place) = self.places.try_take(party) {
-            return Ok(place);
-        }
+    /// A place in the queue for this party, if one is free before long.
+    async fn place_within(&self, party: &Party) -> Result<Place, Refusal> {
         let busy = Refusal::Busy { retry_after_s: RETRY_AFTER_S };
         let waited = tokio::time::timeout(limits::WRITER_PLACE_WITHIN, self.places.take(party)).await;
         waited.ok().flatten().ok_or(busy)

@@ -29,10 +29,17 @@ async fn a_list_is_of_summaries_and_24_at_once_take_little_memory_b4() {
         let (status, body) = gate.propose("shop.item.read", json!({ "id": format!("i_{n}") })).await;
         assert_eq!(status, 200, "{body}");
     }
-    let (status, page) = gate.agent_get("/v1/proposals?limit=200").await;
-    let items = page["proposals"].as_array().unwrap();
-    assert_eq!((status, items.len()), (200, PROPOSALS));
-    let bytes = page.to_string().len();
+    // A page of such large ones ends early, and the next goes on.
+    let (mut items, mut path): (Vec<Value>, String) = (Vec::new(), "/v1/proposals?limit=200".to_owned());
+    loop {
+        let (status, page) = gate.agent_get(&path).await;
+        assert_eq!(status, 200, "{page}");
+        items.extend(page["proposals"].as_array().unwrap().iter().cloned());
+        let Some(next) = page["next"].as_str() else { break };
+        path = format!("/v1/proposals?limit=200&before={next}");
+    }
+    assert_eq!(items.len(), PROPOSALS);
+    let bytes = json!(items).to_string().len();
     assert!(bytes < PROPOSALS * 2_048, "{bytes} bytes for {PROPOSALS} summaries");
     assert_eq!(items[0]["state"], "succeeded");
     assert_eq!(items[0]["action"], "shop.item.read");
@@ -46,7 +53,7 @@ async fn a_list_is_of_summaries_and_24_at_once_take_little_memory_b4() {
         send(http().get(format!("{url}/v1/proposals?limit=200")).bearer_auth(token))
     });
     for (status, page) in join_all(lists).await {
-        assert_eq!((status, page["proposals"].as_array().unwrap().len()), (200, PROPOSALS));
+        assert!(status == 200 && !page["proposals"].as_array().unwrap().is_empty(), "{page}");
     }
     let grown = peak(&gate).saturating_sub(before);
     assert!(grown < 64 * 1024 * 1024, "24 lists took {} MiB", grown / 1024 / 1024);
