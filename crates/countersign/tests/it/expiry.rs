@@ -92,7 +92,7 @@ async fn one_of_two_approvals_is_not_called_nobody() {
     let upstream = Upstream::start().await;
     upstream.on("GET /items/i_1", Reply::json(200, &json!({ "price": 5_000, "currency": "usd" })));
     let dir = GateDir::new(&upstream);
-    dir.edit("approvals.toml", "decide_in = \"30m\"", "decide_in = \"4s\"");
+    dir.edit("approvals.toml", "decide_in = \"30m\"", "decide_in = \"8s\"");
     // The two rules ask three people.
     dir.edit("directory.toml", "name = \"Mallory\"", "name = \"Mallory\"\nteams = [\"finance\"]");
     let gate = dir.serve();
