@@ -28,6 +28,7 @@ mod damage;
 mod demo;
 mod examples;
 mod expiry;
+mod filters;
 mod flood;
 mod golden;
 mod identity;

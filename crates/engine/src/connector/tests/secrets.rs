@@ -48,8 +48,9 @@ async fn a_secret_of_another_origin_name_or_use_is_not_sent_t89() {
     ] {
         assert_eq!(class(&connector.call(&grant, secret).await), expected, "{grant:?}");
     }
-    let clash = write_call(&here.url("/"));
-    let header = secret_in_header(&here.origin(), "idempotency-key").await;
+    let account = vec![("x-account".to_owned(), "1".to_owned())];
+    let clash = Call { headers: account, ..write_call(&here.url("/")) };
+    let header = secret_in_header(&here.origin(), "x-account").await;
     assert_eq!(class(&connector.call(&with_key(clash), Some(&header)).await), "failed intent_mismatch");
     assert_eq!((here.requests(), there.requests()), (0, 0));
 }
