@@ -29,7 +29,7 @@ async fn a_list_filter_only_narrows_what_may_be_seen_t42() {
         "person=ann",
     ];
     let cursors =
-        ["".to_owned(), format!("before={}", of_bot[1]), "order=due".to_owned(), "limit=200".to_owned()];
+        [String::new(), format!("before={}", of_bot[1]), "order=due".to_owned(), "limit=200".to_owned()];
     let ids = |page: &Value| -> Vec<String> {
         let items = page["proposals"].as_array().cloned().unwrap_or_default();
         items.iter().map(|p| p["id"].as_str().unwrap().to_owned()).collect()
