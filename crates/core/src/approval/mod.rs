@@ -151,4 +151,6 @@ pub fn excluded(rule: &Rule, by: ProposedBy<'_>, directory: &Directory) -> Vec<S
 }
 
 #[cfg(test)]
+mod graph_tests;
+#[cfg(test)]
 mod tests;

@@ -1,18 +1,20 @@
-//! Places for connections, and which of them wait for their client. When few places are free, a connection that keeps
-//! the gate waiting is closed: first of those that were never answered anything, then of the others, the one that has
-//! waited for longest. So many connections that say nothing, or never finish a request, take no place from a client
-//! that does (T111).
+//! Places for connections, and which of them wait for their client. When few places are free, one that keeps the gate
+//! waiting is closed: the longest wait first, and those that were never answered before those that were, unless it
+//! has only just begun to wait. So many connections that say nothing, or never finish a request, take no place from a
+//! client that does (T111).
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use axum::Error;
 use axum::body::{Body, Bytes, HttpBody};
 use hyper::body::{Frame, SizeHint};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 
 /// Places that are kept free, so that the next connection need not wait for another to end.
 const HEADROOM: usize = 32;
@@ -24,11 +26,31 @@ pub(super) struct Room {
     waiting: Mutex<Waiting>,
 }
 
-/// Connections that wait for their client: those that were never answered first, and of them the longest wait.
+/// A client that needs less than this to go on is not one that keeps the gate waiting.
+const PROMPT: Duration = Duration::from_secs(1);
+
+/// Connections that wait for their client, by whether they were given an answer already, the longest wait first.
 #[derive(Debug, Default)]
 struct Waiting {
     next: u64,
-    in_order: BTreeMap<(bool, u64), Arc<Notify>>,
+    strangers: BTreeMap<u64, (Instant, Arc<Notify>)>,
+    known: BTreeMap<u64, (Instant, Arc<Notify>)>,
+}
+
+impl Waiting {
+    fn of(&mut self, answered: bool) -> &mut BTreeMap<u64, (Instant, Arc<Notify>)> {
+        if answered { &mut self.known } else { &mut self.strangers }
+    }
+
+    /// The one that is closed next.
+    fn pop(&mut self) -> Option<Arc<Notify>> {
+        let slow = |of: &BTreeMap<u64, (Instant, Arc<Notify>)>| {
+            of.first_key_value().is_some_and(|(_, (since, _))| since.elapsed() >= PROMPT)
+        };
+        let answered =
+            if slow(&self.strangers) { false } else { slow(&self.known) || self.strangers.is_empty() };
+        self.of(answered).pop_first().map(|(_, (_, close))| close)
+    }
 }
 
 impl Room {
@@ -53,8 +75,7 @@ impl Room {
 
     /// Asks one connection that waits for its client to end. False when none waits.
     pub(super) fn make_room(&self) -> bool {
-        let longest = self.lock().in_order.pop_first();
-        longest.inspect(|(_, close)| close.notify_one()).is_some()
+        self.lock().pop().inspect(|close| close.notify_one()).is_some()
     }
 
     /// Waits until all these places are free.
@@ -100,17 +121,17 @@ impl Place {
         let mut turn = self.turn();
         let mut waiting = self.0.room.lock();
         if turn.is_none() {
-            let key = (self.0.answered.load(Ordering::Relaxed), waiting.next);
-            waiting.next = waiting.next.saturating_add(1);
-            waiting.in_order.insert(key, Arc::clone(&self.0.close));
-            *turn = Some(key);
+            let (answered, key) = (self.0.answered.load(Ordering::Relaxed), waiting.next);
+            waiting.next = key.saturating_add(1);
+            waiting.of(answered).insert(key, (Instant::now(), Arc::clone(&self.0.close)));
+            *turn = Some((answered, key));
         }
     }
 
     /// From now on the client waits for the gate.
     pub(super) fn works(&self) {
-        if let Some(key) = self.turn().take() {
-            self.0.room.lock().in_order.remove(&key);
+        if let Some((answered, key)) = self.turn().take() {
+            self.0.room.lock().of(answered).remove(&key);
         }
     }
 
@@ -132,8 +153,8 @@ impl Place {
 impl Drop for Seat {
     fn drop(&mut self) {
         let turn = self.turn.get_mut().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(key) = turn {
-            self.room.lock().in_order.remove(&key);
+        if let Some((answered, key)) = turn {
+            self.room.lock().of(answered).remove(&key);
         }
     }
 }
@@ -241,6 +262,21 @@ mod tests {
         tokio::time::timeout(std::time::Duration::from_secs(5), stranger.closed()).await.unwrap();
         assert!(room.make_room());
         tokio::time::timeout(std::time::Duration::from_secs(5), known.closed()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn who_has_only_just_come_stays_while_another_idles_t111() {
+        let room = Room::new(2);
+        let idle = room.try_place().unwrap();
+        drop(Tracked::new(Body::from("x"), &idle, Then::Waits));
+        tokio::time::sleep(PROMPT).await;
+        idle.works();
+        idle.waits();
+        tokio::time::sleep(PROMPT).await;
+        let fresh = room.try_place().unwrap();
+        assert!(room.make_room());
+        tokio::time::timeout(std::time::Duration::from_secs(5), idle.closed()).await.unwrap();
+        fresh.works();
     }
 
     #[tokio::test]

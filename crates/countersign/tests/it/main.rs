@@ -43,6 +43,7 @@ mod restore;
 mod secrets;
 mod sign_in;
 mod tidy;
+mod transplant;
 mod truth;
 mod unread;
 mod upstream;

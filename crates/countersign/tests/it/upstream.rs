@@ -344,3 +344,26 @@ async fn a_client_that_hangs_up_changes_nothing_t94() {
     }
     assert_eq!(upstream.calls().len(), allowed.len(), "one call for each, and none without a record");
 }
+
+/// From the first byte to the outcome, wherever the client goes away, the same becomes of the request as if it had
+/// stayed.
+#[tokio::test(flavor = "multi_thread")]
+async fn wherever_a_client_hangs_up_the_same_becomes_of_its_proposal_t94() {
+    let upstream = Upstream::start().await;
+    let gate = GateDir::new(&upstream).serve();
+    for n in 0..60 {
+        let mut stream = raw::connect(&gate.agents).await;
+        stream.write_all(request(&gate, &format!("i_{n}")).as_bytes()).await.unwrap();
+        // A request takes a few milliseconds: the moments are spread over it and past its end.
+        tokio::time::sleep(std::time::Duration::from_micros(n * 250)).await;
+        drop(stream);
+    }
+    let (_, entries) = gate.stop_and_verify();
+    let allowed: Vec<&Value> = entries.iter().filter(|e| e["event"] == "proposal.allowed").collect();
+    assert!(allowed.len() > 30, "{} of 60 were recorded", allowed.len());
+    for entry in &allowed {
+        let events = events_of(&entries, entry["proposal"].as_str().unwrap());
+        assert_eq!(events, ["proposal.allowed", "proposal.dispatched", "proposal.succeeded"]);
+    }
+    assert_eq!(upstream.calls().len(), allowed.len(), "one call for each, and none without a record");
+}
