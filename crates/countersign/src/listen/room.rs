@@ -1,20 +1,18 @@
 //! Places for connections, and which of them wait for their client. When few places are free, one that keeps the gate
-//! waiting is closed: the longest wait first, and those that were never answered before those that were, unless it
-//! has only just begun to wait. So many connections that say nothing, or never finish a request, take no place from a
-//! client that does (T111).
+//! waiting is closed: of those that were never answered and those that were, the larger group gives it, and of them the
+//! longest wait. So many connections that say nothing, that never finish a request, or that idle, take no place from a
+//! client that does otherwise (T111).
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use axum::Error;
 use axum::body::{Body, Bytes, HttpBody};
 use hyper::body::{Frame, SizeHint};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
-use tokio::time::Instant;
 
 /// Places that are kept free, so that the next connection need not wait for another to end.
 const HEADROOM: usize = 32;
@@ -26,30 +24,23 @@ pub(super) struct Room {
     waiting: Mutex<Waiting>,
 }
 
-/// A client that needs less than this to go on is not one that keeps the gate waiting.
-const PROMPT: Duration = Duration::from_secs(1);
-
 /// Connections that wait for their client, by whether they were given an answer already, the longest wait first.
 #[derive(Debug, Default)]
 struct Waiting {
     next: u64,
-    strangers: BTreeMap<u64, (Instant, Arc<Notify>)>,
-    known: BTreeMap<u64, (Instant, Arc<Notify>)>,
+    strangers: BTreeMap<u64, Arc<Notify>>,
+    known: BTreeMap<u64, Arc<Notify>>,
 }
 
 impl Waiting {
-    fn of(&mut self, answered: bool) -> &mut BTreeMap<u64, (Instant, Arc<Notify>)> {
+    fn of(&mut self, answered: bool) -> &mut BTreeMap<u64, Arc<Notify>> {
         if answered { &mut self.known } else { &mut self.strangers }
     }
 
-    /// The one that is closed next.
+    /// The one that is closed next: of the larger group, the one that has waited for longest.
     fn pop(&mut self) -> Option<Arc<Notify>> {
-        let slow = |of: &BTreeMap<u64, (Instant, Arc<Notify>)>| {
-            of.first_key_value().is_some_and(|(_, (since, _))| since.elapsed() >= PROMPT)
-        };
-        let answered =
-            if slow(&self.strangers) { false } else { slow(&self.known) || self.strangers.is_empty() };
-        self.of(answered).pop_first().map(|(_, (_, close))| close)
+        let answered = self.known.len() > self.strangers.len();
+        self.of(answered).pop_first().map(|(_, close)| close)
     }
 }
 
@@ -123,7 +114,7 @@ impl Place {
         if turn.is_none() {
             let (answered, key) = (self.0.answered.load(Ordering::Relaxed), waiting.next);
             waiting.next = key.saturating_add(1);
-            waiting.of(answered).insert(key, (Instant::now(), Arc::clone(&self.0.close)));
+            waiting.of(answered).insert(key, Arc::clone(&self.0.close));
             *turn = Some((answered, key));
         }
     }
@@ -265,17 +256,17 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_has_only_just_come_stays_while_another_idles_t111() {
-        let room = Room::new(2);
-        let idle = room.try_place().unwrap();
-        drop(Tracked::new(Body::from("x"), &idle, Then::Waits));
-        tokio::time::sleep(PROMPT).await;
-        idle.works();
-        idle.waits();
-        tokio::time::sleep(PROMPT).await;
+    async fn who_has_only_just_come_stays_while_many_others_idle_t111() {
+        let room = Room::new(3);
+        let idle: Vec<Place> = (0..2).filter_map(|_| room.try_place()).collect();
+        for place in &idle {
+            drop(Tracked::new(Body::from("x"), place, Then::Waits));
+            place.works();
+            place.waits();
+        }
         let fresh = room.try_place().unwrap();
         assert!(room.make_room());
-        tokio::time::timeout(std::time::Duration::from_secs(5), idle.closed()).await.unwrap();
+        tokio::time::timeout(std::time::Duration::from_secs(5), idle[0].closed()).await.unwrap();
         fresh.works();
     }
 

@@ -41,7 +41,15 @@ async fn the_hung_calls_of_one_agent_leave_the_others_and_people_served_b2() {
     let upstream = Upstream::start().await;
     upstream.on("POST /items/i_1/notes", Reply::Hang);
     upstream.on("GET /items/i_2", Reply::json(200, &json!({ "price": 100, "currency": "EUR" })));
-    let gate = GateDir::new(&upstream).serve_logging("warn");
+    let dir = GateDir::new(&upstream);
+    // Longer than this test takes, or the calls are given up in the middle of it.
+    let request = "[action.\"note.add\".request]";
+    dir.edit(
+        "actions/shop.toml",
+        request,
+        &format!("[action.\"note.add\".limits]\ntimeout = \"120s\"\n{request}"),
+    );
+    let gate = dir.serve_logging("warn");
     let frank = gate.sign_in("frank").await;
     let (status, pending) =
         propose_as_other(&gate, "shop.price.set", json!({ "id": "i_2", "price": 50_000 })).await;
