@@ -77,7 +77,7 @@ enum Command {
     /// Propose an action, as an agent.
     Propose(agent::Propose),
     /// List proposals, as a person.
-    List(people::List),
+    List(people::ListArgs),
     /// Show a proposal's card, as a person.
     Show(people::Show),
     /// Approve what `show` showed.
@@ -90,14 +90,14 @@ enum Command {
     Cancel(people::Cancel),
     /// Verify or export the log.
     #[command(subcommand)]
-    Log(log::Log),
+    Log(log::LogCommand),
     /// Make an API key for an agent.
     Key(admin::Key),
     /// List what is quarantined, or look at one proposal again after its stored row was put right.
     Repair(repair::Repair),
     /// Sign people in.
     #[command(subcommand)]
-    Person(admin::Person),
+    Person(admin::PersonCommand),
     /// Take an older or another database into service, after `serve` refused it.
     Restore(restore::Restore),
     /// The demo's company, in a process of its own.

@@ -81,7 +81,7 @@ impl Gate {
         let decision = self.decide(&rules, action, &record.proposal, &record.binding);
         let before = &record.decision;
         let same = decision.digest == before.digest
-            && decision.verdict == before.verdict
+            && decision.answer == before.answer
             && decision.detail == before.detail;
         let answering: Vec<_> = record
             .approvals
