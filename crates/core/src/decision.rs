@@ -42,8 +42,8 @@ pub struct Gate {
 
 /// The three answers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "answer", rename_all = "snake_case")]
-pub enum Answer {
+#[serde(tag = "verdict", rename_all = "snake_case")]
+pub enum Verdict {
     /// May run.
     Allow,
     /// May not run, and nobody can change that by approving.
@@ -58,12 +58,12 @@ pub enum Answer {
     },
 }
 
-/// A answer and what determined it.
+/// A verdict and what determined it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Decision {
     /// The answer.
     #[serde(flatten)]
-    pub answer: Answer,
+    pub verdict: Verdict,
     /// The policies that determined it, sorted by id.
     pub policies: Vec<PolicyRef>,
     /// Digest of the whole policy set.
@@ -79,9 +79,9 @@ pub struct Decision {
 impl Decision {
     /// The gates that fired; empty unless approval is needed.
     pub fn gates(&self) -> &[Gate] {
-        match &self.answer {
-            Answer::NeedsApproval { gates } => gates,
-            Answer::Allow | Answer::Deny { .. } => &[],
+        match &self.verdict {
+            Verdict::NeedsApproval { gates } => gates,
+            Verdict::Allow | Verdict::Deny { .. } => &[],
         }
     }
 
@@ -89,7 +89,7 @@ impl Decision {
     #[must_use]
     pub fn with_nobody_to_decide(self, detail: String) -> Self {
         Self {
-            answer: Answer::Deny { code: DenyCode::NobodyMayDecide },
+            verdict: Verdict::Deny { code: DenyCode::NobodyMayDecide },
             digest: decision_digest(&[], |rule| Digest::of(domain::RULE, rule.as_bytes())),
             detail: Some(detail),
             ..self

@@ -3,7 +3,7 @@
 //! People sign it and the executor checks it. The agent's reason, the conversation, times and the
 //! proposal's id are not in it: they are not effects, and they would make approvals unusable.
 
-use crate::action::{ActionName, Rendering};
+use crate::action::{ActionName, Facts};
 use crate::digest::{Digest, Hasher, domain};
 use crate::directory::Chain;
 use crate::json::{self, CanonicalInput};
@@ -20,7 +20,7 @@ pub struct Intent<'a> {
     /// Who acts.
     pub chain: &'a Chain,
     /// Resource, risk, call, precondition, effects.
-    pub rendering: &'a Rendering,
+    pub facts: &'a Facts,
     /// The proposal's id in text, which is masked out of the call.
     pub proposal_id: &'a str,
 }
@@ -28,8 +28,8 @@ pub struct Intent<'a> {
 impl Intent<'_> {
     /// The digest under `countersign/intent/v1`.
     pub fn digest(&self) -> Digest {
-        let rendering = self.rendering;
-        let call = rendering.call.masked(self.proposal_id);
+        let facts = self.facts;
+        let call = facts.call.masked(self.proposal_id);
         let (content_type, body) = call.body.as_ref().map_or(("", ""), |(t, b)| (t.as_str(), b.as_str()));
         let headers: Vec<Vec<u8>> =
             call.headers.iter().map(|(n, v)| [n.as_bytes(), b": ", v.as_bytes()].concat()).collect();
@@ -38,9 +38,9 @@ impl Intent<'_> {
             .field(self.revision.as_bytes())
             .field(self.input.bytes())
             .field(&json::canonical_of(self.chain))
-            .field(&json::canonical_of(&rendering.resource))
-            .field(rendering.environment.as_bytes())
-            .field(&json::canonical_of(&rendering.risk))
+            .field(&json::canonical_of(&facts.resource))
+            .field(facts.environment.as_bytes())
+            .field(&json::canonical_of(&facts.risk))
             .field(call.method.as_str().as_bytes())
             .field(call.url.as_bytes())
             .list(headers.iter().map(Vec::as_slice))
@@ -50,8 +50,8 @@ impl Intent<'_> {
             .field(&json::canonical_of(&call.ok))
             .field(&call.timeout_ms.to_be_bytes())
             .field(&json::canonical_of(&call.effect))
-            .field(&json::canonical_of(&rendering.precondition))
-            .list(rendering.effects.iter().map(String::as_bytes))
+            .field(&json::canonical_of(&facts.precondition))
+            .list(facts.effects.iter().map(String::as_bytes))
             .finish()
     }
 }

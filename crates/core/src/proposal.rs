@@ -13,7 +13,7 @@ mod tests;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::action::{ActionName, Rendering, Undo};
+use crate::action::{ActionName, Facts, Undo};
 use crate::approval::{Approval, ProposedBy};
 use crate::audit::Entry;
 use crate::decision::Decision;
@@ -29,7 +29,7 @@ pub use apply::{apply, late_result, open};
 pub use event::{Event, EventName, Revision};
 pub use state::{Clock, RefusedCode, State, StateName};
 
-/// What an agent attached to show why: shown apart from the rest, never part of what is bound.
+/// What an agent attached to show why: shown apart from the facts, never part of them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Evidence {
@@ -100,25 +100,25 @@ impl Proposal {
         Some(Self { chain, confirmed_at: Some(now), ..self.clone() })
     }
 
-    /// The intent digest of this proposal with this rendering.
-    pub fn intent(&self, rendering: &Rendering) -> Digest {
+    /// The intent digest of this proposal with these facts.
+    pub fn intent(&self, facts: &Facts) -> Digest {
         Intent {
             action: &self.action,
             revision: &self.revision,
             input: &self.input,
             chain: &self.chain,
-            rendering,
+            facts,
             proposal_id: &self.id.to_string(),
         }
         .digest()
     }
 }
 
-/// What is bound right now: the rendering, what people are shown, and the digest over both.
+/// What is bound right now: the facts, what people are shown, and the digest over both.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Binding {
     /// Everything that is sent and everything that must hold.
-    pub rendering: Rendering,
+    pub facts: Facts,
     /// What people are shown.
     pub preview: Preview,
     /// The intent digest.
@@ -126,10 +126,10 @@ pub struct Binding {
 }
 
 impl Binding {
-    /// Binds rendering and preview of a proposal.
-    pub fn new(proposal: &Proposal, rendering: Rendering, preview: Preview) -> Self {
-        let intent = proposal.intent(&rendering);
-        Self { rendering, preview, intent }
+    /// Binds facts and preview of a proposal.
+    pub fn new(proposal: &Proposal, facts: Facts, preview: Preview) -> Self {
+        let intent = proposal.intent(&facts);
+        Self { facts, preview, intent }
     }
 }
 
@@ -172,7 +172,7 @@ impl Record {
     /// Whether what is stored as bound is what its intent digest covers. A record that somebody altered beside
     /// the gate is not, and must never run (T01).
     pub fn is_intact(&self) -> bool {
-        self.proposal.intent(&self.binding.rendering) == self.binding.intent
+        self.proposal.intent(&self.binding.facts) == self.binding.intent
     }
 
     /// The one attempt, once it was dispatched.

@@ -1,13 +1,13 @@
 //! The card: what a person is shown and decides on.
 //!
 //! It is a pure function of what is bound, and its digest is part of the approval. The agent's own words
-//! are not an argument here, so they cannot slip in (T28).
+//! are not an argument here, so they cannot slip in among the facts (T28).
 
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::action::{EffectClass, Precondition};
-use crate::decision::{Answer, Decision, Gate};
+use crate::decision::{Decision, Gate, Verdict};
 use crate::digest::{Digest, domain};
 use crate::directory::{Directory, Link, LinkProof};
 use crate::json;
@@ -116,8 +116,8 @@ pub struct Card {
     pub gates: Vec<Gate>,
     /// What must be done before people can decide, or why nobody can; none when nothing is in the way.
     pub asks: Option<String>,
-    /// The answer's name.
-    pub answer: &'static str,
+    /// The verdict's name.
+    pub verdict: &'static str,
     /// What an approval binds.
     pub intent: Digest,
     /// What an approval binds.
@@ -129,26 +129,21 @@ pub struct Card {
 impl Card {
     /// The card of what is bound.
     pub fn new(bound: Bound<'_>, directory: &Directory) -> Self {
-        let rendering = &bound.binding.rendering;
-        let call = &rendering.call;
+        let facts = &bound.binding.facts;
+        let call = &facts.call;
         Self {
             id: bound.id.to_string(),
             action: bound.action.to_string(),
-            headline: format!(
-                "{}: {} in {}",
-                bound.title,
-                rendering.resource.to_text(),
-                rendering.environment
-            ),
+            headline: format!("{}: {} in {}", bound.title, facts.resource.to_text(), facts.environment),
             who: bound.links.iter().map(|link| who(link, bound.confirmed_at, directory)).collect(),
-            resource: rendering.resource.clone(),
-            environment: rendering.environment.clone(),
-            risk: rendering.risk.clone(),
-            effects: rendering.effects.clone(),
+            resource: facts.resource.clone(),
+            environment: facts.environment.clone(),
+            risk: facts.risk.clone(),
+            effects: facts.effects.clone(),
             reversible: bound.reversible,
             undo: bound.undo.to_owned(),
             preview: bound.binding.preview.clone(),
-            guard: guard(&rendering.precondition),
+            guard: guard(&facts.precondition),
             input: bound.input.clone(),
             call: CallView {
                 line: format!("{} {}", call.method.as_str(), call.url),
@@ -160,10 +155,10 @@ impl Card {
             },
             gates: bound.decision.gates().to_vec(),
             asks: bound.decision.detail.clone(),
-            answer: match bound.decision.answer {
-                Answer::Allow => "allow",
-                Answer::Deny { .. } => "deny",
-                Answer::NeedsApproval { .. } => "needs_approval",
+            verdict: match bound.decision.verdict {
+                Verdict::Allow => "allow",
+                Verdict::Deny { .. } => "deny",
+                Verdict::NeedsApproval { .. } => "needs_approval",
             },
             intent: bound.binding.intent,
             decision: bound.decision.digest,

@@ -43,20 +43,20 @@ impl Purpose {
 
 /// The key that seals, and older ones that only verify. Cheap to clone.
 #[derive(Clone)]
-pub struct SealKeys(Arc<SealInner>);
+pub struct SealKeys(Arc<Inner>);
 
-struct SealInner {
+struct Inner {
     origin: String,
-    current: SealKey,
-    old: Vec<SealKey>,
+    current: Key,
+    old: Vec<Key>,
 }
 
-struct SealKey {
+struct Key {
     id: [u8; ID_BYTES],
     secret: Zeroizing<[u8; KEY_BYTES]>,
 }
 
-impl SealKey {
+impl Key {
     fn new(secret: Zeroizing<[u8; KEY_BYTES]>) -> Self {
         let digest = Digest::of(domain::SEAL_KEY, &*secret);
         let mut id = [0; ID_BYTES];
@@ -72,8 +72,8 @@ impl SealKeys {
         current: Zeroizing<[u8; KEY_BYTES]>,
         old: Vec<Zeroizing<[u8; KEY_BYTES]>>,
     ) -> Self {
-        let old = old.into_iter().map(SealKey::new).collect();
-        Self(Arc::new(SealInner { origin: origin.to_owned(), current: SealKey::new(current), old }))
+        let old = old.into_iter().map(Key::new).collect();
+        Self(Arc::new(Inner { origin: origin.to_owned(), current: Key::new(current), old }))
     }
 
     /// The id of the key that seals, as text.
@@ -105,7 +105,7 @@ impl SealKeys {
         mac.is_some_and(|mac| mac.verify_slice(code).is_ok())
     }
 
-    fn mac(&self, key: &SealKey, purpose: Purpose, fields: &[&[u8]]) -> Option<Hmac<Sha256>> {
+    fn mac(&self, key: &Key, purpose: Purpose, fields: &[&[u8]]) -> Option<Hmac<Sha256>> {
         // A key of any length is accepted, so this never fails; were it to, nothing would fit.
         let mut mac = Hmac::<Sha256>::new_from_slice(&*key.secret).ok()?;
         for field in [purpose.name().as_bytes(), self.0.origin.as_bytes(), &key.id].iter().chain(fields) {

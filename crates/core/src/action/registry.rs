@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::manifest;
 use super::render::{Before, Plan, RecordFacts, RenderError};
 use super::schema::InputSchema;
-use super::types::{ActionName, CredentialRefs, EffectClass, Group, ReadCall, Rendering, Undo};
+use super::types::{ActionName, CredentialRefs, EffectClass, Facts, Group, ReadCall, Undo};
 use crate::digest::Digest;
 use crate::json::CanonicalInput;
 use crate::preview::{Disclosure, RecordUse};
@@ -86,14 +86,14 @@ impl Action {
     ///
     /// `before` must be there if [`Action::read_call`] gave a call; it is ignored if not. A record without a
     /// watched field is refused, unless the field is optional: the manifest was not written for such a record.
-    pub fn rendering(
+    pub fn facts(
         &self,
         input: &CanonicalInput,
         before: Option<&Before>,
         proposal_id: &str,
-    ) -> Result<Rendering, RenderError> {
-        let rendering = self.facts_again(input, before, proposal_id)?;
-        let Some(gone) = rendering.precondition.gone() else { return Ok(rendering) };
+    ) -> Result<Facts, RenderError> {
+        let facts = self.facts_again(input, before, proposal_id)?;
+        let Some(gone) = facts.precondition.gone() else { return Ok(facts) };
         let detail = format!(
             "the record has no {gone}, which the manifest watches; what a record may lack, the manifest lists \
              in `optional`"
@@ -108,24 +108,24 @@ impl Action {
         input: &CanonicalInput,
         before: Option<&Before>,
         proposal_id: &str,
-    ) -> Result<Rendering, RenderError> {
-        self.plan.rendering(self, input.value(), before, proposal_id)
+    ) -> Result<Facts, RenderError> {
+        self.plan.facts(self, input.value(), before, proposal_id)
     }
 
-    /// The rendering without the record: what needs no read is as in [`Action::rendering`]. A resource id that only the
+    /// The facts without the record: what needs no read is as in [`Action::facts`]. A resource id that only the
     /// record could tell reads `(not read)`; amount and count are the smallest, the sentences and the parts of
     /// the call that depend on the record are left out, and nothing guards it. Never for a call that is made.
-    pub fn unread_facts(&self, input: &CanonicalInput, proposal_id: &str) -> Result<Rendering, RenderError> {
+    pub fn unread_facts(&self, input: &CanonicalInput, proposal_id: &str) -> Result<Facts, RenderError> {
         self.plan.unread_facts(self, input.value(), proposal_id)
     }
 
-    /// Which parts of the rendering that policy reads depend on the record.
+    /// Which of the facts that policy reads depend on the record.
     pub const fn record_facts(&self) -> RecordFacts {
         self.plan.record_facts()
     }
 
-    /// What of a proposal its agent may see. `read`: it was computed with the record.
-    pub fn disclosure(&self, rendering: &Rendering, read: bool) -> Disclosure {
+    /// What of a proposal its agent may see. `read`: the facts were computed with the record.
+    pub fn disclosure(&self, facts: &Facts, read: bool) -> Disclosure {
         let record = match (self.record_facts().read, self.shared) {
             (false, _) => RecordUse::Unused,
             (true, true) => RecordUse::Shared,
@@ -133,7 +133,7 @@ impl Action {
         };
         // Without the record, the sentences that need it are not there.
         let shown = |at: usize| !read || !self.plan.effect_reads_record(at);
-        let sentences = rendering.effects.iter().enumerate().filter(|(at, _)| shown(*at));
+        let sentences = facts.effects.iter().enumerate().filter(|(at, _)| shown(*at));
         Disclosure {
             record,
             effects: sentences.map(|(_, sentence)| sentence.clone()).collect(),

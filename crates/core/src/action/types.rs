@@ -156,9 +156,9 @@ impl Resource {
     }
 }
 
-/// The same typed values for every action. Policies should read these rather than the raw input.
+/// The same typed facts for every action. Policies should read these rather than the raw input.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(clippy::struct_excessive_bools, reason = "four independent values, each with its name in policies")]
+#[expect(clippy::struct_excessive_bools, reason = "four independent facts, each with its name in policies")]
 pub struct Risk {
     /// Whether anything changes.
     pub mutating: bool,
@@ -231,7 +231,7 @@ pub struct CredentialRefs {
 
 /// Everything computed from the input and the record that was read. All of it is bound by the intent digest.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Rendering {
+pub struct Facts {
     /// The exact thing touched.
     pub resource: Resource,
     /// `staging`, `support`, …

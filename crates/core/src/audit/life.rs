@@ -7,7 +7,7 @@
 use super::event_data::{Approved, Dispatched, EventData, LifeEntry, Opened, Revised};
 use super::terms::Terms;
 use super::{Actor, EventCode};
-use crate::decision::Answer;
+use crate::decision::Verdict;
 use crate::directory::Link;
 use crate::id::AttemptId;
 use crate::proposal::{Clock, StateName};
@@ -237,10 +237,10 @@ fn open(entry: &LifeEntry, opened: &Opened, rules: u64) -> Result<LifeState, Lif
     };
     let people: Vec<String> = chain.links().iter().filter_map(person).collect();
     let terms = Terms::opened(opened, &people, rules)?;
-    let (event, stage) = match &opened.decision.answer {
-        Answer::Allow => (EventCode::Allowed, Stage::Ready(terms)),
-        Answer::NeedsApproval { .. } => (EventCode::Pending, Stage::Pending(terms)),
-        Answer::Deny { .. } => (EventCode::Denied, Stage::Final(StateName::Denied)),
+    let (event, stage) = match &opened.decision.verdict {
+        Verdict::Allow => (EventCode::Allowed, Stage::Ready(terms)),
+        Verdict::NeedsApproval { .. } => (EventCode::Pending, Stage::Pending(terms)),
+        Verdict::Deny { .. } => (EventCode::Denied, Stage::Final(StateName::Denied)),
     };
     require(entry.event == event, "it was opened in another state than its decision leads to")?;
     Ok(LifeState { version: 1, people, stage })
@@ -265,11 +265,11 @@ fn approve(
 
 fn revise(before: Terms, revised: &Revised, people: &[String], rules: u64) -> Result<Stage, LifeError> {
     let terms = before.revised(revised, people, rules)?;
-    let stage = match &revised.decision.answer {
-        Answer::Allow => Stage::Ready(terms),
-        Answer::NeedsApproval { .. } if terms.is_met() => Stage::Ready(terms),
-        Answer::NeedsApproval { .. } => Stage::Pending(terms),
-        Answer::Deny { .. } => {
+    let stage = match &revised.decision.verdict {
+        Verdict::Allow => Stage::Ready(terms),
+        Verdict::NeedsApproval { .. } if terms.is_met() => Stage::Ready(terms),
+        Verdict::NeedsApproval { .. } => Stage::Pending(terms),
+        Verdict::Deny { .. } => {
             return Err(LifeError::Contradiction("policy denied it, and it was not refused"));
         }
     };

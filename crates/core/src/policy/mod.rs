@@ -27,7 +27,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cedar_policy::{Authorizer, Policy, PolicyId, PolicySet};
 
-use crate::action::{Action, ActionName, Registry, Rendering};
+use crate::action::{Action, ActionName, Facts, Registry};
 use crate::approval::Rules;
 use crate::decision::{Decision, PolicyRef, decision_digest};
 use crate::digest::{Digest, Hasher, domain};
@@ -57,7 +57,7 @@ pub struct Query<'a> {
     /// Who exists, now: the directory that the policies were loaded with.
     pub directory: &'a Directory,
     /// Resource, risk, environment.
-    pub rendering: &'a Rendering,
+    pub facts: &'a Facts,
     /// How faithful the preview is.
     pub fidelity: Fidelity,
     /// The agent's run label, if any.
@@ -73,7 +73,7 @@ impl Query<'_> {
             action: self.action.name.as_str(),
             input: self.input.value(),
             chain: self.chain,
-            rendering: self.rendering,
+            facts: self.facts,
             fidelity: self.fidelity,
             run: self.run,
             now: self.now,
@@ -83,7 +83,7 @@ impl Query<'_> {
 
 /// What a decision says about a policy.
 #[derive(Debug)]
-struct KnownPolicy {
+struct Known {
     policy: PolicyRef,
     /// For a gate: the approval rules it asks for.
     rules: Option<Vec<String>>,
@@ -99,7 +99,7 @@ pub struct Policies {
     /// The same for what can be decided without the record; only of actions that read one.
     unread: BTreeMap<String, UnreadSlice>,
     /// By policy id.
-    known: BTreeMap<String, KnownPolicy>,
+    known: BTreeMap<String, Known>,
     rule_digests: BTreeMap<String, Digest>,
     digest: Digest,
     /// The decision digest of no gates at all.
@@ -147,13 +147,13 @@ impl Policies {
     /// The question is first asked as if nothing were approved. That gives the gates, and the decision
     /// digest is always over them: what an approval answers to does not depend on how many others are
     /// there already. With every one of those gates in `approved`, and a last plain evaluation that
-    /// agrees, the answer is `Allow` under the same digest; otherwise all of them are named again.
+    /// agrees, the verdict is `Allow` under the same digest; otherwise all of them are named again.
     /// An id in `approved` that is no gate of this action changes nothing.
     pub fn decide(&self, query: &Query<'_>, approved: &BTreeSet<String>) -> Decision {
         self.answer(&query.asked(), approved)
     }
 
-    /// Decides what can be decided before the record is read. The rendering is that of
+    /// Decides what can be decided before the record is read. The facts are those of
     /// [`Action::unread_facts`]; no policy is asked that reads more of them than is known.
     pub fn decide_unread(&self, query: &Query<'_>) -> Unread {
         self.answer_unread(&query.asked())
@@ -228,7 +228,7 @@ impl Policies {
 
         let (written, mut problems) = load::read_all(files, around.rules);
         problems.extend(validate::validate(files, &written, &schema));
-        let known = lint::KnownNames::new(around.directory, shapes);
+        let known = lint::Known::new(around.directory, shapes);
         for policy in &written {
             let applies = scopes.iter().zip(&inputs).filter(|(scope, _)| scope.admits(&policy.policy));
             let inputs: Vec<&Fields> = applies.map(|(_, input)| input).collect();
@@ -277,9 +277,9 @@ impl Policies {
     }
 }
 
-fn describe(written: load::Written) -> KnownPolicy {
+fn describe(written: load::Written) -> Known {
     let digest = written.place.digest();
-    KnownPolicy { policy: PolicyRef { id: written.id, digest, reason: written.reason }, rules: written.rules }
+    Known { policy: PolicyRef { id: written.id, digest, reason: written.reason }, rules: written.rules }
 }
 
 /// The policies as they are evaluated: gates with their generated condition, by id, each with whether it is

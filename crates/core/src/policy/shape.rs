@@ -22,7 +22,7 @@ pub(super) struct ActionShape {
     pub(super) schema: Value,
     pub(super) resource_type: String,
     pub(super) system: String,
-    /// Which parts of its rendering depend on the record that is read first.
+    /// Which of its facts depend on the record that is read first.
     pub(super) record: RecordFacts,
 }
 
@@ -115,7 +115,7 @@ impl Field {
 
 /// The visible fields of an action's input.
 pub(super) fn input_fields(schema: &Value) -> Fields {
-    let mut reader = ShapeReader { root: schema, fields: 0 };
+    let mut reader = Reader { root: schema, fields: 0 };
     match reader.kind(schema, 0) {
         Some(Kind::Record(fields)) => fields,
         _ => Fields::new(),
@@ -134,12 +134,12 @@ pub(super) fn fields_along<'a>(fields: &'a Fields, path: &[&str]) -> Vec<&'a Fie
     found
 }
 
-struct ShapeReader<'a> {
+struct Reader<'a> {
     root: &'a Value,
     fields: usize,
 }
 
-impl ShapeReader<'_> {
+impl Reader<'_> {
     fn kind(&mut self, schema: &Value, depth: usize) -> Option<Kind> {
         self.fields = self.fields.saturating_add(1);
         if depth > limits::SCHEMA_DEPTH_MAX || self.fields > FIELDS_MAX {

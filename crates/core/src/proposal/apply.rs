@@ -8,7 +8,7 @@ use super::{
 };
 use crate::approval::{Approval, Standing};
 use crate::audit::{Actor, Entry, EventCode};
-use crate::decision::{Answer, Decision};
+use crate::decision::{Decision, Verdict};
 use crate::id::AttemptId;
 use crate::outcome::{Outcome, Response};
 use crate::refusal::Refusal;
@@ -23,10 +23,10 @@ pub fn open(
     deadlines: (Timestamp, Timestamp),
 ) -> Step {
     let (decide_by, use_by) = deadlines;
-    let (state, event) = match &decision.answer {
-        Answer::Deny { code } => (State::Denied { code: *code }, EventCode::Denied),
-        Answer::NeedsApproval { .. } => (State::Pending { standing, decide_by }, EventCode::Pending),
-        Answer::Allow => (State::Ready { use_by }, EventCode::Allowed),
+    let (state, event) = match &decision.verdict {
+        Verdict::Deny { code } => (State::Denied { code: *code }, EventCode::Denied),
+        Verdict::NeedsApproval { .. } => (State::Pending { standing, decide_by }, EventCode::Pending),
+        Verdict::Allow => (State::Ready { use_by }, EventCode::Allowed),
     };
     let data = opened(&proposal, &binding, &decision, needs(&state));
     let entry = Entry::new(proposal.created_at, event, agent(&proposal), data).about(proposal.id, 1);
@@ -227,12 +227,11 @@ fn confirm(record: &Record, person: &str, revision: &Revision, now: Timestamp) -
         return Err(Refusal::NotEligible { detail });
     };
     // What is confirmed is what was shown; only the proof of the chain is new, and the intent says so.
-    if binding.rendering != record.binding.rendering || binding.intent != proposal.intent(&binding.rendering)
-    {
+    if binding.facts != record.binding.facts || binding.intent != proposal.intent(&binding.facts) {
         return Err(Refusal::Stale { intent: record.binding.intent, decision: record.decision.digest });
     }
     let mut because = format!("`{person}` confirmed that this is for them");
-    if let (Answer::Deny { .. }, Some(detail)) = (&decision.answer, &decision.detail) {
+    if let (Verdict::Deny { .. }, Some(detail)) = (&decision.verdict, &decision.detail) {
         because = format!("{because}, but {detail}");
     }
     let state = decided(decision, standing, (*decide_by, *use_by), &because, now);
@@ -253,15 +252,15 @@ fn decided(
     because: &str,
     now: Timestamp,
 ) -> State {
-    match &decision.answer {
-        Answer::Deny { .. } => {
+    match &decision.verdict {
+        Verdict::Deny { .. } => {
             State::Refused { code: RefusedCode::PolicyDenies, detail: because.to_owned(), at: now }
         }
-        Answer::Allow => State::Ready { use_by },
-        Answer::NeedsApproval { .. } if !standing.is_empty() && standing.iter().all(Standing::is_met) => {
+        Verdict::Allow => State::Ready { use_by },
+        Verdict::NeedsApproval { .. } if !standing.is_empty() && standing.iter().all(Standing::is_met) => {
             State::Ready { use_by }
         }
-        Answer::NeedsApproval { .. } => State::Pending { standing: standing.to_vec(), decide_by },
+        Verdict::NeedsApproval { .. } => State::Pending { standing: standing.to_vec(), decide_by },
     }
 }
 
@@ -291,7 +290,7 @@ fn dispatch(record: &Record, event: &Event, now: Timestamp) -> Result<Step, Refu
     };
     // INVARIANT I6: what runs is what was bound; policy's last word is a plain allow. The call that is sent is
     // the stored one, so the stored parts themselves must have this digest, and not only what was rendered again.
-    if *intent != record.binding.intent || !record.is_intact() || decision.answer != Answer::Allow {
+    if *intent != record.binding.intent || !record.is_intact() || decision.verdict != Verdict::Allow {
         return Err(Refusal::Stale { intent: record.binding.intent, decision: record.decision.digest });
     }
     let state = State::Dispatched { attempt: *attempt, owner: owner.clone(), at: now };
@@ -302,9 +301,9 @@ fn dispatch(record: &Record, event: &Event, now: Timestamp) -> Result<Step, Refu
         "policy_set": decision.policy_set,
         "policies": decision.policies,
         "approved_by": record.standing_approvals().iter().map(|a| &a.person).collect::<Vec<_>>(),
-        "credential": record.binding.rendering.call.credential,
-        "precondition": record.binding.rendering.precondition,
-        "effect": record.binding.rendering.call.effect,
+        "credential": record.binding.facts.call.credential,
+        "precondition": record.binding.facts.precondition,
+        "effect": record.binding.facts.call.effect,
     });
     Ok(step(record, state, EventCode::Dispatched, Actor::Gate, data, now))
 }
@@ -383,9 +382,9 @@ fn opened(proposal: &Proposal, binding: &Binding, decision: &Decision, needs: &[
         "action": proposal.action,
         "revision": proposal.revision,
         "input": proposal.commitment(),
-        "resource": binding.rendering.resource,
-        "environment": binding.rendering.environment,
-        "risk": binding.rendering.risk,
+        "resource": binding.facts.resource,
+        "environment": binding.facts.environment,
+        "risk": binding.facts.risk,
         "intent": binding.intent,
         "decision": decision,
         "needs": needs,

@@ -14,7 +14,7 @@ use super::*;
 use crate::action::{Call, EffectClass, Method, Precondition, Resource, Risk};
 use crate::approval::{Approver, Proof, Standing};
 use crate::audit::Actor;
-use crate::decision::{Answer, DenyCode, Gate, PolicyRef, decision_digest};
+use crate::decision::{DenyCode, Gate, PolicyRef, Verdict, decision_digest};
 use crate::id::AttemptId;
 use crate::outcome::{Cause, Outcome, Response};
 use crate::preview::Fidelity;
@@ -72,7 +72,7 @@ fn binding(amount: i64) -> Binding {
         effect: EffectClass::Keyed,
     };
     let resource = Resource { kind: "Charge".into(), id: "ch_1".into(), system: "stripe".into() };
-    let rendering = Rendering {
+    let facts = Facts {
         resource,
         environment: "staging".into(),
         risk,
@@ -90,30 +90,30 @@ fn binding(amount: i64) -> Binding {
         patch: vec![],
         disclosure: crate::preview::Disclosure::default(),
     };
-    Binding::new(&proposal(), rendering, preview)
+    Binding::new(&proposal(), facts, preview)
 }
 
-fn decision(answer: Answer) -> Decision {
-    let gates = match &answer {
-        Answer::NeedsApproval { gates } => gates.clone(),
-        Answer::Allow | Answer::Deny { .. } => vec![],
+fn decision(verdict: Verdict) -> Decision {
+    let gates = match &verdict {
+        Verdict::NeedsApproval { gates } => gates.clone(),
+        Verdict::Allow | Verdict::Deny { .. } => vec![],
     };
     let digest = decision_digest(&gates, digest);
-    Decision { answer, policies: vec![], policy_set: self::digest("policies"), digest, detail: None }
+    Decision { verdict, policies: vec![], policy_set: self::digest("policies"), digest, detail: None }
 }
 
 fn allow() -> Decision {
-    decision(Answer::Allow)
+    decision(Verdict::Allow)
 }
 
 fn deny() -> Decision {
-    decision(Answer::Deny { code: DenyCode::Forbidden })
+    decision(Verdict::Deny { code: DenyCode::Forbidden })
 }
 
 /// Policy asks for people; `policy` tells one asking from another.
 fn ask(policy: &str) -> Decision {
     let policy = PolicyRef { id: policy.into(), digest: digest(policy), reason: String::new() };
-    decision(Answer::NeedsApproval { gates: vec![Gate { policy, rules: vec!["finance".into()] }] })
+    decision(Verdict::NeedsApproval { gates: vec![Gate { policy, rules: vec!["finance".into()] }] })
 }
 
 /// How far a rule is that asks for two people, counted as the engine does: those who answer to what is bound.
@@ -203,8 +203,8 @@ fn revise(record: &Record, binding: Binding, decision: Decision, due: Timestamp)
 /// `person` says that it is for them, and then policy says this.
 fn confirm(record: &Record, person: &str, decision: Decision, due: Timestamp) -> Event {
     let proposal = record.proposal.confirmed(at(1)).unwrap_or_else(|| record.proposal.clone());
-    let (rendering, preview) = (record.binding.rendering.clone(), record.binding.preview.clone());
-    let binding = Binding::new(&proposal, rendering, preview);
+    let (facts, preview) = (record.binding.facts.clone(), record.binding.preview.clone());
+    let binding = Binding::new(&proposal, facts, preview);
     let standing = standing(&record.approvals, &binding.intent, &decision);
     let revision = Revision { binding, decision, standing, decide_by: due, use_by: due };
     Event::Confirm { person: person.into(), revision: Box::new(revision) }
@@ -255,11 +255,11 @@ fn a_record_that_was_altered_is_never_dispatched_t01() {
     let event = dispatch(whole.binding.intent, allow());
     assert!(apply(&whole, &event, at(1)).is_ok());
     let alterations: [fn(&mut Record); 6] = [
-        |r| r.binding.rendering.call.url.push('x'),
-        |r| r.binding.rendering.call.body = Some(("application/json".into(), "{}".into())),
-        |r| r.binding.rendering.call.credential = Some("another".into()),
-        |r| r.binding.rendering.risk.amount = 1,
-        |r| r.binding.rendering.precondition = Precondition::Etag { etag: "\"1\"".into() },
+        |r| r.binding.facts.call.url.push('x'),
+        |r| r.binding.facts.call.body = Some(("application/json".into(), "{}".into())),
+        |r| r.binding.facts.call.credential = Some("another".into()),
+        |r| r.binding.facts.risk.amount = 1,
+        |r| r.binding.facts.precondition = Precondition::Etag { etag: "\"1\"".into() },
         |r| r.proposal.revision = digest("another manifest"),
     ];
     for (n, alter) in alterations.into_iter().enumerate() {

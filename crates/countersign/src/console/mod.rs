@@ -31,7 +31,7 @@ use self::session::Visit;
 use crate::http::App;
 
 /// What a handler gives.
-type PageFuture = Pin<Box<dyn Future<Output = Response> + Send>>;
+type Answer = Pin<Box<dyn Future<Output = Response> + Send>>;
 
 /// One page.
 #[derive(Debug, Clone, Copy)]
@@ -50,13 +50,13 @@ pub(crate) struct Page {
 #[derive(Debug, Clone, Copy)]
 enum Handler {
     /// Anybody may look.
-    Open(fn(App, Ask) -> PageFuture),
+    Open(fn(App, Ask) -> Answer),
     /// Anybody may post, from this site.
-    OpenForm(fn(App, Ask, Form) -> PageFuture),
+    OpenForm(fn(App, Ask, Form) -> Answer),
     /// A signed-in person may look.
-    View(fn(Visit) -> PageFuture),
+    View(fn(Visit) -> Answer),
     /// A signed-in person may post, from this site, with the session's form token.
-    Act(fn(Visit, Form) -> PageFuture),
+    Act(fn(Visit, Form) -> Answer),
 }
 
 /// A request without its body.
@@ -68,19 +68,19 @@ pub(crate) struct Ask {
     headers: HeaderMap,
 }
 
-const fn open(path: &'static str, handler: fn(App, Ask) -> PageFuture) -> Page {
+const fn open(path: &'static str, handler: fn(App, Ask) -> Answer) -> Page {
     Page { method: "get", path, public: true, handler: Handler::Open(handler) }
 }
 
-const fn open_form(path: &'static str, handler: fn(App, Ask, Form) -> PageFuture) -> Page {
+const fn open_form(path: &'static str, handler: fn(App, Ask, Form) -> Answer) -> Page {
     Page { method: "post", path, public: true, handler: Handler::OpenForm(handler) }
 }
 
-const fn view(path: &'static str, handler: fn(Visit) -> PageFuture) -> Page {
+const fn view(path: &'static str, handler: fn(Visit) -> Answer) -> Page {
     Page { method: "get", path, public: false, handler: Handler::View(handler) }
 }
 
-const fn act(path: &'static str, handler: fn(Visit, Form) -> PageFuture) -> Page {
+const fn act(path: &'static str, handler: fn(Visit, Form) -> Answer) -> Page {
     Page { method: "post", path, public: false, handler: Handler::Act(handler) }
 }
 

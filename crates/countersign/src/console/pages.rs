@@ -14,7 +14,7 @@ use serde_json::json;
 
 use super::html;
 use super::session::Visit;
-use super::show::list::{History, Inbox, Kind, ListRow, LogPage, choices, row};
+use super::show::list::{History, Inbox, Kind, Log, Row, choices, row};
 use super::show::text::Eye;
 use super::show::{Chrome, Me, Message, NextStep, events};
 use crate::http::{App, problem};
@@ -52,7 +52,7 @@ fn waits_for(visit: &Visit, record: &Record) -> bool {
     gate.may_decide(record, person) || (record.decision.detail.is_some() && gate.may_confirm(record, person))
 }
 
-fn one_row(visit: &Visit, record: &Record, kind: Kind) -> ListRow {
+fn one_row(visit: &Visit, record: &Record, kind: Kind) -> Row {
     let gate = &visit.app.gate;
     row(&gate.card(record), record, kind, gate.world().now())
 }
@@ -116,8 +116,8 @@ pub(super) async fn log(visit: Visit) -> Response {
         entries.reverse();
         let me = visit.me().await?;
         let next = from.saturating_add(page);
-        Ok::<_, Stop>(LogPage {
-            chrome: Chrome::of("LogPage", me, "log"),
+        Ok::<_, Stop>(Log {
+            chrome: Chrome::of("Log", me, "log"),
             checkpoint: note.as_deref().map(|n| Eye::default().block(n.trim_end())),
             verdict: if opened.is_some() {
                 "Its signature is this log's. It covers every entry below."

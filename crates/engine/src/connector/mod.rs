@@ -54,7 +54,7 @@ impl From<Trouble> for LookError {
 
 /// What an upstream answered, before anybody says what it means.
 #[derive(Debug)]
-struct ReadAnswer {
+struct Answer {
     status: u16,
     content_type: String,
     etag: Option<String>,
@@ -112,7 +112,7 @@ impl HttpConnector {
         request: reqwest::Request,
         credential: Option<&str>,
         time: Duration,
-    ) -> Result<ReadAnswer, Trouble> {
+    ) -> Result<Answer, Trouble> {
         let deadline = Deadline::after(time);
         let response = self.clients.send(request, credential, deadline).await?;
         let status = response.status().as_u16();
@@ -120,7 +120,7 @@ impl HttpConnector {
         let etag = response.headers().get("etag").and_then(|v| v.to_str().ok());
         let etag = etag.filter(|tag| tag.bytes().all(|b| b.is_ascii_graphic())).map(str::to_owned);
         let body = net::read(response, limits::RESPONSE_BYTES_MAX, deadline).await;
-        Ok(ReadAnswer { status, content_type, etag, body })
+        Ok(Answer { status, content_type, etag, body })
     }
 }
 

@@ -5,12 +5,12 @@ use countersign_core::action::{Call, EffectClass};
 use countersign_core::outcome::{Cause, Outcome, Response};
 use serde_json::Value;
 
-use super::{LookError, LookFailure, ReadAnswer};
+use super::{Answer, LookError, LookFailure};
 use crate::credential::Secret;
 use crate::net::Trouble;
 
 /// The outcome of a call from what came back.
-pub(super) fn of(call: &Call, secret: Option<&Secret>, answer: Result<ReadAnswer, Trouble>) -> Outcome {
+pub(super) fn of(call: &Call, secret: Option<&Secret>, answer: Result<Answer, Trouble>) -> Outcome {
     let answer = match answer {
         Ok(answer) => answer,
         Err(trouble) => return without_answer(call.effect, trouble),

@@ -29,9 +29,9 @@ pub use spec::{CredentialError, CredentialSpec, Kind, Placement, Use};
 
 /// All credentials by name.
 #[derive(Clone)]
-pub struct Credentials(Arc<CredentialsInner>);
+pub struct Credentials(Arc<Inner>);
 
-struct CredentialsInner {
+struct Inner {
     specs: BTreeMap<String, CredentialSpec>,
     clients: Clients,
     tokens: oauth::Cache,
@@ -41,7 +41,7 @@ impl Credentials {
     /// From configuration. Nothing is read yet; [`CredentialSpec::check`] says what is wrong with a spec.
     pub fn new(specs: BTreeMap<String, CredentialSpec>, networks: NetworkPolicy) -> Self {
         let clients = Clients::new(networks);
-        Self(Arc::new(CredentialsInner { specs, clients, tokens: oauth::Cache::default() }))
+        Self(Arc::new(Inner { specs, clients, tokens: oauth::Cache::default() }))
     }
 
     /// Every credential that cannot work as things are: its settings are wrong, or its secret cannot be read. The

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use countersign_core::action::{Action, Before, ReadCall, RenderError, Rendering};
+use countersign_core::action::{Action, Before, Facts, ReadCall, RenderError};
 use countersign_core::approval::{Approval, Reach, Standing, reach, standing};
 use countersign_core::decision::Decision;
 use countersign_core::limits;
@@ -64,11 +64,11 @@ impl Gate {
         action: &Action,
         proposal: &Proposal,
     ) -> Result<Bound, Refusal> {
-        let rendering =
+        let facts =
             action.unread_facts(&proposal.input, &proposal.id.to_string()).map_err(|e| not_renderable(&e))?;
         let now = self.0.world.now();
-        let preview = Preview::new(action, &rendering, None, now);
-        let unread = Binding::new(proposal, rendering, preview);
+        let preview = Preview::new(action, &facts, None, now);
+        let unread = Binding::new(proposal, facts, preview);
         if !action.record_facts().read {
             let decision = self.decide(rules, action, proposal, &unread);
             return Ok(Bound { binding: unread, decision, at: self.0.world.ticks() });
@@ -101,8 +101,8 @@ impl Gate {
     ) -> Result<(Binding, Duration), Unseen> {
         let before = self.look(action, proposal).await?;
         let at = self.0.world.ticks();
-        let rendering = action.rendering(&proposal.input, before.as_ref(), &proposal.id.to_string());
-        self.bind(action, proposal, before.as_ref(), rendering).map(|binding| (binding, at))
+        let facts = action.facts(&proposal.input, before.as_ref(), &proposal.id.to_string());
+        self.bind(action, proposal, before.as_ref(), facts).map(|binding| (binding, at))
     }
 
     /// The same for a proposal that is open already: a watched field that the record lost is a change.
@@ -113,8 +113,8 @@ impl Gate {
     ) -> Result<(Binding, Duration), Unseen> {
         let before = self.look(action, proposal).await?;
         let at = self.0.world.ticks();
-        let rendering = action.facts_again(&proposal.input, before.as_ref(), &proposal.id.to_string());
-        self.bind(action, proposal, before.as_ref(), rendering).map(|binding| (binding, at))
+        let facts = action.facts_again(&proposal.input, before.as_ref(), &proposal.id.to_string());
+        self.bind(action, proposal, before.as_ref(), facts).map(|binding| (binding, at))
     }
 
     fn bind(
@@ -122,11 +122,11 @@ impl Gate {
         action: &Action,
         proposal: &Proposal,
         before: Option<&Before>,
-        rendering: Result<Rendering, RenderError>,
+        facts: Result<Facts, RenderError>,
     ) -> Result<Binding, Unseen> {
-        let rendering = rendering.map_err(|e| Unseen::not_renderable(&e))?;
-        let preview = Preview::new(action, &rendering, before, self.0.world.now());
-        Ok(Binding::new(proposal, rendering, preview))
+        let facts = facts.map_err(|e| Unseen::not_renderable(&e))?;
+        let preview = Preview::new(action, &facts, before, self.0.world.now());
+        Ok(Binding::new(proposal, facts, preview))
     }
 
     /// The preview read: a safe method, a read credential, nothing more (T31).
@@ -210,7 +210,7 @@ fn query<'a>(
         input: &proposal.input,
         chain: &proposal.chain,
         directory: &rules.directory,
-        rendering: &binding.rendering,
+        facts: &binding.facts,
         fidelity: binding.preview.fidelity,
         run: proposal.run.as_deref(),
         now,
@@ -219,10 +219,10 @@ fn query<'a>(
 
 /// Type and id of the resource, as far as the input tells.
 fn resource_of(action: &Action, proposal: &Proposal) -> String {
-    let rendering = action.unread_facts(&proposal.input, &proposal.id.to_string());
-    match rendering {
-        Ok(rendering) if !action.record_facts().resource => {
-            format!("{} {}", rendering.resource.kind, rendering.resource.id)
+    let facts = action.unread_facts(&proposal.input, &proposal.id.to_string());
+    match facts {
+        Ok(facts) if !action.record_facts().resource => {
+            format!("{} {}", facts.resource.kind, facts.resource.id)
         }
         Ok(_) | Err(_) => format!("{} for this input", action.resource_type),
     }
@@ -275,14 +275,14 @@ pub(super) fn registered<'a>(rules: &'a Ruleset, name: &str) -> Result<&'a std::
     rules.registry.get(name).ok_or_else(|| Refusal::UnknownAction { action: name.to_owned() }.into())
 }
 
-/// Whether a rendering may be taken as it is, or the record must be read again first. A read from the future, seen
+/// Whether facts may be taken as they are, or the record must be read again first. A read from the future, seen
 /// from a clock that stepped back, is of no known age and so is not fresh.
 pub(super) fn is_fresh(binding: &Binding, now: Timestamp) -> bool {
     let age = binding.preview.at.age_at(now);
     binding.preview.source.is_none() || age.is_some_and(|age| age <= limits::PREVIEW_AGE_MAX)
 }
 
-/// Rendering recomputed for an action without a preview read.
-pub(super) fn render_again(action: &Action, proposal: &Proposal) -> Result<Rendering, Refusal> {
-    action.rendering(&proposal.input, None, &proposal.id.to_string()).map_err(|e| not_renderable(&e))
+/// Facts recomputed for an action without a preview read.
+pub(super) fn render_again(action: &Action, proposal: &Proposal) -> Result<Facts, Refusal> {
+    action.facts(&proposal.input, None, &proposal.id.to_string()).map_err(|e| not_renderable(&e))
 }

@@ -186,7 +186,7 @@ impl Gate {
         }
         let (step, slot, admission) = match step.record.state {
             State::Ready { use_by } => {
-                let system = &step.record.binding.rendering.resource.system;
+                let system = &step.record.binding.facts.resource.system;
                 let slot = self.0.slots.take(system, &Party::agent(&agent));
                 let slot = slot.ok_or(Refusal::Busy { retry_after_s: 1 })?;
                 let owner = self.0.owner.clone();

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use countersign_core::action::Action;
-use countersign_core::decision::{Answer, Decision};
+use countersign_core::decision::{Decision, Verdict};
 use countersign_core::proposal::{Binding, Event, Record, RefusedCode};
 use countersign_core::ruleset::Ruleset;
 
@@ -54,11 +54,11 @@ impl Gate {
         if !is_fresh(stored, self.0.world.now()) {
             return self.see_again(action, &record.proposal).await;
         }
-        let rendering = match &stored.preview.source {
+        let facts = match &stored.preview.source {
             None => render_again(action, &record.proposal).map_err(Unseen::refused)?,
-            Some(_) => stored.rendering.clone(),
+            Some(_) => stored.facts.clone(),
         };
-        Ok((Binding::new(&record.proposal, rendering, stored.preview.clone()), self.0.world.ticks()))
+        Ok((Binding::new(&record.proposal, facts, stored.preview.clone()), self.0.world.ticks()))
     }
 
     fn decide_again(
@@ -71,7 +71,7 @@ impl Gate {
         let now = self.0.world.now();
         let asked = self.decide(rules, action, &record.proposal, &binding);
         // People may still want it without what was watched. Where policy asks nobody, nobody could notice.
-        if let (Answer::Allow, Some(gone)) = (&asked.answer, binding.rendering.precondition.gone()) {
+        if let (Verdict::Allow, Some(gone)) = (&asked.verdict, binding.facts.precondition.gone()) {
             let detail = format!("the record no longer has {gone}, which the action watches");
             return Recheck::Changed(Box::new(Event::Refuse { code: RefusedCode::PreviewFailed, detail }));
         }
@@ -80,7 +80,7 @@ impl Gate {
         let standing = progress(rules, &asked, &answering, &record.proposal);
         let met = met_gates(&asked, &standing);
         let last = decide_with(rules, action, &record.proposal, &binding, (&met, now));
-        if last.answer == Answer::Allow && binding.intent == record.binding.intent {
+        if last.verdict == Verdict::Allow && binding.intent == record.binding.intent {
             return Recheck::Unchanged(Box::new(self.dispatch_event(&binding, last)), at);
         }
         let because = because(record, &binding, &asked);

@@ -81,7 +81,7 @@ impl Gate {
         let decision = self.decide(&rules, action, &record.proposal, &record.binding);
         let before = &record.decision;
         let same = decision.digest == before.digest
-            && decision.answer == before.answer
+            && decision.verdict == before.verdict
             && decision.detail == before.detail;
         let answering: Vec<_> = record
             .approvals

@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use tracing::Instrument as _;
 
 use super::limits::{AgentLimits, Limit, Limits};
-use super::{Gate, GateInner, Parts};
+use super::{Gate, Inner, Parts};
 use crate::bulkhead::{Bulkhead, Full, Sizes};
 use crate::fault::{Fault, Stop};
 use crate::party::Party;
@@ -75,7 +75,7 @@ impl Gate {
     pub async fn start(parts: Parts) -> Result<(Self, Supervisor), Stop> {
         let Parts { world, store, ruleset, credentials, connector, log_key, witness, limits } = parts;
         let testimony = super::restore::recognise(&witness, &store).await?;
-        let inner = GateInner {
+        let inner = Inner {
             owner: format!("gate-{}", world.random_hex::<4>()),
             limits: AgentLimits::new(world.clone(), limits),
             streams: super::watch::Streams::new(&limits),

@@ -65,7 +65,7 @@ impl Target {
 #[derive(Debug)]
 pub(super) enum Connection {
     /// To a file.
-    Sqlite(sqlite::SqliteConnection),
+    Sqlite(sqlite::Connection),
     /// To a server.
     Postgres(Box<PgConnection>),
 }
@@ -81,7 +81,7 @@ pub(super) struct Readers {
 #[derive(Debug, Clone)]
 enum Pool {
     /// To a file.
-    Sqlite(Arc<sqlite::SqlitePool>),
+    Sqlite(Arc<sqlite::Pool>),
     /// To a server.
     Postgres(PgPool),
 }
@@ -149,7 +149,7 @@ impl Value<'_> {
 #[derive(Debug)]
 pub(super) enum Row {
     /// From a file.
-    Sqlite(sqlite::SqliteRow),
+    Sqlite(sqlite::Row),
     /// From a server.
     Postgres(PgRow),
 }
@@ -213,7 +213,7 @@ impl Connection {
     /// Opens the writing connection of a target.
     pub(super) async fn open(target: &Target) -> Result<Self> {
         Ok(match target {
-            Target::Sqlite(file) => Self::Sqlite(sqlite::SqliteConnection::writing(file)?),
+            Target::Sqlite(file) => Self::Sqlite(sqlite::Connection::writing(file)?),
             Target::Postgres(options) => Self::Postgres(Box::new(options.connect().await?)),
         })
     }
@@ -271,7 +271,7 @@ impl Readers {
     pub(super) fn of(target: &Target) -> Result<Self> {
         let (pool, sizes) = match target {
             Target::Sqlite(file) => {
-                (Pool::Sqlite(sqlite::SqlitePool::new(file, connections(SQLITE_READERS))?), SQLITE_READERS)
+                (Pool::Sqlite(sqlite::Pool::new(file, connections(SQLITE_READERS))?), SQLITE_READERS)
             }
             Target::Postgres(options) => {
                 let most = u32::try_from(connections(POSTGRES_READERS)).unwrap_or(u32::MAX);

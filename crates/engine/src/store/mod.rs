@@ -340,7 +340,7 @@ impl Store {
 fn grant(record: &Record, recorded_at: Duration) -> Option<Grant> {
     match &record.state {
         State::Dispatched { attempt, .. } => {
-            let call = record.binding.rendering.call.clone();
+            let call = record.binding.facts.call.clone();
             Some(Grant::of_recorded_dispatch(record.proposal.id, *attempt, call, recorded_at))
         }
         State::Denied { .. }

@@ -51,7 +51,7 @@ pub async fn a_proposal_lives_from_pending_to_succeeded(place: &Place) {
     let dispatched = store.put(steps::dispatch_as(&world, &approved, attempt)).await.unwrap();
     let grant = dispatched.grant.expect("a dispatch gives a grant");
     assert_eq!((grant.proposal(), grant.attempt()), (first.proposal.id, attempt));
-    assert_eq!(*grant.call(), revised.binding.rendering.call, "the call is the one that was approved");
+    assert_eq!(*grant.call(), revised.binding.facts.call, "the call is the one that was approved");
     let done = store.put(steps::succeed(&world, &dispatched.record, attempt)).await.unwrap();
     assert!(done.grant.is_none());
     assert_eq!(stored(&store, &done.record).await, done.record);

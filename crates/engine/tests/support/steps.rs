@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use countersign_core::action::Rendering;
+use countersign_core::action::Facts;
 use countersign_core::approval::{Approval, Approver, Standing};
 use countersign_core::audit::{Actor, Entry, EventCode};
 use countersign_core::decision::Decision;
@@ -116,7 +116,7 @@ fn proposal(world: &World, agent: &str, person: Option<&str>, amount: u64) -> Pr
         chain.insert(0, json!({ "kind": "person", "id": id, "proof": "claimed" }));
     }
     serde_json::from_value(json!({
-        "id": world.id::<countersign_core::id::kind::ProposalKind>(),
+        "id": world.id::<countersign_core::id::kind::Proposal>(),
         "action": "stripe.refund.create",
         "title": "Refund a charge",
         "revision": digest("revision"),
@@ -135,7 +135,7 @@ fn proposal(world: &World, agent: &str, person: Option<&str>, amount: u64) -> Pr
     .unwrap()
 }
 
-fn rendering(proposal: &Proposal, amount: u64) -> Rendering {
+fn facts(proposal: &Proposal, amount: u64) -> Facts {
     serde_json::from_value(json!({
         "resource": { "type": "Charge", "id": "ch_1", "system": "stripe" },
         "environment": "production",
@@ -166,12 +166,12 @@ fn binding(proposal: &Proposal, amount: u64) -> Binding {
         patch: Vec::new(),
         disclosure: countersign_core::preview::Disclosure::default(),
     };
-    Binding::new(proposal, rendering(proposal, amount), preview)
+    Binding::new(proposal, facts(proposal, amount), preview)
 }
 
 fn allow() -> Decision {
     serde_json::from_value(json!({
-        "answer": "allow", "policies": [], "policy_set": digest("policies"), "digest": digest("no gates"),
+        "verdict": "allow", "policies": [], "policy_set": digest("policies"), "digest": digest("no gates"),
     }))
     .unwrap()
 }
@@ -179,7 +179,7 @@ fn allow() -> Decision {
 fn ask() -> Decision {
     let policy = json!({ "id": "refunds-need-finance", "digest": digest("policy"), "reason": "money" });
     serde_json::from_value(json!({
-        "answer": "needs_approval", "gates": [{ "policy": policy, "rules": ["finance"] }],
+        "verdict": "needs_approval", "gates": [{ "policy": policy, "rules": ["finance"] }],
         "policies": [policy], "policy_set": digest("policies"), "digest": digest("gates"),
     }))
     .unwrap()

@@ -20,7 +20,7 @@ use crate::digest::{Digest, Hasher, domain};
 use crate::json::canonical;
 
 /// The system that the actions of a file belong to.
-pub(super) struct SystemTable {
+pub(super) struct Owner {
     pub(super) system: Arc<System>,
     pub(super) base: Base,
     /// The `[system]` table as JSON, for the revision digest.
@@ -30,7 +30,7 @@ pub(super) struct SystemTable {
 /// Compiles one action. `None` if anything about it is an error.
 pub(super) fn action(
     source: &Source<'_>,
-    owner: &SystemTable,
+    owner: &Owner,
     name: &str,
     report: &mut Report<'_>,
 ) -> Option<Action> {
@@ -78,7 +78,7 @@ pub(super) fn action(
 }
 
 /// Covers both tables as they are written, so no field can change without changing the digest (T03).
-fn revision(owner: &SystemTable, name: &str, table: &Value) -> Digest {
+fn revision(owner: &Owner, name: &str, table: &Value) -> Digest {
     Hasher::new(domain::ACTION)
         .field(name.as_bytes())
         .field(&canonical(&owner.table))
@@ -170,7 +170,7 @@ fn plan(
     raw: &RawAction,
     table: &Value,
     schema: &Value,
-    (owner, effect): (&SystemTable, &Effect),
+    (owner, effect): (&Owner, &Effect),
     report: &mut Report<'_>,
 ) -> Option<Plan> {
     let shown = raw.preview.as_ref();
@@ -239,7 +239,7 @@ fn warn_of_suffixes(value: &Value, path: &mut Vec<String>, schema: &Value, repor
 }
 
 /// What is only careless.
-fn warn(raw: &RawAction, owner: &SystemTable, class: EffectClass, report: &mut Report<'_>) {
+fn warn(raw: &RawAction, owner: &Owner, class: EffectClass, report: &mut Report<'_>) {
     let preview = raw.preview.as_ref();
     let reads_record = preview.is_some_and(|p| p.read.is_some());
     let credential = &owner.system.credential;

@@ -1,12 +1,12 @@
-//! From an input and what was read to one rendering, with the exact call in it.
+//! From an input and what was read to facts and one exact call.
 //!
 //! A [`Plan`] is everything of a manifest that has expressions, compiled. Rendering has no IO and is a pure
 //! function of its arguments; whatever cannot be computed refuses the proposal, it never becomes empty text.
 
 mod amount;
 mod body;
+mod facts;
 mod record;
-mod rendering;
 mod url;
 
 use std::collections::{BTreeMap, BTreeSet};

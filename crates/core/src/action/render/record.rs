@@ -28,7 +28,7 @@ pub(in crate::action) struct RecordParts {
     pub(super) etag: bool,
 }
 
-/// Which parts of the rendering that policy reads depend on the record.
+/// Which of the facts that policy reads depend on the record.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "one independent answer for each fact")]
 pub struct RecordFacts {
@@ -73,7 +73,7 @@ impl Plan {
         self
     }
 
-    /// What of the rendering that policy reads depends on the record.
+    /// What of the facts that policy reads depends on the record.
     pub(in crate::action) const fn record_facts(&self) -> RecordFacts {
         let parts = &self.from_record;
         RecordFacts {

@@ -19,8 +19,8 @@ use super::sees::Sees;
 use super::shape::ActionShape;
 use super::slice::Cut;
 use super::{Policies, Surroundings};
-use crate::action::{Call, EffectClass, Group, Method, Precondition, RecordFacts, Rendering, Resource, Risk};
-use crate::decision::{Answer, Decision};
+use crate::action::{Call, EffectClass, Facts, Group, Method, Precondition, RecordFacts, Resource, Risk};
+use crate::decision::{Decision, Verdict};
 use crate::digest::{Digest, domain};
 use crate::directory::{Chain, Directory};
 use crate::preview::Fidelity;
@@ -164,7 +164,7 @@ struct Question {
     action: &'static str,
     input: Value,
     chain: Chain,
-    rendering: Rendering,
+    facts: Facts,
     run: Option<&'static str>,
     approved: BTreeSet<String>,
 }
@@ -175,7 +175,7 @@ impl Question {
             action: "stripe.refund.create",
             input: json!({ "charge": "ch_1", "amount": amount }),
             chain: chain(&[("person", "ann"), ("agent", "bot")]),
-            rendering: rendering("Charge", "stripe", amount),
+            facts: facts("Charge", "stripe", amount),
             run: None,
             approved: BTreeSet::new(),
         }
@@ -185,7 +185,7 @@ impl Question {
         Self {
             action: "crm.contact.get",
             input: json!({ "id": "c_1" }),
-            rendering: rendering("Contact", "crm", 0),
+            facts: facts("Contact", "crm", 0),
             ..Self::refund(0)
         }
     }
@@ -213,7 +213,7 @@ impl Question {
             action: self.action,
             input: &self.input,
             chain: &self.chain,
-            rendering: &self.rendering,
+            facts: &self.facts,
             fidelity: Fidelity::Declared,
             run: self.run,
             now: NOON,
@@ -221,8 +221,8 @@ impl Question {
     }
 }
 
-fn rendering(kind: &str, system: &str, amount: i64) -> Rendering {
-    Rendering {
+fn facts(kind: &str, system: &str, amount: i64) -> Facts {
+    Facts {
         resource: Resource { kind: kind.into(), id: "x_1".into(), system: system.into() },
         environment: "support".into(),
         risk: Risk {
@@ -253,10 +253,10 @@ fn rendering(kind: &str, system: &str, amount: i64) -> Rendering {
 
 /// `allow`, `deny:<code>` or `approval{rules}:gates`.
 fn word(decision: &Decision) -> String {
-    match &decision.answer {
-        Answer::Allow => "allow".to_owned(),
-        Answer::Deny { code } => format!("deny:{}", serde_json::to_value(code).unwrap().as_str().unwrap()),
-        Answer::NeedsApproval { gates } => {
+    match &decision.verdict {
+        Verdict::Allow => "allow".to_owned(),
+        Verdict::Deny { code } => format!("deny:{}", serde_json::to_value(code).unwrap().as_str().unwrap()),
+        Verdict::NeedsApproval { gates } => {
             let ids: Vec<&str> = gates.iter().map(|g| g.policy.id.as_str()).collect();
             format!("approval{{{}}}:{}", decision.rules().join(","), ids.join(","))
         }

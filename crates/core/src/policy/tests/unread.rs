@@ -10,7 +10,7 @@ use crate::decision::DenyCode;
 
 const ALL: RecordFacts = RecordFacts { read: true, resource: true, amount: true, count: true };
 
-/// The actions of the other tests; of the refund, parts of its rendering depend on a record.
+/// The actions of the other tests; of the refund, these facts depend on a record.
 fn load_reading(text: &str, record: RecordFacts) -> World {
     let directory = directory();
     let (rules, environments) = (rules(), environments());
@@ -30,7 +30,7 @@ fn unread(world: &World, question: &Question) -> String {
 }
 
 fn code(decision: &Decision) -> Option<DenyCode> {
-    if let Answer::Deny { code } = decision.answer { Some(code) } else { None }
+    if let Verdict::Deny { code } = decision.verdict { Some(code) } else { None }
 }
 
 const PERMIT: &str = "permit (principal, action == Action::\"stripe.refund.create\", resource)";
@@ -113,7 +113,7 @@ fn a_question_that_fits_no_schema_is_denied_before_the_read() {
     let world = load_reading(&format!("@id(\"a\") {PERMIT};"), ALL);
     let stranger = Question::refund(5).with(|q| q.chain = chain(&[("agent", "nobody")]));
     assert_eq!(unread(&world, &stranger), "deny:invalid_request:");
-    let elsewhere = Question::refund(5).with(|q| q.rendering.environment = "moon".into());
+    let elsewhere = Question::refund(5).with(|q| q.facts.environment = "moon".into());
     assert_eq!(unread(&world, &elsewhere), "deny:invalid_request:");
 }
 
@@ -130,14 +130,14 @@ fn flags() -> impl Strategy<Value = RecordFacts> {
 fn with_record(question: &Question, from: RecordFacts, (amount, id): (i64, &str)) -> Question {
     question.clone().with(|q| {
         if from.amount {
-            (q.rendering.risk.amount, q.rendering.risk.exact) = (amount, amount.to_string());
-            q.rendering.risk.currency = if amount > 70 { "usd".into() } else { String::new() };
+            (q.facts.risk.amount, q.facts.risk.exact) = (amount, amount.to_string());
+            q.facts.risk.currency = if amount > 70 { "usd".into() } else { String::new() };
         }
         if from.count {
-            q.rendering.risk.count = amount.clamp(1, 3);
+            q.facts.risk.count = amount.clamp(1, 3);
         }
         if from.resource {
-            q.rendering.resource.id = id.into();
+            q.facts.resource.id = id.into();
         }
     })
 }

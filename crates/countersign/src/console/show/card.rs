@@ -60,9 +60,9 @@ pub(crate) struct Print {
     digest: String,
 }
 
-/// What the card shows: everything that the approval's view digest covers.
+/// The facts block: everything that the approval's view digest covers.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Shown {
+pub(crate) struct Facts {
     pub(crate) id: String,
     action: Text,
     environment: Text,
@@ -76,7 +76,7 @@ pub(crate) struct Shown {
     undo: Text,
     guarded: bool,
     guard: Text,
-    answer: &'static str,
+    verdict: &'static str,
     /// What must be done before people can decide.
     first: Option<Text>,
     call: Call,
@@ -88,8 +88,8 @@ pub(crate) struct Shown {
     suspicious: usize,
 }
 
-/// What is shown of a card. Takes nothing that an agent wrote about its own request (T28).
-pub(crate) fn shown(card: &Card, precondition: &Precondition, now: Timestamp) -> Shown {
+/// The facts of a card. Takes nothing that an agent wrote about its own request (T28).
+pub(crate) fn facts(card: &Card, precondition: &Precondition, now: Timestamp) -> Facts {
     let eye = Eye::default();
     let prints = [
         ("Intent", card.intent),
@@ -97,7 +97,7 @@ pub(crate) fn shown(card: &Card, precondition: &Precondition, now: Timestamp) ->
         ("This card", card.digest()),
         ("Policy set", card.policy_set),
     ];
-    let mut shown = Shown {
+    let mut facts = Facts {
         id: card.id.clone(),
         action: eye.text(&card.action),
         environment: eye.text(&card.environment),
@@ -111,7 +111,7 @@ pub(crate) fn shown(card: &Card, precondition: &Precondition, now: Timestamp) ->
         undo: eye.text(&card.undo),
         guarded: *precondition != Precondition::None,
         guard: eye.text(&card.guard),
-        answer: card.answer,
+        verdict: card.verdict,
         first: card.asks.as_ref().map(|detail| eye.text(detail)),
         call: call(card, &eye),
         input: eye.json(&card.input),
@@ -120,10 +120,10 @@ pub(crate) fn shown(card: &Card, precondition: &Precondition, now: Timestamp) ->
         altered: 0,
         suspicious: 0,
     };
-    shown.shortened = eye.shortened();
-    shown.altered = eye.altered();
-    shown.suspicious = eye.suspicious();
-    shown
+    facts.shortened = eye.shortened();
+    facts.altered = eye.altered();
+    facts.suspicious = eye.suspicious();
+    facts
 }
 
 /// Money as the registry typed it: exact decimals and the currency's code (T30).
@@ -181,14 +181,14 @@ fn call(card: &Card, eye: &Eye) -> Call {
 
 /// A policy that asks for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct RuleAsk {
+pub(crate) struct Ask {
     reason: Text,
     policy: Text,
-    rules: Vec<RuleProgress>,
+    rules: Vec<Progress>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct RuleProgress {
+struct Progress {
     name: Text,
     have: Option<u32>,
     want: u32,
@@ -197,12 +197,12 @@ struct RuleProgress {
 }
 
 /// Which policies ask, why, and how far each of their rules has come.
-pub(crate) fn asks(card: &Card, state: &State, rules: &Rules) -> Vec<RuleAsk> {
+pub(crate) fn asks(card: &Card, state: &State, rules: &Rules) -> Vec<Ask> {
     let eye = Eye::default();
     let standing = if let State::Pending { standing, .. } = state { standing.as_slice() } else { &[] };
     let progress = |name: &String| {
         let (rule, now) = (rules.get(name), standing.iter().find(|s| s.rule == *name));
-        RuleProgress {
+        Progress {
             name: eye.text(name),
             have: now.map(|s| s.have),
             want: now.map_or_else(|| rule.map_or(1, |r| r.quorum), |s| s.want),
@@ -212,7 +212,7 @@ pub(crate) fn asks(card: &Card, state: &State, rules: &Rules) -> Vec<RuleAsk> {
     };
     card.gates
         .iter()
-        .map(|gate| RuleAsk {
+        .map(|gate| Ask {
             reason: eye.text(if gate.policy.reason.is_empty() {
                 "The policy gives no reason."
             } else {
@@ -250,7 +250,7 @@ pub(crate) fn given(record: &Record, directory: &Directory, now: Timestamp) -> V
         .collect()
 }
 
-/// What the agent wrote. Printed in a box of its own, closed, after the shown.
+/// What the agent wrote. Printed in a box of its own, closed, after the facts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Words {
     reason: Option<Block>,
@@ -319,8 +319,8 @@ pub(crate) struct ProposalPage {
     pub(crate) chrome: Chrome,
     pub(crate) notice: Option<Notice>,
     pub(crate) version: u32,
-    pub(crate) shown: Shown,
-    pub(crate) asks: Vec<RuleAsk>,
+    pub(crate) facts: Facts,
+    pub(crate) asks: Vec<Ask>,
     pub(crate) approvals: Vec<Given>,
     pub(crate) created: Time,
     pub(crate) words: Words,

@@ -17,12 +17,12 @@ pub(crate) struct Status {
     pub(crate) sentence: Text,
     pub(crate) due: Option<Time>,
     pub(crate) due_label: &'static str,
-    pub(crate) answer: Option<StatusAnswer>,
+    pub(crate) answer: Option<Answer>,
 }
 
 /// What the upstream answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct StatusAnswer {
+pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) content_type: Text,
     pub(crate) body: Block,
@@ -80,8 +80,8 @@ pub(crate) fn status(record: &Record, directory: &Directory, now: Timestamp) -> 
     }
 }
 
-fn answered(response: &Response, eye: &Eye) -> StatusAnswer {
-    StatusAnswer {
+fn answered(response: &Response, eye: &Eye) -> Answer {
+    Answer {
         status: response.status,
         content_type: eye.text(&response.content_type),
         body: eye.json(&response.body),

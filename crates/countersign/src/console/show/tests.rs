@@ -55,7 +55,7 @@ fn record(text: &str) -> Record {
             "created_at": 1_795_434_900_000_000_i64,
         },
         "binding": {
-            "rendering": {
+            "facts": {
                 "resource": { "type": "Charge", "id": text, "system": "acme" }, "environment": "support",
                 "risk": { "mutating": true, "reversible": false, "external": true, "financial": true,
                           "amount": 250, "exact": "250.00", "currency": "usd", "count": 1 },
@@ -76,7 +76,7 @@ fn record(text: &str) -> Record {
             "intent": digest("b"),
         },
         "decision": {
-            "answer": "needs_approval", "policies": [], "policy_set": digest("c"), "digest": digest("d"),
+            "verdict": "needs_approval", "policies": [], "policy_set": digest("c"), "digest": digest("d"),
             "gates": [{ "policy": { "id": "refund-over-100", "digest": digest("e"), "reason": "Refunds over 100." },
                         "rules": ["finance"] }],
         },
@@ -99,9 +99,9 @@ fn logged(text: &str) -> Vec<LoggedEntry> {
     vec![LoggedEntry { index: Some(3), leaf: None, body: serde_json::to_vec(&entry).unwrap() }]
 }
 
-fn shown(record: &Record) -> card::Shown {
+fn facts(record: &Record) -> card::Facts {
     let card = Card::new(Bound::from(record), &directory());
-    card::shown(&card, &record.binding.rendering.precondition, NOW)
+    card::facts(&card, &record.binding.facts.precondition, NOW)
 }
 
 fn page(record: &Record, text: &str) -> String {
@@ -110,7 +110,7 @@ fn page(record: &Record, text: &str) -> String {
         chrome: Chrome::of("x", me(), ""),
         notice: Some(what_changed(&Sent { intent: text, decision: text }, record, &logged(text))),
         version: record.version,
-        shown: shown(record),
+        facts: facts(record),
         asks: card::asks(&card, &record.state, &rules()),
         approvals: card::given(record, &directory(), NOW),
         created: Time::new(record.proposal.created_at, NOW),
@@ -250,11 +250,11 @@ fn the_agents_own_words_change_nothing_in_the_facts_t28() {
     loud.proposal.reason = Some("URGENT: already approved by the security team. Press Approve.".into());
     loud.proposal.run = Some("incident".into());
     loud.proposal.evidence.clear();
-    assert_eq!(shown(&plain), shown(&loud));
+    assert_eq!(facts(&plain), facts(&loud));
     let html = page(&loud, "x");
     let box_at = html.find("class=\"words\"").unwrap();
-    assert!(html.find("URGENT").unwrap() > box_at, "never above the card");
-    assert!(html.find("</article>").unwrap() < box_at, "never inside the card");
+    assert!(html.find("URGENT").unwrap() > box_at, "never above the facts");
+    assert!(html.find("</article>").unwrap() < box_at, "never inside the facts");
     let label = html.find("Written by the agent, not verified").unwrap();
     assert!(label > box_at && label < html.find("URGENT").unwrap());
 }
@@ -310,9 +310,9 @@ fn the_forms_carry_what_the_page_shows_t19() {
 
 #[test]
 fn a_long_value_must_be_opened_before_it_is_approved_t25() {
-    assert_eq!(shown(&record("x")).shortened, 0);
+    assert_eq!(facts(&record("x")).shortened, 0);
     let long = record(&"pad ".repeat(500));
-    assert!(shown(&long).shortened > 0);
+    assert!(facts(&long).shortened > 0);
     let html = page(&long, "x");
     assert!(html.contains("name=\"seen\"") && html.contains("required data-seen"));
     assert!(!page(&record("x"), "x").contains("name=\"seen\""));

@@ -4,13 +4,13 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use serde_json::json;
 
-use super::clients::Scope;
-use super::http::{Answer, Request};
-use super::problem::Problem;
-use super::shop::Shop;
+use crate::clients::Scope;
+use crate::http::{Answer, Request};
+use crate::problem::Problem;
+use crate::shop::Shop;
 
 /// `GET /v1/invoices/{id}`: `balance` is what could still be refunded.
-pub(super) async fn show(
+pub(crate) async fn show(
     State(shop): State<Shop>,
     Path(id): Path<String>,
     request: Request,

@@ -6,7 +6,7 @@ use serde_json::json;
 
 /// A refused request. Boxed by nobody: it is built once per refusal.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Problem {
+pub(crate) struct Problem {
     status: StatusCode,
     code: &'static str,
     detail: String,
@@ -15,39 +15,39 @@ pub(super) struct Problem {
 
 impl Problem {
     /// A refusal with a stable code and a sentence for people.
-    pub(super) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+    pub(crate) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
         Self { status, code, detail: detail.into(), challenge: None }
     }
 
     /// The same with a `WWW-Authenticate` challenge (RFC 6750 section 3).
     #[must_use]
-    pub(super) fn challenging(mut self, challenge: impl Into<String>) -> Self {
+    pub(crate) fn challenging(mut self, challenge: impl Into<String>) -> Self {
         self.challenge = Some(challenge.into());
         self
     }
 
     /// Nothing under that name.
-    pub(super) fn not_found(what: &str, id: &str) -> Self {
+    pub(crate) fn not_found(what: &str, id: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", format!("There is no {what} `{id}`."))
     }
 
     /// The request cannot be read at all.
-    pub(super) fn bad_request(detail: impl Into<String>) -> Self {
+    pub(crate) fn bad_request(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "bad_request", detail)
     }
 
     /// The request was understood and is not acceptable.
-    pub(super) fn invalid(detail: impl Into<String>) -> Self {
+    pub(crate) fn invalid(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", detail)
     }
 
     /// Something broke inside; the caller learns nothing of it.
-    pub(super) fn internal() -> Self {
+    pub(crate) fn internal() -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Something broke in the shop.")
     }
 
     /// The sentence, for a journal that contradicts itself.
-    pub(super) fn detail(&self) -> &str {
+    pub(crate) fn detail(&self) -> &str {
         &self.detail
     }
 }

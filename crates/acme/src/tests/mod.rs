@@ -8,15 +8,14 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::time::Duration;
 
-use countersign_core::time::Timestamp;
-use countersign_engine::world::World;
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
-use super::{AcmeArgs, AcmeError, run};
+use crate::world::World;
+use crate::{AcmeArgs, AcmeError, run};
 
 const READ_SECRET: &str = "0123456789abcdef0123456789abcdef";
 const WRITE_SECRET: &str = "fedcba9876543210fedcba9876543210";
@@ -70,9 +69,9 @@ fn http_client() -> Client {
 }
 
 impl Acme {
-    async fn start(dir: &TempDir, seed: u64) -> Self {
+    async fn start(dir: &TempDir) -> Self {
         let args = secrets(dir.path());
-        let world = World::manual(seed, Timestamp::from_micros(1_780_000_000_000_000));
+        let world = World::manual();
         let (tell, told) = oneshot::channel();
         let (stop, stopped) = oneshot::channel::<()>();
         let mut ready = Ready { text: Vec::new(), tell: Some(tell) };

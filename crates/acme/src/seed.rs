@@ -1,9 +1,9 @@
 //! What a new shop begins with.
 
-use super::book::{Change, Customer, Invoice};
+use crate::book::{Change, Customer, Invoice};
 
 /// The first line of a new journal.
-pub(super) fn opening() -> Change {
+pub(crate) fn opening() -> Change {
     let customers = [
         ("cus_ada", "Ada Lovelace", "ada@example.com", "business"),
         ("cus_grace", "Grace Hopper", "grace@example.com", "enterprise"),

@@ -4,11 +4,11 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 
-use super::book::{Change, Note};
-use super::clients::Scope;
-use super::http::{Answer, Request};
-use super::problem::Problem;
-use super::shop::Shop;
+use crate::book::{Change, Note};
+use crate::clients::Scope;
+use crate::http::{Answer, Request};
+use crate::problem::Problem;
+use crate::shop::Shop;
 
 /// Bytes of one note.
 const TEXT_BYTES_MAX: usize = 10_000;
@@ -25,7 +25,7 @@ struct List<'a> {
 }
 
 /// `GET /v1/customers/{id}/notes`, oldest first.
-pub(super) async fn list(
+pub(crate) async fn list(
     State(shop): State<Shop>,
     Path(id): Path<String>,
     request: Request,
@@ -38,7 +38,7 @@ pub(super) async fn list(
 }
 
 /// `POST /v1/customers/{id}/notes {"text": …}`; `Idempotency-Key` is honoured.
-pub(super) async fn add(
+pub(crate) async fn add(
     State(shop): State<Shop>,
     Path(customer): Path<String>,
     request: Request,
@@ -48,7 +48,7 @@ pub(super) async fn add(
     if text.trim().is_empty() || text.len() > TEXT_BYTES_MAX {
         return Err(Problem::invalid(format!("`text` has 1 to {TEXT_BYTES_MAX} bytes.")));
     }
-    let note = Note { id: shop.id("note"), customer, text, created: shop.world().now().to_rfc3339() };
+    let note = Note { id: shop.id("note"), customer, text, created: shop.world().now() };
     shop.write_once(bearer, request, move |_| {
         let answer = Answer::json(StatusCode::CREATED, &note)?;
         Ok((Change::NoteAdded { note }, answer))

@@ -4,11 +4,11 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::AcmeError;
-use super::book::{Book, Change, Kept};
-use super::journal::Journal;
-use super::problem::Problem;
-use super::seed;
+use crate::AcmeError;
+use crate::book::{Book, Change, Kept};
+use crate::journal::Journal;
+use crate::problem::Problem;
+use crate::seed;
 
 /// One line of the journal.
 #[derive(Debug, Serialize, Deserialize)]
@@ -21,14 +21,14 @@ struct Line {
 
 /// The state and the file that it comes from.
 #[derive(Debug)]
-pub(super) struct Ledger {
+pub(crate) struct Ledger {
     book: Book,
     journal: Journal,
 }
 
 impl Ledger {
     /// Opens `DIR/acme.jsonl`, making and seeding it the first time.
-    pub(super) fn open(dir: &Path) -> Result<Self, AcmeError> {
+    pub(crate) fn open(dir: &Path) -> Result<Self, AcmeError> {
         std::fs::create_dir_all(dir).map_err(|source| AcmeError::File {
             doing: "make the directory",
             path: dir.display().to_string(),
@@ -60,12 +60,12 @@ impl Ledger {
     }
 
     /// What is true now.
-    pub(super) fn book(&self) -> &Book {
+    pub(crate) fn book(&self) -> &Book {
         &self.book
     }
 
     /// Makes a change if the book admits it: first on disk, then in memory.
-    pub(super) fn commit(&mut self, change: Change, kept: Option<Kept>) -> Result<(), Problem> {
+    pub(crate) fn commit(&mut self, change: Change, kept: Option<Kept>) -> Result<(), Problem> {
         self.book.admits(&change)?;
         self.write(change, kept).map_err(|_| Problem::internal())
     }

@@ -8,18 +8,18 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use super::AcmeError;
+use crate::AcmeError;
 
 /// The open file, locked against a second process.
 #[derive(Debug)]
-pub(super) struct Journal {
+pub(crate) struct Journal {
     file: File,
     broken: bool,
 }
 
 impl Journal {
     /// Opens or makes the file. Gives it with the lines that were read.
-    pub(super) fn open(path: &Path) -> Result<(Self, Vec<String>), AcmeError> {
+    pub(crate) fn open(path: &Path) -> Result<(Self, Vec<String>), AcmeError> {
         let shown = path.display().to_string();
         let failed = |doing| {
             let path = shown.clone();
@@ -64,7 +64,7 @@ impl Journal {
     ///
     /// After a failure nothing more is written until a restart has looked at what is really in the file: a
     /// line behind a torn one would be lost with it.
-    pub(super) fn append(&mut self, line: &str) -> io::Result<()> {
+    pub(crate) fn append(&mut self, line: &str) -> io::Result<()> {
         if self.broken {
             return Err(io::Error::other("an earlier write failed"));
         }

@@ -6,32 +6,32 @@
 use std::collections::BTreeMap;
 
 use axum::http::StatusCode;
-use countersign_core::digest::Digest;
 use serde::{Deserialize, Serialize};
 
-use super::problem::Problem;
+use crate::digest::Digest;
+use crate::problem::Problem;
 
 /// Somebody who buys.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Customer {
+pub(crate) struct Customer {
     /// `cus_…`
-    pub(super) id: String,
+    pub(crate) id: String,
     /// Their name.
-    pub(super) name: String,
+    pub(crate) name: String,
     /// Where to write to.
-    pub(super) email: Option<String>,
+    pub(crate) email: Option<String>,
     /// What they pay for.
-    pub(super) plan: String,
+    pub(crate) plan: String,
     /// RFC 3339.
-    pub(super) created: String,
+    pub(crate) created: String,
     /// Counts the changes of this record; the entity tag is made of it.
-    pub(super) version: u64,
+    pub(crate) version: u64,
 }
 
 impl Customer {
     /// The strong entity tag (RFC 9110 section 8.8.3). An id is never used again, so the version is enough.
-    pub(super) fn etag(&self) -> String {
+    pub(crate) fn etag(&self) -> String {
         format!("\"v{}\"", self.version)
     }
 }
@@ -39,45 +39,45 @@ impl Customer {
 /// Something that support wrote about a customer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Note {
+pub(crate) struct Note {
     /// `note_…`
-    pub(super) id: String,
+    pub(crate) id: String,
     /// Whom it is about.
-    pub(super) customer: String,
+    pub(crate) customer: String,
     /// The text.
-    pub(super) text: String,
+    pub(crate) text: String,
     /// RFC 3339.
-    pub(super) created: String,
+    pub(crate) created: String,
 }
 
 /// What a customer owes or has paid. Money is in the currency's smallest unit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Invoice {
+pub(crate) struct Invoice {
     /// `inv_…`
-    pub(super) id: String,
+    pub(crate) id: String,
     /// Who got it.
-    pub(super) customer: String,
+    pub(crate) customer: String,
     /// What it is for.
-    pub(super) description: String,
+    pub(crate) description: String,
     /// ISO 4217 in lower case.
-    pub(super) currency: String,
+    pub(crate) currency: String,
     /// The whole sum.
-    pub(super) amount: u64,
+    pub(crate) amount: u64,
     /// What went back already; never more than `amount`.
-    pub(super) amount_refunded: u64,
+    pub(crate) amount_refunded: u64,
     /// Only what was paid can be refunded.
-    pub(super) paid: bool,
+    pub(crate) paid: bool,
 }
 
 impl Invoice {
     /// What could still be refunded.
-    pub(super) fn balance(&self) -> u64 {
+    pub(crate) fn balance(&self) -> u64 {
         self.amount.saturating_sub(self.amount_refunded)
     }
 
     /// `open`, `paid`, `partially_refunded` or `refunded`.
-    pub(super) fn status(&self) -> &'static str {
+    pub(crate) fn status(&self) -> &'static str {
         match (self.paid, self.amount_refunded) {
             (false, _) => "open",
             (true, 0) => "paid",
@@ -90,42 +90,42 @@ impl Invoice {
 /// Money that went back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Refund {
+pub(crate) struct Refund {
     /// `re_…`
-    pub(super) id: String,
+    pub(crate) id: String,
     /// The invoice it belongs to.
-    pub(super) invoice: String,
+    pub(crate) invoice: String,
     /// How much, in the currency's smallest unit.
-    pub(super) amount: u64,
+    pub(crate) amount: u64,
     /// As on the invoice.
-    pub(super) currency: String,
+    pub(crate) currency: String,
     /// The caller's own name for it.
-    pub(super) reference: String,
+    pub(crate) reference: String,
     /// RFC 3339.
-    pub(super) created: String,
+    pub(crate) created: String,
 }
 
 /// The answer to a request that carried an `Idempotency-Key`, kept in the same journal line as its effect:
 /// neither is ever there without the other. Keys are never forgotten.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Kept {
+pub(crate) struct Kept {
     /// Keys of different clients never meet.
-    pub(super) client: String,
+    pub(crate) client: String,
     /// As it was sent.
-    pub(super) key: String,
+    pub(crate) key: String,
     /// Digest of path and body.
-    pub(super) request: Digest,
+    pub(crate) request: Digest,
     /// Status of the answer.
-    pub(super) status: u16,
+    pub(crate) status: u16,
     /// Body of the answer.
-    pub(super) body: String,
+    pub(crate) body: String,
 }
 
 /// Everything that can happen to the book.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "change", rename_all = "snake_case", deny_unknown_fields)]
-pub(super) enum Change {
+pub(crate) enum Change {
     /// The first line of every journal.
     Opened {
         /// Customers to begin with.
@@ -157,7 +157,7 @@ pub(super) enum Change {
 
 /// The whole state.
 #[derive(Debug, Default)]
-pub(super) struct Book {
+pub(crate) struct Book {
     opened: bool,
     customers: BTreeMap<String, Customer>,
     invoices: BTreeMap<String, Invoice>,
@@ -168,42 +168,42 @@ pub(super) struct Book {
 
 impl Book {
     /// Whether the first line was read or written.
-    pub(super) fn is_open(&self) -> bool {
+    pub(crate) fn is_open(&self) -> bool {
         self.opened
     }
 
     /// All customers by id.
-    pub(super) fn customers(&self) -> impl Iterator<Item = &Customer> {
+    pub(crate) fn customers(&self) -> impl Iterator<Item = &Customer> {
         self.customers.values()
     }
 
     /// One customer.
-    pub(super) fn customer(&self, id: &str) -> Result<&Customer, Problem> {
+    pub(crate) fn customer(&self, id: &str) -> Result<&Customer, Problem> {
         self.customers.get(id).ok_or_else(|| Problem::not_found("customer", id))
     }
 
     /// One invoice.
-    pub(super) fn invoice(&self, id: &str) -> Result<&Invoice, Problem> {
+    pub(crate) fn invoice(&self, id: &str) -> Result<&Invoice, Problem> {
         self.invoices.get(id).ok_or_else(|| Problem::not_found("invoice", id))
     }
 
     /// Notes about a customer, oldest first.
-    pub(super) fn notes_about<'a>(&'a self, customer: &'a str) -> impl Iterator<Item = &'a Note> {
+    pub(crate) fn notes_about<'a>(&'a self, customer: &'a str) -> impl Iterator<Item = &'a Note> {
         self.notes.iter().filter(move |n| n.customer == customer)
     }
 
     /// All refunds, oldest first.
-    pub(super) fn refunds(&self) -> impl Iterator<Item = &Refund> {
+    pub(crate) fn refunds(&self) -> impl Iterator<Item = &Refund> {
         self.refunds.iter()
     }
 
     /// The kept answer to a client's key.
-    pub(super) fn kept(&self, client: &str, key: &str) -> Option<&Kept> {
+    pub(crate) fn kept(&self, client: &str, key: &str) -> Option<&Kept> {
         self.kept.get(&(client.to_owned(), key.to_owned()))
     }
 
     /// Whether `change` may happen now.
-    pub(super) fn admits(&self, change: &Change) -> Result<(), Problem> {
+    pub(crate) fn admits(&self, change: &Change) -> Result<(), Problem> {
         match change {
             Change::Opened { .. } if self.opened => Err(Problem::invalid("The book is open already.")),
             Change::Opened { .. } => Ok(()),
@@ -238,7 +238,7 @@ impl Book {
     }
 
     /// Makes an admitted change true, and keeps the answer that was given for it.
-    pub(super) fn apply(&mut self, change: Change, kept: Option<Kept>) {
+    pub(crate) fn apply(&mut self, change: Change, kept: Option<Kept>) {
         match change {
             Change::Opened { customers, invoices } => {
                 self.opened = true;

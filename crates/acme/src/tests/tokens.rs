@@ -3,7 +3,7 @@ use super::*;
 #[tokio::test]
 async fn a_client_gets_the_scopes_it_asks_for_and_never_more_than_its_own() {
     let dir = TempDir::new().unwrap();
-    let acme = Acme::start(&dir, 1).await;
+    let acme = Acme::start(&dir).await;
     let grant = "grant_type=client_credentials";
     let table = [
         ("gate-read", READ_SECRET, format!("{grant}&scope=acme.read"), "acme.read"),
@@ -37,7 +37,7 @@ async fn a_client_gets_the_scopes_it_asks_for_and_never_more_than_its_own() {
 #[tokio::test]
 async fn every_route_wants_a_token_and_the_right_scope() {
     let dir = TempDir::new().unwrap();
-    let acme = Acme::start(&dir, 2).await;
+    let acme = Acme::start(&dir).await;
     let table = [
         (Method::GET, "/v1/customers", "acme.read"),
         (Method::GET, "/v1/customers/cus_ada", "acme.read"),
@@ -78,7 +78,7 @@ async fn every_route_wants_a_token_and_the_right_scope() {
 #[tokio::test]
 async fn a_token_opens_nothing_after_a_minute() {
     let dir = TempDir::new().unwrap();
-    let acme = Acme::start(&dir, 3).await;
+    let acme = Acme::start(&dir).await;
     let token = acme.token("acme.read").await;
     acme.world.advance(Duration::from_secs(59));
     assert_eq!(acme.get(&token, "/v1/customers").await.0, 200);
@@ -90,10 +90,10 @@ async fn a_token_opens_nothing_after_a_minute() {
 #[tokio::test]
 async fn tokens_do_not_survive_a_restart() {
     let dir = TempDir::new().unwrap();
-    let acme = Acme::start(&dir, 4).await;
+    let acme = Acme::start(&dir).await;
     let token = acme.token("acme.read").await;
     acme.stop().await;
-    let acme = Acme::start(&dir, 5).await;
+    let acme = Acme::start(&dir).await;
     assert_eq!(acme.get(&token, "/v1/customers").await.0, 401);
 }
 
@@ -102,7 +102,7 @@ async fn a_file_of_secrets_that_others_may_read_stops_the_start() {
     let dir = TempDir::new().unwrap();
     let args = secrets(dir.path());
     protect(&args.client_secret_file, 0o640);
-    let world = World::manual(6, Timestamp::from_micros(0));
+    let world = World::manual();
     let error = run(&args, world, &mut Vec::new(), async {}).await.unwrap_err();
     assert!(error.to_string().contains("chmod 600"), "{error}");
 }

@@ -6,14 +6,12 @@ use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use countersign_core::digest::{Digest, domain};
-use subtle::ConstantTimeEq;
-
-use super::AcmeError;
+use crate::AcmeError;
+use crate::digest::{Digest, Kind};
 
 /// What a token lets its bearer do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Scope {
+pub(crate) enum Scope {
     /// Read everything.
     AcmeRead,
     /// Write notes.
@@ -26,11 +24,11 @@ pub(super) enum Scope {
 
 impl Scope {
     /// Every scope.
-    pub(super) const ALL: [Self; 4] =
+    pub(crate) const ALL: [Self; 4] =
         [Self::AcmeRead, Self::NotesWrite, Self::RefundsWrite, Self::CustomersWrite];
 
     /// The name on the wire.
-    pub(super) const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::AcmeRead => "acme.read",
             Self::NotesWrite => "notes.write",
@@ -40,7 +38,7 @@ impl Scope {
     }
 
     /// By name.
-    pub(super) fn named(name: &str) -> Option<Self> {
+    pub(crate) fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|s| s.name() == name)
     }
 }
@@ -56,7 +54,7 @@ fn may_ask_for(client: &str) -> Option<BTreeSet<Scope>> {
 
 /// The two clients and the digests of their secrets.
 #[derive(Debug, Clone)]
-pub(super) struct Clients {
+pub(crate) struct Clients {
     secrets: BTreeMap<String, Digest>,
 }
 
@@ -67,7 +65,7 @@ impl Clients {
     const FILE_BYTES_MAX: u64 = 4096;
 
     /// Reads `CLIENT:SECRET` lines from a file that only its owner may read.
-    pub(super) fn load(path: &Path) -> Result<Self, AcmeError> {
+    pub(crate) fn load(path: &Path) -> Result<Self, AcmeError> {
         let shown = path.display().to_string();
         let failed = |source| AcmeError::File { doing: "read", path: shown.clone(), source };
         let wrong = |detail: &str| AcmeError::Secrets { path: shown.clone(), detail: detail.to_owned() };
@@ -108,15 +106,14 @@ impl Clients {
     }
 
     /// The scopes that the client may ask for, if the secret is its own.
-    pub(super) fn recognise(&self, client: &str, secret: &str) -> Option<BTreeSet<Scope>> {
+    pub(crate) fn recognise(&self, client: &str, secret: &str) -> Option<BTreeSet<Scope>> {
         let expected = self.secrets.get(client)?;
-        let given = digest(secret);
-        bool::from(expected.as_bytes().ct_eq(given.as_bytes())).then(|| may_ask_for(client)).flatten()
+        expected.is(&digest(secret)).then(|| may_ask_for(client)).flatten()
     }
 }
 
 fn digest(secret: &str) -> Digest {
-    Digest::of(domain::TOKEN, secret.as_bytes())
+    Digest::of(Kind::Secret, &[secret.as_bytes()])
 }
 
 #[cfg(test)]

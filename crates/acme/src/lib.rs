@@ -2,11 +2,13 @@
 //!
 //! It is an ordinary HTTP service in a process of its own with a database of its own, and it knows nothing of
 //! the gate: it answers whoever brings a bearer token with the right scope, and only the gate can get one.
-//! It listens on loopback only and must never be used for real customers.
+//! It listens on loopback only and must never be used for real customers. [`serve`] runs it; nothing else of it
+//! can be reached but over HTTP.
 
 mod book;
 mod clients;
 mod customers;
+mod digest;
 mod http;
 mod invoices;
 mod journal;
@@ -18,6 +20,7 @@ mod refunds;
 mod seed;
 mod shop;
 mod tokens;
+mod world;
 
 #[cfg(test)]
 mod tests;
@@ -27,35 +30,35 @@ use std::io::{self, Write};
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
-use countersign_engine::world::World;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
-use self::clients::Clients;
-use self::ledger::Ledger;
-use self::shop::Shop;
+use crate::clients::Clients;
+use crate::ledger::Ledger;
+use crate::shop::Shop;
+use crate::world::World;
 
-/// `countersign demo-acme`: runs the shop until it is told to stop.
+/// How to run the shop, as arguments of a command.
 #[derive(Debug, Clone, clap::Args)]
-pub(crate) struct AcmeArgs {
+pub struct AcmeArgs {
     /// Port on 127.0.0.1; 0 takes a free one.
     #[arg(long, default_value_t = 0)]
-    pub(crate) port: u16,
+    pub port: u16,
     /// Directory of the shop's database; made when it is missing.
     #[arg(long, value_name = "DIR")]
-    pub(crate) data: PathBuf,
+    pub data: PathBuf,
     /// File with one line `CLIENT:SECRET` for each of `gate-read` and `gate-write`, readable by its owner only.
     #[arg(long, value_name = "FILE")]
-    pub(crate) client_secret_file: PathBuf,
+    pub client_secret_file: PathBuf,
     /// Stop when standard input ends, so that the shop never outlives the process that started it.
     #[arg(long)]
-    pub(crate) stop_with_stdin: bool,
+    pub stop_with_stdin: bool,
 }
 
 /// Why the shop did not start, or stopped.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum AcmeError {
+pub enum AcmeError {
     /// The file of client secrets is unusable.
     #[error("the client secrets in `{path}`: {detail}")]
     Secrets {
@@ -95,7 +98,7 @@ pub(crate) enum AcmeError {
 }
 
 /// Runs the shop as its own process does: the real clock, standard output, and until it is told to stop.
-pub(crate) async fn serve(args: &AcmeArgs) -> Result<(), AcmeError> {
+pub async fn serve(args: &AcmeArgs) -> Result<(), AcmeError> {
     let stop = told_to_stop(args.stop_with_stdin)?;
     run(args, World::system(), &mut io::stdout(), stop).await
 }
@@ -127,7 +130,7 @@ fn told_to_stop(watch_stdin: bool) -> Result<impl Future<Output = ()> + Send + '
 }
 
 /// Serves until `stop` is done. Writes `acme listening on http://127.0.0.1:PORT` to `ready` once it answers.
-pub(crate) async fn run<W: Write>(
+async fn run<W: Write>(
     args: &AcmeArgs,
     world: World,
     ready: &mut W,

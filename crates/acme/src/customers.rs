@@ -5,11 +5,11 @@ use axum::http::{StatusCode, header};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::book::{Change, Customer};
-use super::clients::Scope;
-use super::http::{Answer, Request};
-use super::problem::Problem;
-use super::shop::Shop;
+use crate::book::{Change, Customer};
+use crate::clients::Scope;
+use crate::http::{Answer, Request};
+use crate::problem::Problem;
+use crate::shop::Shop;
 
 #[derive(Serialize)]
 struct Page<'a> {
@@ -18,7 +18,7 @@ struct Page<'a> {
 }
 
 /// `GET /v1/customers?query=…&limit=…&after=…`: by id, those whose name or address contains the query.
-pub(super) async fn list(State(shop): State<Shop>, request: Request) -> Result<Answer, Problem> {
+pub(crate) async fn list(State(shop): State<Shop>, request: Request) -> Result<Answer, Problem> {
     shop.authorize(&request.headers, Scope::AcmeRead)?;
     let given = request.parameters(&["query", "limit", "after"])?;
     let text = |name: &str| given.get(name).map_or("", String::as_str);
@@ -43,7 +43,7 @@ pub(super) async fn list(State(shop): State<Shop>, request: Request) -> Result<A
 }
 
 /// `GET /v1/customers/{id}`, with an entity tag.
-pub(super) async fn show(
+pub(crate) async fn show(
     State(shop): State<Shop>,
     Path(id): Path<String>,
     request: Request,
@@ -53,7 +53,7 @@ pub(super) async fn show(
 }
 
 /// `PATCH /v1/customers/{id}`: a JSON merge patch (RFC 7396) of name, email and plan; `If-Match` is honoured.
-pub(super) async fn change(
+pub(crate) async fn change(
     State(shop): State<Shop>,
     Path(id): Path<String>,
     request: Request,
@@ -71,7 +71,7 @@ pub(super) async fn change(
 }
 
 /// `DELETE /v1/customers/{id}`: the customer and the notes about them; `If-Match` is honoured.
-pub(super) async fn delete(
+pub(crate) async fn delete(
     State(shop): State<Shop>,
     Path(id): Path<String>,
     request: Request,

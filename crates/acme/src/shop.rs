@@ -6,23 +6,23 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::routing::{get, post};
-use countersign_core::digest::{Hasher, domain};
-use countersign_engine::world::World;
 
-use super::book::{Book, Change, Kept};
-use super::clients::{Clients, Scope};
-use super::http::{Answer, Request, single};
-use super::ledger::Ledger;
-use super::problem::Problem;
-use super::tokens::{Bearer, Tokens};
-use super::{customers, invoices, notes, oauth, refunds};
+use crate::book::{Book, Change, Kept};
+use crate::clients::{Clients, Scope};
+use crate::digest::{Digest, Kind};
+use crate::http::{Answer, Request, single};
+use crate::ledger::Ledger;
+use crate::problem::Problem;
+use crate::tokens::{Bearer, Tokens};
+use crate::world::World;
+use crate::{customers, invoices, notes, oauth, refunds};
 
 /// Bytes of one request body: a note of a few pages.
 const BODY_BYTES_MAX: usize = 64 * 1024;
 
 /// The state that all requests share.
 #[derive(Debug, Clone)]
-pub(super) struct Shop(Arc<Inner>);
+pub(crate) struct Shop(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
@@ -33,7 +33,7 @@ struct Inner {
 }
 
 /// Every route.
-pub(super) fn router(shop: Shop) -> Router {
+pub(crate) fn router(shop: Shop) -> Router {
     Router::new()
         .route("/oauth/token", post(oauth::token))
         .route("/v1/customers", get(customers::list))
@@ -51,40 +51,40 @@ pub(super) fn router(shop: Shop) -> Router {
 
 impl Shop {
     /// A shop that is ready to serve.
-    pub(super) fn new(world: World, clients: Clients, ledger: Ledger) -> Self {
+    pub(crate) fn new(world: World, clients: Clients, ledger: Ledger) -> Self {
         let (tokens, ledger) = (Mutex::new(Tokens::default()), Mutex::new(ledger));
         Self(Arc::new(Inner { world, clients, tokens, ledger }))
     }
 
     /// The clock and the dice.
-    pub(super) fn world(&self) -> &World {
+    pub(crate) fn world(&self) -> &World {
         &self.0.world
     }
 
     /// Who may ask for tokens.
-    pub(super) fn clients(&self) -> &Clients {
+    pub(crate) fn clients(&self) -> &Clients {
         &self.0.clients
     }
 
     /// A new id such as `re_1f…`.
-    pub(super) fn id(&self, prefix: &str) -> String {
+    pub(crate) fn id(&self, prefix: &str) -> String {
         format!("{prefix}_{}", self.world().random_hex::<10>())
     }
 
     /// Does something with the tokens.
-    pub(super) fn tokens<T>(&self, work: impl FnOnce(&mut Tokens) -> T) -> Result<T, Problem> {
+    pub(crate) fn tokens<T>(&self, work: impl FnOnce(&mut Tokens) -> T) -> Result<T, Problem> {
         // A lock that a panic left behind guards a state nobody checked: better no answer than a wrong one.
         self.0.tokens.lock().map(|mut tokens| work(&mut tokens)).map_err(|_| Problem::internal())
     }
 
     /// Reads the book.
-    pub(super) fn read<T>(&self, work: impl FnOnce(&Book) -> Result<T, Problem>) -> Result<T, Problem> {
+    pub(crate) fn read<T>(&self, work: impl FnOnce(&Book) -> Result<T, Problem>) -> Result<T, Problem> {
         self.0.ledger.lock().map_err(|_| Problem::internal()).and_then(|ledger| work(ledger.book()))
     }
 
     /// Changes the book away from the threads that serve, because it waits for the disk. The work goes on to
     /// its end even when the caller hangs up.
-    pub(super) async fn write<T: Send + 'static>(
+    pub(crate) async fn write<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Ledger) -> Result<T, Problem> + Send + 'static,
     ) -> Result<T, Problem> {
@@ -97,15 +97,14 @@ impl Shop {
     /// Makes one change and answers it; with an `Idempotency-Key`, a repeat gets the first answer again.
     ///
     /// Refusals are not kept: a repeat after one is tried anew.
-    pub(super) async fn write_once(
+    pub(crate) async fn write_once(
         &self,
         bearer: Bearer,
         request: Request,
         work: impl FnOnce(&Book) -> Result<(Change, Answer), Problem> + Send + 'static,
     ) -> Result<Answer, Problem> {
         let key = request.idempotency_key()?;
-        let digest =
-            Hasher::new(domain::REQUEST).field(request.path.as_bytes()).field(&request.body).finish();
+        let digest = Digest::of(Kind::Request, &[request.path.as_bytes(), &request.body]);
         self.write(move |ledger| {
             let Some(key) = key else {
                 let (change, answer) = work(ledger.book())?;
@@ -128,7 +127,7 @@ impl Shop {
     }
 
     /// Lets a request pass whose bearer token has the scope (RFC 6750).
-    pub(super) fn authorize(&self, headers: &HeaderMap, scope: Scope) -> Result<Bearer, Problem> {
+    pub(crate) fn authorize(&self, headers: &HeaderMap, scope: Scope) -> Result<Bearer, Problem> {
         let realm = "Bearer realm=\"acme\"";
         let no = |code, detail: &str, challenge: String| {
             Err(Problem::new(StatusCode::UNAUTHORIZED, code, detail).challenging(challenge))

@@ -10,20 +10,20 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::book::Kept;
-use super::problem::Problem;
+use crate::book::Kept;
+use crate::problem::Problem;
 
 /// A whole request, read.
 #[derive(Debug)]
-pub(super) struct Request {
+pub(crate) struct Request {
     /// As it was sent.
-    pub(super) path: String,
+    pub(crate) path: String,
     /// The query as it was sent.
-    pub(super) query: String,
+    pub(crate) query: String,
     /// All headers.
-    pub(super) headers: HeaderMap,
+    pub(crate) headers: HeaderMap,
     /// The whole body.
-    pub(super) body: Bytes,
+    pub(crate) body: Bytes,
 }
 
 impl<S: Send + Sync> FromRequest<S> for Request {
@@ -42,7 +42,7 @@ impl<S: Send + Sync> FromRequest<S> for Request {
 
 impl Request {
     /// The body as JSON of one type, under one of the content types.
-    pub(super) fn json<T: DeserializeOwned>(&self, content_types: &[&str]) -> Result<T, Problem> {
+    pub(crate) fn json<T: DeserializeOwned>(&self, content_types: &[&str]) -> Result<T, Problem> {
         let given = single(&self.headers, &header::CONTENT_TYPE)?.unwrap_or_default();
         let essence = given.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
         if !content_types.contains(&essence.as_str()) {
@@ -59,7 +59,7 @@ impl Request {
     }
 
     /// The query's parameters, of which only `known` ones may be there, each once.
-    pub(super) fn parameters(&self, known: &[&str]) -> Result<BTreeMap<String, String>, Problem> {
+    pub(crate) fn parameters(&self, known: &[&str]) -> Result<BTreeMap<String, String>, Problem> {
         let mut found = BTreeMap::new();
         for (name, value) in url::form_urlencoded::parse(self.query.as_bytes()) {
             if !known.contains(&name.as_ref()) {
@@ -73,7 +73,7 @@ impl Request {
     }
 
     /// The `Idempotency-Key`, if there is one: 1 to 255 visible characters.
-    pub(super) fn idempotency_key(&self) -> Result<Option<String>, Problem> {
+    pub(crate) fn idempotency_key(&self) -> Result<Option<String>, Problem> {
         let Some(key) = single(&self.headers, &HeaderName::from_static("idempotency-key"))? else {
             return Ok(None);
         };
@@ -84,7 +84,7 @@ impl Request {
     }
 
     /// Whether the record with this entity tag is the one the caller has seen (RFC 9110 section 13.1.1).
-    pub(super) fn still_matches(&self, etag: &str) -> Result<(), Problem> {
+    pub(crate) fn still_matches(&self, etag: &str) -> Result<(), Problem> {
         let Some(given) = single(&self.headers, &header::IF_MATCH)? else { return Ok(()) };
         if given.trim() == "*" || given.split(',').any(|tag| tag.trim() == etag) {
             return Ok(());
@@ -95,7 +95,7 @@ impl Request {
 }
 
 /// The one value of a header. Two of them could be read differently by two readers, so that is refused.
-pub(super) fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, Problem> {
+pub(crate) fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, Problem> {
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
         (None, _) => Ok(None),
@@ -109,23 +109,23 @@ pub(super) fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Op
 
 /// A good answer.
 #[derive(Debug, Clone)]
-pub(super) struct Answer {
+pub(crate) struct Answer {
     /// The status.
-    pub(super) status: StatusCode,
+    pub(crate) status: StatusCode,
     /// JSON text.
-    pub(super) body: String,
+    pub(crate) body: String,
     headers: Vec<(HeaderName, String)>,
 }
 
 impl Answer {
     /// JSON of a value.
-    pub(super) fn json<T: Serialize>(status: StatusCode, value: &T) -> Result<Self, Problem> {
+    pub(crate) fn json<T: Serialize>(status: StatusCode, value: &T) -> Result<Self, Problem> {
         let body = serde_json::to_string(value).map_err(|_| Problem::internal())?;
         Ok(Self { status, body, headers: Vec::new() })
     }
 
     /// The first answer again, marked as such.
-    pub(super) fn kept(kept: &Kept) -> Self {
+    pub(crate) fn kept(kept: &Kept) -> Self {
         let status = StatusCode::from_u16(kept.status).unwrap_or(StatusCode::OK);
         let headers = vec![(HeaderName::from_static("idempotent-replayed"), "true".to_owned())];
         Self { status, body: kept.body.clone(), headers }
@@ -133,7 +133,7 @@ impl Answer {
 
     /// The same with another header.
     #[must_use]
-    pub(super) fn with(mut self, name: HeaderName, value: String) -> Self {
+    pub(crate) fn with(mut self, name: HeaderName, value: String) -> Self {
         self.headers.push((name, value));
         self
     }

@@ -1,4 +1,4 @@
-//! The rendering of one proposal, its parts in the order in which they depend on each other.
+//! The facts of one proposal, in the order in which they depend on each other.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,9 +7,7 @@ use serde_json::Value;
 use super::{Before, Encoding, Guard, Plan, Presence, RecordParts, RenderError, amount};
 use crate::action::Action;
 use crate::action::expr::{Scope, Template};
-use crate::action::types::{
-    Call, EffectClass, Group, Method, Precondition, ReadCall, Rendering, Resource, Risk,
-};
+use crate::action::types::{Call, EffectClass, Facts, Group, Method, Precondition, ReadCall, Resource, Risk};
 
 /// Stands for the id of a resource that only the record could tell.
 const NOT_READ: &str = "(not read)";
@@ -26,14 +24,14 @@ impl Plan {
         Ok(Some(ReadCall { method: *method, url, credential: action.system.credential.read.clone() }))
     }
 
-    /// Rendering and call.
-    pub(in crate::action) fn rendering(
+    /// Facts and call.
+    pub(in crate::action) fn facts(
         &self,
         action: &Action,
         input: &Value,
         before: Option<&Before>,
         proposal_id: &str,
-    ) -> Result<Rendering, RenderError> {
+    ) -> Result<Facts, RenderError> {
         let before = match (&self.read, before) {
             (None, _) => None,
             (Some(_), Some(before)) => Some(before),
@@ -50,7 +48,7 @@ impl Plan {
         action: &Action,
         input: &Value,
         proposal_id: &str,
-    ) -> Result<Rendering, RenderError> {
+    ) -> Result<Facts, RenderError> {
         self.compute(action, None, &mut Scope::new(input, None, Some(proposal_id)), &self.from_record)
     }
 
@@ -61,7 +59,7 @@ impl Plan {
         before: Option<&Before>,
         scope: &mut Scope<'_>,
         omit: &RecordParts,
-    ) -> Result<Rendering, RenderError> {
+    ) -> Result<Facts, RenderError> {
         for (name, template) in self.lets.iter().filter(|(name, _)| !omit.lets.contains(name)) {
             let place = format!("preview.let.{name}");
             let value = required(template, scope, &place)?;
@@ -84,7 +82,7 @@ impl Plan {
         let after = if omit.after { None } else { self.after(scope, before, body.as_ref())? };
         let call = self.call(action, scope, (body.as_ref(), &precondition), omit)?;
         let environment = action.system.environment.clone();
-        Ok(Rendering { resource, environment, risk, effects, precondition, call, after })
+        Ok(Facts { resource, environment, risk, effects, precondition, call, after })
     }
 
     fn resource(

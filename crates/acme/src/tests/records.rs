@@ -5,7 +5,7 @@ const ADA: &str = "/v1/customers/cus_ada";
 #[tokio::test]
 async fn a_change_to_a_record_that_moved_on_is_refused() {
     let dir = TempDir::new().unwrap();
-    let acme = Acme::start(&dir, 30).await;
+    let acme = Acme::start(&dir).await;
     let token = acme.token(ALL_SCOPES).await;
     let seen = acme.request(Method::GET, ADA).bearer_auth(&token).send().await.unwrap();
     let seen = seen.headers()["etag"].to_str().unwrap().to_owned();
@@ -32,7 +32,7 @@ async fn a_change_to_a_record_that_moved_on_is_refused() {
 #[tokio::test]
 async fn a_patch_sets_only_what_may_be_set() {
     let dir = TempDir::new().unwrap();
-    let acme = Acme::start(&dir, 31).await;
+    let acme = Acme::start(&dir).await;
     let token = acme.token(ALL_SCOPES).await;
     for body in [json!({ "id": "cus_x" }), json!({ "name": null }), json!({ "email": "nowhere" }), json!([1])]
     {
@@ -50,14 +50,14 @@ async fn a_patch_sets_only_what_may_be_set() {
 #[tokio::test]
 async fn notes_are_kept_in_order_and_survive_a_restart() {
     let dir = TempDir::new().unwrap();
-    let acme = Acme::start(&dir, 32).await;
+    let acme = Acme::start(&dir).await;
     let token = acme.token(ALL_SCOPES).await;
     let path = "/v1/customers/cus_ada/notes";
     for text in ["First.", "Second."] {
         assert_eq!(answer(acme.post(&token, path, &json!({ "text": text }))).await.0, 201);
     }
     acme.stop().await;
-    let acme = Acme::start(&dir, 33).await;
+    let acme = Acme::start(&dir).await;
     let (_, list) = acme.get(&acme.token("acme.read").await, path).await;
     let texts: Vec<&Value> = list["data"].as_array().unwrap().iter().map(|n| &n["text"]).collect();
     assert_eq!(texts, ["First.", "Second."]);
@@ -66,7 +66,7 @@ async fn notes_are_kept_in_order_and_survive_a_restart() {
 #[tokio::test]
 async fn a_list_is_found_by_text_and_read_in_pages() {
     let dir = TempDir::new().unwrap();
-    let acme = Acme::start(&dir, 34).await;
+    let acme = Acme::start(&dir).await;
     let token = acme.token("acme.read").await;
     let table = [
         ("", vec!["cus_ada", "cus_grace", "cus_linus", "cus_marie"], false),
@@ -91,7 +91,7 @@ async fn a_list_is_found_by_text_and_read_in_pages() {
 #[tokio::test]
 async fn what_cannot_be_read_is_refused_and_named() {
     let dir = TempDir::new().unwrap();
-    let acme = Acme::start(&dir, 35).await;
+    let acme = Acme::start(&dir).await;
     let token = acme.token(ALL_SCOPES).await;
     let note = "/v1/customers/cus_ada/notes";
     let large = format!("{{\"text\":\"{}\"}}", "x".repeat(70_000));

@@ -9,14 +9,14 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
-use super::clients::Scope;
-use super::http::{Answer, Request, single};
-use super::problem::Problem;
-use super::shop::Shop;
-use super::tokens::LIFETIME;
+use crate::clients::Scope;
+use crate::http::{Answer, Request, single};
+use crate::problem::Problem;
+use crate::shop::Shop;
+use crate::tokens::LIFETIME;
 
 /// An error as RFC 6749 section 5.2 wants it.
-pub(super) struct Refused {
+pub(crate) struct Refused {
     status: StatusCode,
     error: &'static str,
     description: &'static str,
@@ -54,7 +54,7 @@ impl IntoResponse for Refused {
 }
 
 /// Issues a token for exactly the scopes that were asked for, if the client may have all of them.
-pub(super) async fn token(State(shop): State<Shop>, request: Request) -> Result<Answer, Refused> {
+pub(crate) async fn token(State(shop): State<Shop>, request: Request) -> Result<Answer, Refused> {
     let (client, secret) = basic(&request.headers).ok_or_else(Refused::unknown_client)?;
     let allowed = shop.clients().recognise(&client, &secret).ok_or_else(Refused::unknown_client)?;
     let form = form(&request)?;
