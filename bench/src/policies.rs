@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use countersign_core::action::Facts;
-use countersign_core::decision::Verdict;
+use countersign_core::action::Rendering;
+use countersign_core::decision::Answer;
 use countersign_core::directory::Chain;
 use countersign_core::json::CanonicalInput;
 use countersign_core::policy::Query;
@@ -79,7 +79,7 @@ struct Asked {
     rules: Ruleset,
     input: CanonicalInput,
     chain: Chain,
-    facts: Facts,
+    rendering: Rendering,
 }
 
 impl Asked {
@@ -105,32 +105,32 @@ impl Asked {
             serde_json::from_str(&subject::body(gatedir::EXECUTED, "100000000000"))?;
         let value = body.get("input").cloned().unwrap_or_default();
         let Ok(input) = action.validate(value) else { bail!("the input does not fit its schema") };
-        let Ok(facts) = action.facts(&input, None, "prp_bench") else {
-            bail!("the facts cannot be rendered")
+        let Ok(rendering) = action.rendering(&input, None, "prp_bench") else {
+            bail!("the action cannot be rendered")
         };
         let chain = rules.directory.chain("bench-0000", Some(gatedir::REQUESTER))?;
-        let asked = Self { rules, input, chain, facts };
+        let asked = Self { rules, input, chain, rendering };
         match asked.decide()? {
-            Verdict::Allow => Ok(asked),
-            other @ (Verdict::Deny { .. } | Verdict::NeedsApproval { .. }) => {
+            Answer::Allow => Ok(asked),
+            other @ (Answer::Deny { .. } | Answer::NeedsApproval { .. }) => {
                 bail!("policy was to allow the action and said {other:?}")
             }
         }
     }
 
-    fn decide(&self) -> Result<Verdict> {
+    fn decide(&self) -> Result<Answer> {
         let action = self.rules.registry.get(gatedir::EXECUTED).context("the action is not registered")?;
         let query = Query {
             action,
             input: &self.input,
             chain: &self.chain,
             directory: &self.rules.directory,
-            facts: &self.facts,
+            rendering: &self.rendering,
             fidelity: Fidelity::Declared,
             run: None,
             now: Timestamp::from_micros(1_800_000_000_000_000),
         };
-        Ok(self.rules.policies.decide(&query, &BTreeSet::new()).verdict)
+        Ok(self.rules.policies.decide(&query, &BTreeSet::new()).answer)
     }
 
     /// The median decision in microseconds.

@@ -38,7 +38,7 @@ fn applied(id: &str, marker: &str, price: u64) -> Value {
 
 impl Case {
     fn sound() -> Self {
-        let gates = json!({ "decision": { "verdict": "needs_approval", "gates": [{ "rules": ["both"] }] } });
+        let gates = json!({ "decision": { "answer": "needs_approval", "gates": [{ "rules": ["both"] }] } });
         Self {
             agents: vec![
                 ask(1, "m_1", Some("k")),
@@ -148,7 +148,7 @@ fn cases() -> Vec<(&'static str, Promise, Break)> {
         ("taken-back", Promise::Final, |c| c.agents[1] = answer(1, 424, "failed", "prp_a", "failed")),
         ("one-approval", Promise::Approved, |c| drop(c.entries.remove(2))),
         ("cheap-decision", Promise::Approved, |c| {
-            c.entries[0] = entry("prp_a", "allowed", "bot", &json!({ "decision": { "verdict": "allow" } }));
+            c.entries[0] = entry("prp_a", "allowed", "bot", &json!({ "decision": { "answer": "allow" } }));
             c.entries.drain(1..3);
         }),
         ("after-rejection", Promise::Approved, |c| {
@@ -182,7 +182,7 @@ fn what_may_be_is_no_violation() {
     case.upstream.push(applied("prp_d", "m_4", 1));
     for id in ["prp_b", "prp_d"] {
         case.entries.extend([
-            entry(id, "allowed", "bot", &json!({ "decision": { "verdict": "allow" } })),
+            entry(id, "allowed", "bot", &json!({ "decision": { "answer": "allow" } })),
             entry(id, "dispatched", "", &json!({})),
         ]);
     }

@@ -1,8 +1,10 @@
 //! What policy said.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::digest::{Digest, Hasher, domain};
+use crate::preview::Fidelity;
+use crate::time::Timestamp;
 
 /// Why policy refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +24,7 @@ pub enum DenyCode {
 
 /// A policy that took part in a decision.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct PolicyRef {
     /// Its `@id`.
     pub id: String,
@@ -33,6 +36,7 @@ pub struct PolicyRef {
 
 /// A liftable forbid that fired: what people must add, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Gate {
     /// The policy.
     pub policy: PolicyRef,
@@ -42,8 +46,8 @@ pub struct Gate {
 
 /// The three answers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "verdict", rename_all = "snake_case")]
-pub enum Verdict {
+#[serde(tag = "answer", rename_all = "snake_case")]
+pub enum Answer {
     /// May run.
     Allow,
     /// May not run, and nobody can change that by approving.
@@ -58,12 +62,12 @@ pub enum Verdict {
     },
 }
 
-/// A verdict and what determined it.
+/// A answer and what determined it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Decision {
     /// The answer.
     #[serde(flatten)]
-    pub verdict: Verdict,
+    pub answer: Answer,
     /// The policies that determined it, sorted by id.
     pub policies: Vec<PolicyRef>,
     /// Digest of the whole policy set.
@@ -74,14 +78,80 @@ pub struct Decision {
     /// the person on whose behalf must confirm first. A fragment, for people and agents.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
+    /// What policy was given beside what the proposal itself says, so that the decision can be asked again by anybody
+    /// who has the gate directory and the input. None in decisions of version 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub given: Option<Box<PolicyInput>>,
+}
+
+/// What policy was given: with action, resource, risk, environment and input of the proposal it is the whole question.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PolicyInput {
+    /// The time, by the gate's clock.
+    pub at: Timestamp,
+    /// Each link of the chain, in its order, as the directory knew it.
+    pub links: Vec<PolicyLink>,
+    /// How faithful the preview was.
+    pub fidelity: Fidelity,
+    /// The agent's run.
+    pub run: Option<String>,
+    /// The gates whose rules were met.
+    pub approved: Vec<String>,
+}
+
+/// A link of the chain as policy sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PolicyLink {
+    /// Name in the directory.
+    pub id: String,
+    /// Every team that it is in, directly or not.
+    pub teams: Vec<String>,
+    /// The person who owns it, if it is an agent.
+    pub owner: Option<String>,
+}
+
+/// A decision as version 1 wrote it.
+#[derive(Deserialize)]
+struct DecisionV1 {
+    #[serde(flatten)]
+    answer: AnswerV1,
+    policies: Vec<PolicyRef>,
+    policy_set: Digest,
+    digest: Digest,
+    #[serde(default)]
+    detail: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "verdict", rename_all = "snake_case")]
+enum AnswerV1 {
+    Allow,
+    Deny { code: DenyCode },
+    NeedsApproval { gates: Vec<Gate> },
+}
+
+impl Decision {
+    /// Reads a decision of a record or an entry of version 1.
+    pub fn deserialize_v1<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let DecisionV1 { answer, policies, policy_set, digest, detail } =
+            DecisionV1::deserialize(deserializer)?;
+        let answer = match answer {
+            AnswerV1::Allow => Answer::Allow,
+            AnswerV1::Deny { code } => Answer::Deny { code },
+            AnswerV1::NeedsApproval { gates } => Answer::NeedsApproval { gates },
+        };
+        Ok(Self { answer, policies, policy_set, digest, detail, given: None })
+    }
 }
 
 impl Decision {
     /// The gates that fired; empty unless approval is needed.
     pub fn gates(&self) -> &[Gate] {
-        match &self.verdict {
-            Verdict::NeedsApproval { gates } => gates,
-            Verdict::Allow | Verdict::Deny { .. } => &[],
+        match &self.answer {
+            Answer::NeedsApproval { gates } => gates,
+            Answer::Allow | Answer::Deny { .. } => &[],
         }
     }
 
@@ -89,7 +159,7 @@ impl Decision {
     #[must_use]
     pub fn with_nobody_to_decide(self, detail: String) -> Self {
         Self {
-            verdict: Verdict::Deny { code: DenyCode::NobodyMayDecide },
+            answer: Answer::Deny { code: DenyCode::NobodyMayDecide },
             digest: decision_digest(&[], |rule| Digest::of(domain::RULE, rule.as_bytes())),
             detail: Some(detail),
             ..self

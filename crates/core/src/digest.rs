@@ -12,11 +12,15 @@ use sha2::{Digest as _, Sha256};
 /// The domains in use. A changed format is a new version beside the old one.
 pub mod domain {
     /// What people sign and the executor checks.
-    pub const INTENT: &str = "countersign/intent/v1";
+    pub const INTENT: &str = "countersign/intent/v2";
+    /// The same of version 1, which is still checked.
+    pub const INTENT_V1: &str = "countersign/intent/v1";
     /// What approvals are needed, and why.
     pub const DECISION: &str = "countersign/decision/v1";
     /// One revision of an action's manifest.
-    pub const ACTION: &str = "countersign/action/v1";
+    pub const ACTION: &str = "countersign/action/v2";
+    /// The same of version 1: open proposals were made under it.
+    pub const ACTION_V1: &str = "countersign/action/v1";
     /// The whole set of policies.
     pub const POLICY_SET: &str = "countersign/policy-set/v1";
     /// A whole gate directory.
@@ -26,17 +30,19 @@ pub mod domain {
     /// One approval rule.
     pub const RULE: &str = "countersign/approval-rule/v1";
     /// The view an approver was shown.
-    pub const VIEW: &str = "countersign/view/v1";
-    /// A commitment to erasable bytes: salt, then bytes.
-    pub const PAYLOAD: &str = "countersign/payload/v1";
+    pub const VIEW: &str = "countersign/view/v2";
     /// An API key, session or link token at rest.
     pub const TOKEN: &str = "countersign/token/v1";
     /// The key that seals stored records: its first bytes are the key's id.
     pub const SEAL_KEY: &str = "countersign/seal-key/v1";
-    /// One stored part of a record.
-    pub const PART: &str = "countersign/part/v1";
+    /// One stored part of a record: its name, its salt, its text.
+    pub const PART: &str = "countersign/part/v2";
+    /// One stored part of a record of version 1.
+    pub const PART_V1: &str = "countersign/part/v1";
     /// What an idempotency key stands for: a parsed request and its identity chain.
-    pub const REQUEST: &str = "countersign/request/v2";
+    pub const REQUEST: &str = "countersign/request/v3";
+    /// The same of version 2: a key that was sent before an upgrade may be sent again after it.
+    pub const REQUEST_V2: &str = "countersign/request/v2";
 }
 
 /// A SHA-256 value. Text form: `sha256:` and 64 lower-case hexadecimal digits.
@@ -189,7 +195,7 @@ mod tests {
 
     #[test]
     fn the_bytes_that_are_hashed_are_the_documented_ones() {
-        let by_hand = Sha256::digest(b"countersign/intent/v1\n\0\0\0\0\0\0\0\x01x");
+        let by_hand = Sha256::digest(b"countersign/intent/v2\n\0\0\0\0\0\0\0\x01x");
         assert_eq!(Digest::of(domain::INTENT, b"x").as_bytes().as_slice(), by_hand.as_slice());
     }
 }

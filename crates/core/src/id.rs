@@ -13,7 +13,7 @@ const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 const TEXT_LENGTH: usize = 26;
 
 /// What an id is an id of.
-pub trait Kind {
+pub trait IdKind {
     /// The text before the underscore.
     const PREFIX: &'static str;
 }
@@ -22,22 +22,22 @@ pub trait Kind {
 pub mod kind {
     /// A proposal: `prp_…`.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-    pub enum Proposal {}
-    impl super::Kind for Proposal {
+    pub enum ProposalKind {}
+    impl super::IdKind for ProposalKind {
         const PREFIX: &'static str = "prp";
     }
 
     /// A dispatch attempt: `att_…`.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-    pub enum Attempt {}
-    impl super::Kind for Attempt {
+    pub enum AttemptKind {}
+    impl super::IdKind for AttemptKind {
         const PREFIX: &'static str = "att";
     }
 
     /// An answer that went wrong, so that a person can find the cause in the operator's log: `err_…`.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-    pub enum Incident {}
-    impl super::Kind for Incident {
+    pub enum IncidentKind {}
+    impl super::IdKind for IncidentKind {
         const PREFIX: &'static str = "err";
     }
 }
@@ -50,11 +50,11 @@ pub struct Id<K> {
 }
 
 /// The id of a proposal.
-pub type ProposalId = Id<kind::Proposal>;
+pub type ProposalId = Id<kind::ProposalKind>;
 /// The id of a dispatch attempt.
-pub type AttemptId = Id<kind::Attempt>;
+pub type AttemptId = Id<kind::AttemptKind>;
 /// The id of an internal error, shown instead of its cause.
-pub type IncidentId = Id<kind::Incident>;
+pub type IncidentId = Id<kind::IncidentKind>;
 
 /// The text is not an id of the expected kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -63,7 +63,7 @@ pub struct ParseIdError {
     prefix: &'static str,
 }
 
-impl<K: Kind> Id<K> {
+impl<K: IdKind> Id<K> {
     /// A `UUIDv7` (RFC 9562 section 5.7) from milliseconds since the epoch and 80 random bits, of which 74 are used.
     pub fn from_parts(millis: u64, random: [u8; 10]) -> Self {
         let mut tail = [0_u8; 16];
@@ -75,7 +75,7 @@ impl<K: Kind> Id<K> {
     }
 }
 
-impl<K: Kind> fmt::Display for Id<K> {
+impl<K: IdKind> fmt::Display for Id<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut text = [0_u8; TEXT_LENGTH];
         let mut rest = self.uuid;
@@ -88,13 +88,13 @@ impl<K: Kind> fmt::Display for Id<K> {
     }
 }
 
-impl<K: Kind> fmt::Debug for Id<K> {
+impl<K: IdKind> fmt::Debug for Id<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
 }
 
-impl<K: Kind> FromStr for Id<K> {
+impl<K: IdKind> FromStr for Id<K> {
     type Err = ParseIdError;
 
     fn from_str(text: &str) -> Result<Self, ParseIdError> {
@@ -114,13 +114,13 @@ impl<K: Kind> FromStr for Id<K> {
     }
 }
 
-impl<K: Kind> Serialize for Id<K> {
+impl<K: IdKind> Serialize for Id<K> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
 }
 
-impl<'de, K: Kind> Deserialize<'de> for Id<K> {
+impl<'de, K: IdKind> Deserialize<'de> for Id<K> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }

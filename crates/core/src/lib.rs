@@ -25,4 +25,6 @@ pub mod refusal;
 pub mod ruleset;
 pub mod text;
 pub mod time;
+#[cfg(test)]
+mod vectors_tests;
 pub mod view;

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::action::{Action, Before, Facts};
+use crate::action::{Action, Before, Rendering};
 use crate::time::Timestamp;
 
 /// How a preview was made. Always shown.
@@ -81,16 +81,16 @@ pub struct Preview {
 
 impl Preview {
     /// Builds the preview of one action from what was read and what the manifest computed.
-    pub fn new(action: &Action, facts: &Facts, before: Option<&Before>, at: Timestamp) -> Self {
+    pub fn new(action: &Action, rendering: &Rendering, before: Option<&Before>, at: Timestamp) -> Self {
         let hide = |value: &Value| action.redact(value);
-        let (shown_before, shown_after) = (before.map(|b| hide(&b.body)), facts.after.as_ref().map(hide));
+        let (shown_before, shown_after) = (before.map(|b| hide(&b.body)), rendering.after.as_ref().map(hide));
         let patch = match (&shown_before, &shown_after) {
             (Some(b), Some(a)) => difference(b, a),
             _ => Vec::new(),
         };
         let fidelity = match (&shown_before, &shown_after) {
             (Some(_), Some(_)) => Fidelity::Computed,
-            _ if facts.effects.is_empty() => Fidelity::None,
+            _ if rendering.effects.is_empty() => Fidelity::None,
             _ => Fidelity::Declared,
         };
         Self {
@@ -100,7 +100,7 @@ impl Preview {
             before: shown_before,
             after: shown_after,
             patch,
-            disclosure: action.disclosure(facts, before.is_some()),
+            disclosure: action.disclosure(rendering, before.is_some()),
         }
     }
 }

@@ -6,6 +6,7 @@
 
 mod apply;
 mod event;
+mod parts;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -13,23 +14,25 @@ mod tests;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::action::{ActionName, Facts, Undo};
+use crate::action::{ActionName, Rendering, Undo};
 use crate::approval::{Approval, ProposedBy};
 use crate::audit::Entry;
 use crate::decision::Decision;
-use crate::digest::{Digest, Hasher, domain};
+use crate::digest::Digest;
 use crate::directory::Chain;
 use crate::id::{AttemptId, ProposalId};
-use crate::intent::Intent;
-use crate::json::CanonicalInput;
+use crate::intent::{Intent, IntentVersion};
+use crate::json::{CanonicalInput, NotCanonical};
+use crate::outcome::Response;
 use crate::preview::Preview;
 use crate::time::Timestamp;
 
 pub use apply::{apply, late_result, open};
 pub use event::{Event, EventName, Revision};
+pub use parts::{NewPart, PartName, PartRef, Salts, StoredParts};
 pub use state::{Clock, RefusedCode, State, StateName};
 
-/// What an agent attached to show why: shown apart from the facts, never part of them.
+/// What an agent attached to show why: shown apart from the rest, never part of what is bound.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Evidence {
@@ -41,6 +44,7 @@ pub struct Evidence {
 
 /// One request to run one action with one input, by one identity chain. Only the proof of the chain ever changes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Proposal {
     /// `prp_…`.
     pub id: ProposalId,
@@ -52,8 +56,8 @@ pub struct Proposal {
     pub revision: Digest,
     /// The validated input.
     pub input: CanonicalInput,
-    /// 32 hexadecimal digits that make the log's commitment to the input unguessable.
-    pub salt: String,
+    /// What makes the digests of its parts unguessable.
+    pub salts: Salts,
     /// Who acts. Changes once at most: when the person in it confirms it.
     pub chain: Chain,
     /// Everybody whom the agents of the chain could have named when it was proposed, sorted. They do not
@@ -76,18 +80,6 @@ pub struct Proposal {
 }
 
 impl Proposal {
-    /// What the log holds in place of the input.
-    pub fn commitment(&self) -> Digest {
-        Hasher::new(domain::PAYLOAD).field(self.salt.as_bytes()).field(self.input.bytes()).finish()
-    }
-
-    /// The log's commitment to what the agent wrote and attached; none when it did neither.
-    pub fn words(&self) -> Option<Digest> {
-        let said = self.reason.is_some() || !self.evidence.is_empty();
-        let bytes = || crate::json::canonical_of(&(&self.reason, &self.evidence));
-        said.then(|| Hasher::new(domain::PAYLOAD).field(self.salt.as_bytes()).field(&bytes()).finish())
-    }
-
     /// Who proposes it, as approval rules look at it.
     pub fn proposed_by(&self) -> ProposedBy<'_> {
         ProposedBy { chain: &self.chain, could_be: &self.could_be }
@@ -100,52 +92,56 @@ impl Proposal {
         Some(Self { chain, confirmed_at: Some(now), ..self.clone() })
     }
 
-    /// The intent digest of this proposal with these facts.
-    pub fn intent(&self, facts: &Facts) -> Digest {
+    /// The intent digest of this proposal with this rendering, by the format of this version.
+    pub fn intent(&self, rendering: &Rendering, version: IntentVersion) -> Result<Digest, NotCanonical> {
         Intent {
+            version,
             action: &self.action,
             revision: &self.revision,
             input: &self.input,
             chain: &self.chain,
-            facts,
+            rendering,
             proposal_id: &self.id.to_string(),
         }
         .digest()
     }
 }
 
-/// What is bound right now: the facts, what people are shown, and the digest over both.
+/// What is bound right now: the rendering, what people are shown, and the digest over both.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Binding {
     /// Everything that is sent and everything that must hold.
-    pub facts: Facts,
+    pub rendering: Rendering,
     /// What people are shown.
     pub preview: Preview,
     /// The intent digest.
     pub intent: Digest,
+    /// By which format it was made. Approvals answer to that digest, so it stays while nothing that it covers changes.
+    pub version: IntentVersion,
 }
 
 impl Binding {
-    /// Binds facts and preview of a proposal.
-    pub fn new(proposal: &Proposal, facts: Facts, preview: Preview) -> Self {
-        let intent = proposal.intent(&facts);
-        Self { facts, preview, intent }
+    /// Binds rendering and preview of a proposal.
+    pub fn new(proposal: &Proposal, rendering: Rendering, preview: Preview) -> Result<Self, NotCanonical> {
+        Self::by(IntentVersion::CURRENT, proposal, rendering, preview)
     }
-}
 
-/// The digests of a record's parts as they are stored, so that a move can authenticate the whole record
-/// without writing its parts again. The store fills them in; a new record has none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct StoredParts {
-    /// Of the proposal itself.
-    pub body: Option<Digest>,
-    /// Of what is bound.
-    pub binding: Option<Digest>,
+    /// The same by the format of another version: to compare it with what was bound before an upgrade.
+    pub fn by(
+        version: IntentVersion,
+        proposal: &Proposal,
+        rendering: Rendering,
+        preview: Preview,
+    ) -> Result<Self, NotCanonical> {
+        let intent = proposal.intent(&rendering, version)?;
+        Ok(Self { rendering, preview, intent, version })
+    }
 }
 
 /// A proposal with everything that has become of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Record {
     /// The proposal itself.
     pub proposal: Proposal,
@@ -157,9 +153,11 @@ pub struct Record {
     pub approvals: Vec<Approval>,
     /// Where it is.
     pub state: State,
+    /// What the upstream answered, if it did.
+    pub response: Option<Response>,
     /// How often it has moved; guards every write.
     pub version: u32,
-    /// What the store knows of its parts.
+    /// Which of its parts are stored.
     pub parts: StoredParts,
 }
 
@@ -172,7 +170,8 @@ impl Record {
     /// Whether what is stored as bound is what its intent digest covers. A record that somebody altered beside
     /// the gate is not, and must never run (T01).
     pub fn is_intact(&self) -> bool {
-        self.proposal.intent(&self.binding.facts) == self.binding.intent
+        let Binding { rendering, intent, version, .. } = &self.binding;
+        self.proposal.intent(rendering, *version).is_ok_and(|found| found == *intent)
     }
 
     /// The one attempt, once it was dispatched.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
 use crate::id::ProposalId;
+use crate::json::NotCanonical;
 
 /// One thing wrong with an input, and where.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -273,6 +274,12 @@ pub const CODES: &[CodeDoc] = &[
         meaning: "More work arrived than can be recorded; nothing was recorded by this request.",
     },
 ];
+
+impl From<NotCanonical> for Refusal {
+    fn from(error: NotCanonical) -> Self {
+        Self::NotRenderable { detail: error.to_string() }
+    }
+}
 
 impl Refusal {
     /// The stable code of this refusal.

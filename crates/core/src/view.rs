@@ -1,13 +1,13 @@
 //! The card: what a person is shown and decides on.
 //!
 //! It is a pure function of what is bound, and its digest is part of the approval. The agent's own words
-//! are not an argument here, so they cannot slip in among the facts (T28).
+//! are not an argument here, so they cannot slip in (T28).
 
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::action::{EffectClass, Precondition};
-use crate::decision::{Decision, Gate, Verdict};
+use crate::action::{Call, Precondition};
+use crate::decision::{Answer, Decision, Gate};
 use crate::digest::{Digest, domain};
 use crate::directory::{Directory, Link, LinkProof};
 use crate::json;
@@ -64,23 +64,6 @@ pub struct Who {
     pub known: String,
 }
 
-/// The exact request, with the credential as a name.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct CallView {
-    /// Method and URL in one line.
-    pub line: String,
-    /// Headers that the gate adds, without the credential.
-    pub headers: Vec<(String, String)>,
-    /// Content type of the body.
-    pub content_type: Option<String>,
-    /// The body as it will be sent.
-    pub body: Option<String>,
-    /// Name of the credential that is added at dispatch.
-    pub credential: Option<String>,
-    /// The declared effect class.
-    pub effect: EffectClass,
-}
-
 /// The card.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Card {
@@ -110,14 +93,14 @@ pub struct Card {
     pub guard: String,
     /// The input as it was validated.
     pub input: Value,
-    /// The exact request.
-    pub call: CallView,
+    /// The exact call, with the credential as a name.
+    pub call: Call,
     /// Why people are asked: policies with their reasons and rules.
     pub gates: Vec<Gate>,
     /// What must be done before people can decide, or why nobody can; none when nothing is in the way.
     pub asks: Option<String>,
-    /// The verdict's name.
-    pub verdict: &'static str,
+    /// The answer's name.
+    pub answer: &'static str,
     /// What an approval binds.
     pub intent: Digest,
     /// What an approval binds.
@@ -129,36 +112,33 @@ pub struct Card {
 impl Card {
     /// The card of what is bound.
     pub fn new(bound: Bound<'_>, directory: &Directory) -> Self {
-        let facts = &bound.binding.facts;
-        let call = &facts.call;
+        let rendering = &bound.binding.rendering;
         Self {
             id: bound.id.to_string(),
             action: bound.action.to_string(),
-            headline: format!("{}: {} in {}", bound.title, facts.resource.to_text(), facts.environment),
+            headline: format!(
+                "{}: {} in {}",
+                bound.title,
+                rendering.resource.to_text(),
+                rendering.environment
+            ),
             who: bound.links.iter().map(|link| who(link, bound.confirmed_at, directory)).collect(),
-            resource: facts.resource.clone(),
-            environment: facts.environment.clone(),
-            risk: facts.risk.clone(),
-            effects: facts.effects.clone(),
+            resource: rendering.resource.clone(),
+            environment: rendering.environment.clone(),
+            risk: rendering.risk.clone(),
+            effects: rendering.effects.clone(),
             reversible: bound.reversible,
             undo: bound.undo.to_owned(),
             preview: bound.binding.preview.clone(),
-            guard: guard(&facts.precondition),
+            guard: guard(&rendering.precondition),
             input: bound.input.clone(),
-            call: CallView {
-                line: format!("{} {}", call.method.as_str(), call.url),
-                headers: call.headers.clone(),
-                content_type: call.body.as_ref().map(|(t, _)| t.clone()),
-                body: call.body.as_ref().map(|(_, b)| b.clone()),
-                credential: call.credential.clone(),
-                effect: call.effect,
-            },
+            call: rendering.call.clone(),
             gates: bound.decision.gates().to_vec(),
             asks: bound.decision.detail.clone(),
-            verdict: match bound.decision.verdict {
-                Verdict::Allow => "allow",
-                Verdict::Deny { .. } => "deny",
-                Verdict::NeedsApproval { .. } => "needs_approval",
+            answer: match bound.decision.answer {
+                Answer::Allow => "allow",
+                Answer::Deny { .. } => "deny",
+                Answer::NeedsApproval { .. } => "needs_approval",
             },
             intent: bound.binding.intent,
             decision: bound.decision.digest,
@@ -166,9 +146,10 @@ impl Card {
         }
     }
 
-    /// The digest of everything on the card; the approve request echoes it.
-    pub fn digest(&self) -> Digest {
-        Digest::of(domain::VIEW, &json::canonical_of(self))
+    /// The digest of everything on the card; the approve request echoes it. None when it could not be made, and then
+    /// nothing can be approved.
+    pub fn digest(&self) -> Option<Digest> {
+        Some(Digest::of(domain::VIEW, &json::canonical_of(self).ok()?))
     }
 }
 

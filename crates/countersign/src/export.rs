@@ -10,7 +10,7 @@ use futures_util::stream::{self, Stream};
 const PAGE: u32 = 1_000;
 
 /// Where an export stands.
-struct Progress {
+struct ExportProgress {
     store: Store,
     next: u64,
     size: u64,
@@ -29,14 +29,15 @@ pub(crate) async fn export(
     let head: Checkpoint = key.open(&note).map_err(|e| Fault::new("open the log's own checkpoint", e))?;
     let header = ExportHeader { key, before: Frontier::default(), count: head.size, proof: Vec::new() };
     let header = Some(header.to_line());
-    let progress = Progress { store: store.clone(), next: 0, size: head.size, note, header, over: false };
+    let progress =
+        ExportProgress { store: store.clone(), next: 0, size: head.size, note, header, over: false };
     Ok(stream::try_unfold(progress, |mut progress| async move {
         let piece = progress.piece().await?;
         Ok(piece.map(|bytes| (bytes, progress)))
     }))
 }
 
-impl Progress {
+impl ExportProgress {
     async fn piece(&mut self) -> Result<Option<Vec<u8>>, Stop> {
         if let Some(header) = self.header.take() {
             return Ok(Some(header));

@@ -1,12 +1,11 @@
 //! SIGHUP loads the gate directory again, whole or not at all. Whatever happens, the process goes on.
 
-use countersign_core::audit::{Actor, Entry, EventCode};
+use countersign_core::audit::{Actor, Entry, data};
 use countersign_core::problem::{Problem, Severity};
 use countersign_core::ruleset::Ruleset;
 use countersign_engine::credential::Credentials;
 use countersign_engine::fault::chain_text;
 use countersign_engine::gate::{Gate, Limits};
-use serde_json::json;
 use tokio::signal::unix::Signal;
 
 use crate::config::{self, Config, FILE};
@@ -93,12 +92,13 @@ async fn refuse(gate: &Gate, problems: &[Problem]) {
         .take(PROBLEMS_MAX)
         .map(|p| p.to_string().chars().take(PROBLEM_CHARS_MAX).collect())
         .collect();
-    let data = json!({
-        "problems": texts,
-        "not_listed": problems.len().saturating_sub(PROBLEMS_MAX),
-        "rule_set": gate.ruleset().digest(),
-    });
-    let entry = Entry::new(gate.world().now(), EventCode::ReloadRefused, Actor::Gate, data);
+    let not_listed = problems.len().saturating_sub(PROBLEMS_MAX);
+    let data = data::ReloadRefused {
+        rule_set: gate.ruleset().digest(),
+        problems: texts,
+        not_listed: u64::try_from(not_listed).unwrap_or(u64::MAX),
+    };
+    let entry = Entry::new(gate.world().now(), Actor::Gate, data);
     if let Err(stop) = gate.note(entry).await {
         tracing::error!(error = %chain_text(&stop), "the refused reload was not recorded");
     }

@@ -1,6 +1,7 @@
 //! The shapes on the wire. Kept apart from the domain's own types, so that neither binds the other.
 
-use countersign_core::decision::{DenyCode, PolicyRef, Verdict};
+use countersign_core::action::Call;
+use countersign_core::decision::{Answer, DenyCode, PolicyRef};
 use countersign_core::digest::Digest;
 use countersign_core::json::{self, JsonError};
 use countersign_core::limits;
@@ -8,7 +9,7 @@ use countersign_core::preview::RecordUse;
 use countersign_core::proposal::{Binding, Clock, Evidence, Record, State, StateName};
 use countersign_core::refusal::Refusal;
 use countersign_core::text::visible;
-use countersign_engine::gate::{Gate, Proposal, Verdict as PersonVerdict};
+use countersign_engine::gate::{Gate, Proposal, Verdict};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeOwned, DeserializeSeed, IntoDeserializer as _, MapAccess};
 use serde::{Deserialize, Serialize};
@@ -133,17 +134,13 @@ impl ProposeBody {
 
 impl VerdictBody {
     /// What the engine is asked, by the person who was authenticated.
-    pub(crate) fn into_verdict(
-        self,
-        person: String,
-        channel: &'static str,
-    ) -> Result<PersonVerdict, Refusal> {
+    pub(crate) fn into_verdict(self, person: String, channel: &'static str) -> Result<Verdict, Refusal> {
         if self.comment.len() > limits::COMMENT_BYTES_MAX {
             let detail = format!("longer than {} bytes", limits::COMMENT_BYTES_MAX);
             return Err(Refusal::MalformedRequest { pointer: "/comment".to_owned(), detail });
         }
         let Self { intent, decision, view, comment } = self;
-        Ok(PersonVerdict { person, intent, decision, view, words: comment, channel })
+        Ok(Verdict { person, intent, decision, view, words: comment, channel })
     }
 }
 
@@ -170,7 +167,7 @@ struct Need {
 /// record that was read stay with the people; what depends on the record is here only when the manifest says
 /// so, and never in a denial.
 pub(crate) fn for_agent(record: &Record) -> Value {
-    let Binding { facts, preview, intent } = &record.binding;
+    let Binding { rendering, preview, intent, .. } = &record.binding;
     let disclosure = &preview.disclosure;
     let whole = sees_record(record);
     let policies: &[PolicyRef] = if hides_why(record) { &[] } else { &record.decision.policies };
@@ -178,8 +175,8 @@ pub(crate) fn for_agent(record: &Record) -> Value {
         "id": record.proposal.id,
         "state": record.state.name(),
         "action": record.proposal.action,
-        "environment": facts.environment,
-        "effects": if whole { &facts.effects } else { &disclosure.effects },
+        "environment": rendering.environment,
+        "effects": if whole { &rendering.effects } else { &disclosure.effects },
         "undo": { "possible": record.proposal.reversible, "why": record.proposal.undo.why },
         "policies": policies,
         "approved_by": record.standing_approvals().iter().map(|a| &a.person).collect::<Vec<_>>(),
@@ -187,7 +184,7 @@ pub(crate) fn for_agent(record: &Record) -> Value {
     });
     if let Some(map) = body.as_object_mut() {
         if whole || disclosure.resource {
-            map.insert("resource".to_owned(), json!(facts.resource));
+            map.insert("resource".to_owned(), json!(rendering.resource));
         }
         // The digest covers values of the record, which could be guessed and compared.
         if whole {
@@ -202,26 +199,26 @@ pub(crate) fn for_agent(record: &Record) -> Value {
     body
 }
 
-/// The verdict as the agent sees it.
-pub(crate) fn verdict_for_agent(record: &Record) -> Verdict {
+/// The answer of policy as the agent sees it.
+pub(crate) fn answer_for_agent(record: &Record) -> Answer {
     if hides_why(record) {
-        return Verdict::Deny { code: DenyCode::NoPermit };
+        return Answer::Deny { code: DenyCode::NoPermit };
     }
-    record.decision.verdict.clone()
+    record.decision.answer.clone()
 }
 
 /// The call as the agent sees it in a dry run: not of a denial, and not with values of the record.
 pub(crate) fn call_for_agent(record: &Record) -> Option<Value> {
     let shown = !is_denied(record) && (sees_record(record) || record.binding.preview.disclosure.call);
-    let call = &record.binding.facts.call;
+    let Call::Http(call) = &record.binding.rendering.call;
     shown.then(|| {
-        json!({ "method": call.method, "url": call.url, "headers": call.headers,
+        json!({ "kind": "http", "method": call.method, "url": call.url, "headers": call.headers,
             "body": call.body.as_ref().map(|(_, b)| b), "credential": call.credential })
     })
 }
 
 fn is_denied(record: &Record) -> bool {
-    matches!(record.decision.verdict, Verdict::Deny { .. })
+    matches!(record.decision.answer, Answer::Deny { .. })
 }
 
 /// Whether the agent may see what depends on the record.
@@ -237,7 +234,7 @@ fn sees_record(record: &Record) -> bool {
 /// is told the same as one whom no policy permits. That nobody is left to decide is told: it says no more than
 /// the rules that a waiting proposal names.
 fn hides_why(record: &Record) -> bool {
-    let nobody = record.decision.verdict == (Verdict::Deny { code: DenyCode::NobodyMayDecide });
+    let nobody = record.decision.answer == (Answer::Deny { code: DenyCode::NobodyMayDecide });
     is_denied(record) && !nobody && record.binding.preview.source.is_some()
 }
 
@@ -256,11 +253,14 @@ fn of_state(record: &Record) -> serde_json::Map<String, Value> {
             json!({ "needs": needs, "decide_by": decide_by.to_rfc3339(), "detail": record.decision.detail })
         }
         State::Ready { use_by } => json!({ "use_by": use_by.to_rfc3339() }),
-        State::Succeeded { response, .. } => json!({ "result": response.body, "status": response.status }),
-        State::Failed { cause, response, .. } | State::Unknown { cause, response, .. } => json!({
+        State::Succeeded { .. } => json!({
+            "status": record.response.as_ref().map(|r| r.status),
+            "result": record.response.as_ref().map(|r| &r.body),
+        }),
+        State::Failed { cause, .. } | State::Unknown { cause, .. } => json!({
             "cause": cause,
-            "status": response.as_ref().map(|r| r.status),
-            "result": response.as_ref().map(|r| &r.body),
+            "status": record.response.as_ref().map(|r| r.status),
+            "result": record.response.as_ref().map(|r| &r.body),
         }),
         State::Rejected { by, reason, .. } => json!({ "rejected_by": by, "reason": reason }),
         State::Expired { clock, .. } => json!({ "clock": clock }),
@@ -342,7 +342,7 @@ fn denied(record: &Record) -> String {
         record.decision.policies.iter().map(|p| p.reason.as_str()).filter(|r| !r.is_empty()).collect();
     if let Some(detail) = &record.decision.detail {
         format!("NOT DONE: {detail}. Asking again will not help.")
-    } else if record.decision.verdict == (Verdict::Deny { code: DenyCode::NoPermit }) {
+    } else if record.decision.answer == (Answer::Deny { code: DenyCode::NoPermit }) {
         NO_PERMIT.to_owned()
     } else if reasons.is_empty() {
         "NOT DONE. Policy refuses this. Asking again will not help.".to_owned()
@@ -371,13 +371,13 @@ fn line(text: &str) -> String {
 
 /// A proposal in a list, for its agent. What it is in full, and its result, is read by its id.
 pub(crate) fn summary_for_agent(record: &Record) -> Value {
-    let Binding { facts, preview, .. } = &record.binding;
-    let effects = if sees_record(record) { &facts.effects } else { &preview.disclosure.effects };
+    let Binding { rendering, preview, .. } = &record.binding;
+    let effects = if sees_record(record) { &rendering.effects } else { &preview.disclosure.effects };
     json!({
         "id": record.proposal.id,
         "state": record.state.name(),
         "action": record.proposal.action,
-        "environment": facts.environment,
+        "environment": rendering.environment,
         "effect": effects.first().map(|effect| line(effect)),
         "created_at": record.proposal.created_at.to_rfc3339(),
         "due": record.due().map(countersign_core::time::Timestamp::to_rfc3339),

@@ -26,13 +26,13 @@ pub(crate) struct Sizes {
 /// One thing, divided.
 #[derive(Debug)]
 pub(crate) struct Bulkhead {
-    agents: Part,
-    people: Part,
+    agents: PartyPart,
+    people: PartyPart,
     gate: Arc<Semaphore>,
 }
 
 #[derive(Debug)]
-struct Part {
+struct PartyPart {
     all: Arc<Semaphore>,
     shares: Mutex<Shares>,
 }
@@ -59,7 +59,7 @@ pub(crate) enum Full {
     All,
 }
 
-impl Part {
+impl PartyPart {
     fn new(all: usize, one: usize) -> Self {
         let shares = Mutex::new(Shares { size: one, of: HashMap::new() });
         Self { all: Arc::new(Semaphore::new(all)), shares }
@@ -97,8 +97,8 @@ impl Part {
 impl Bulkhead {
     pub(crate) fn new(sizes: Sizes) -> Self {
         Self {
-            agents: Part::new(sizes.agents, sizes.one_agent),
-            people: Part::new(sizes.people, sizes.one_person),
+            agents: PartyPart::new(sizes.agents, sizes.one_agent),
+            people: PartyPart::new(sizes.people, sizes.one_person),
             gate: Arc::new(Semaphore::new(sizes.gate)),
         }
     }
@@ -148,7 +148,7 @@ impl Bulkhead {
         self.people.resize(one_person);
     }
 
-    fn part(&self, party: &Party) -> Option<(&Part, Arc<str>)> {
+    fn part(&self, party: &Party) -> Option<(&PartyPart, Arc<str>)> {
         match party {
             Party::Agent(name) => Some((&self.agents, Arc::clone(name))),
             Party::Person(name) => Some((&self.people, Arc::clone(name))),

@@ -22,6 +22,8 @@ const ID_BYTES: usize = 4;
 pub enum Purpose {
     /// A stored proposal.
     Proposal,
+    /// A stored proposal of version 1.
+    ProposalV1,
     /// A person's session.
     Session,
     /// A one-time sign-in link.
@@ -33,7 +35,8 @@ pub enum Purpose {
 impl Purpose {
     const fn name(self) -> &'static str {
         match self {
-            Self::Proposal => "countersign/mac/proposal/v1",
+            Self::Proposal => "countersign/mac/proposal/v2",
+            Self::ProposalV1 => "countersign/mac/proposal/v1",
             Self::Session => "countersign/mac/session/v1",
             Self::Link => "countersign/mac/link/v1",
             Self::ActiveRules => "countersign/mac/active-rules/v1",
@@ -43,20 +46,20 @@ impl Purpose {
 
 /// The key that seals, and older ones that only verify. Cheap to clone.
 #[derive(Clone)]
-pub struct SealKeys(Arc<Inner>);
+pub struct SealKeys(Arc<SealInner>);
 
-struct Inner {
+struct SealInner {
     origin: String,
-    current: Key,
-    old: Vec<Key>,
+    current: SealKey,
+    old: Vec<SealKey>,
 }
 
-struct Key {
+struct SealKey {
     id: [u8; ID_BYTES],
     secret: Zeroizing<[u8; KEY_BYTES]>,
 }
 
-impl Key {
+impl SealKey {
     fn new(secret: Zeroizing<[u8; KEY_BYTES]>) -> Self {
         let digest = Digest::of(domain::SEAL_KEY, &*secret);
         let mut id = [0; ID_BYTES];
@@ -72,8 +75,8 @@ impl SealKeys {
         current: Zeroizing<[u8; KEY_BYTES]>,
         old: Vec<Zeroizing<[u8; KEY_BYTES]>>,
     ) -> Self {
-        let old = old.into_iter().map(Key::new).collect();
-        Self(Arc::new(Inner { origin: origin.to_owned(), current: Key::new(current), old }))
+        let old = old.into_iter().map(SealKey::new).collect();
+        Self(Arc::new(SealInner { origin: origin.to_owned(), current: SealKey::new(current), old }))
     }
 
     /// The id of the key that seals, as text.
@@ -105,7 +108,7 @@ impl SealKeys {
         mac.is_some_and(|mac| mac.verify_slice(code).is_ok())
     }
 
-    fn mac(&self, key: &Key, purpose: Purpose, fields: &[&[u8]]) -> Option<Hmac<Sha256>> {
+    fn mac(&self, key: &SealKey, purpose: Purpose, fields: &[&[u8]]) -> Option<Hmac<Sha256>> {
         // A key of any length is accepted, so this never fails; were it to, nothing would fit.
         let mut mac = Hmac::<Sha256>::new_from_slice(&*key.secret).ok()?;
         for field in [purpose.name().as_bytes(), self.0.origin.as_bytes(), &key.id].iter().chain(fields) {

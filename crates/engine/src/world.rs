@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use countersign_core::id::{Id, Kind};
+use countersign_core::id::{Id, IdKind};
 use countersign_core::time::Timestamp;
 
 /// Time and randomness, from the system or from a test.
@@ -102,7 +102,7 @@ impl World {
     }
 
     /// A new id.
-    pub fn id<K: Kind>(&self) -> Id<K> {
+    pub fn id<K: IdKind>(&self) -> Id<K> {
         let millis = u64::try_from(self.now().as_micros() / 1_000).unwrap_or(0);
         Id::from_parts(millis, self.random())
     }

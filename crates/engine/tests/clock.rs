@@ -171,7 +171,7 @@ async fn approve(gate: &Gate, record: &Record) -> Record {
         person: "frank".to_owned(),
         intent: card.intent,
         decision: card.decision,
-        view: card.digest(),
+        view: card.digest().unwrap(),
         words: String::new(),
         channel: "api",
     };

@@ -1,7 +1,7 @@
 //! Registered actions: what an agent may propose, and how a proposal becomes one exact call.
 //!
 //! `manifest` reads the TOML, `schema` compiles and lints the input schema, `expr` holds the CEL expressions,
-//! `render` turns an input and what was read into facts and a call. Nothing here does IO: the engine reads
+//! `render` turns an input and what was read into a rendering. Nothing here does IO: the engine reads
 //! the record and hands it in.
 
 mod expr;
@@ -12,8 +12,8 @@ mod schema;
 mod types;
 
 pub use registry::{Action, Registry, System};
-pub use render::{Before, RecordFacts, RenderError};
+pub use render::{Before, RecordReads, RenderError};
 pub use types::{
-    ActionName, Call, CredentialRefs, EffectClass, Facts, Group, Method, Precondition, ReadCall, Resource,
-    Risk, Undo,
+    ActionName, Call, CredentialRefs, EffectClass, Group, HttpCall, Method, Precondition, ReadCall,
+    Rendering, Resource, Risk, Undo,
 };

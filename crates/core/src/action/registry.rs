@@ -6,9 +6,9 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::manifest;
-use super::render::{Before, Plan, RecordFacts, RenderError};
+use super::render::{Before, Plan, RecordReads, RenderError};
 use super::schema::InputSchema;
-use super::types::{ActionName, CredentialRefs, EffectClass, Facts, Group, ReadCall, Undo};
+use super::types::{ActionName, CredentialRefs, EffectClass, Group, ReadCall, Rendering, Undo};
 use crate::digest::Digest;
 use crate::json::CanonicalInput;
 use crate::preview::{Disclosure, RecordUse};
@@ -60,6 +60,8 @@ pub struct Action {
     pub schema: Value,
     /// Digest of everything in the manifest that concerns this action and its system.
     pub revision: Digest,
+    /// The same by the format of version 1.
+    pub(super) revision_v1: Digest,
     pub(super) input: InputSchema,
     pub(super) plan: Plan,
     /// JSON pointers into the record that approvers do not see.
@@ -69,6 +71,11 @@ pub struct Action {
 }
 
 impl Action {
+    /// Whether a proposal that was made under this revision was made under this manifest.
+    pub fn is_revision(&self, revision: &Digest) -> bool {
+        self.revision == *revision || self.revision_v1 == *revision
+    }
+
     /// Applies the schema's defaults and validates.
     ///
     /// `input` must come from [`crate::json::read`]: what that reader refuses is not looked for again. All
@@ -86,14 +93,14 @@ impl Action {
     ///
     /// `before` must be there if [`Action::read_call`] gave a call; it is ignored if not. A record without a
     /// watched field is refused, unless the field is optional: the manifest was not written for such a record.
-    pub fn facts(
+    pub fn rendering(
         &self,
         input: &CanonicalInput,
         before: Option<&Before>,
         proposal_id: &str,
-    ) -> Result<Facts, RenderError> {
-        let facts = self.facts_again(input, before, proposal_id)?;
-        let Some(gone) = facts.precondition.gone() else { return Ok(facts) };
+    ) -> Result<Rendering, RenderError> {
+        let rendering = self.render_again_with(input, before, proposal_id)?;
+        let Some(gone) = rendering.precondition.gone() else { return Ok(rendering) };
         let detail = format!(
             "the record has no {gone}, which the manifest watches; what a record may lack, the manifest lists \
              in `optional`"
@@ -103,41 +110,45 @@ impl Action {
 
     /// The same for a proposal whose record had every watched field: one that is missing now is a change of the
     /// record, and stands in the precondition as gone.
-    pub fn facts_again(
+    pub fn render_again_with(
         &self,
         input: &CanonicalInput,
         before: Option<&Before>,
         proposal_id: &str,
-    ) -> Result<Facts, RenderError> {
-        self.plan.facts(self, input.value(), before, proposal_id)
+    ) -> Result<Rendering, RenderError> {
+        self.plan.rendering(self, input.value(), before, proposal_id)
     }
 
-    /// The facts without the record: what needs no read is as in [`Action::facts`]. A resource id that only the
+    /// The rendering without the record: what needs no read is as in [`Action::rendering`]. A resource id that only the
     /// record could tell reads `(not read)`; amount and count are the smallest, the sentences and the parts of
     /// the call that depend on the record are left out, and nothing guards it. Never for a call that is made.
-    pub fn unread_facts(&self, input: &CanonicalInput, proposal_id: &str) -> Result<Facts, RenderError> {
-        self.plan.unread_facts(self, input.value(), proposal_id)
+    pub fn unread_rendering(
+        &self,
+        input: &CanonicalInput,
+        proposal_id: &str,
+    ) -> Result<Rendering, RenderError> {
+        self.plan.unread_rendering(self, input.value(), proposal_id)
     }
 
-    /// Which of the facts that policy reads depend on the record.
-    pub const fn record_facts(&self) -> RecordFacts {
-        self.plan.record_facts()
+    /// Which parts of the rendering that policy reads depend on the record.
+    pub const fn record_reads(&self) -> RecordReads {
+        self.plan.record_reads()
     }
 
-    /// What of a proposal its agent may see. `read`: the facts were computed with the record.
-    pub fn disclosure(&self, facts: &Facts, read: bool) -> Disclosure {
-        let record = match (self.record_facts().read, self.shared) {
+    /// What of a proposal its agent may see. `read`: it was computed with the record.
+    pub fn disclosure(&self, rendering: &Rendering, read: bool) -> Disclosure {
+        let record = match (self.record_reads().read, self.shared) {
             (false, _) => RecordUse::Unused,
             (true, true) => RecordUse::Shared,
             (true, false) => RecordUse::Withheld,
         };
         // Without the record, the sentences that need it are not there.
         let shown = |at: usize| !read || !self.plan.effect_reads_record(at);
-        let sentences = facts.effects.iter().enumerate().filter(|(at, _)| shown(*at));
+        let sentences = rendering.effects.iter().enumerate().filter(|(at, _)| shown(*at));
         Disclosure {
             record,
             effects: sentences.map(|(_, sentence)| sentence.clone()).collect(),
-            resource: !self.record_facts().resource,
+            resource: !self.record_reads().resource,
             call: !self.plan.call_reads_record(),
         }
     }

@@ -139,6 +139,7 @@ impl Method {
 
 /// The exact thing touched.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Resource {
     /// Its type, e.g. `Charge`.
     #[serde(rename = "type")]
@@ -156,9 +157,10 @@ impl Resource {
     }
 }
 
-/// The same typed facts for every action. Policies should read these rather than the raw input.
+/// The same typed values for every action. Policies should read these rather than the raw input.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(clippy::struct_excessive_bools, reason = "four independent facts, each with its name in policies")]
+#[expect(clippy::struct_excessive_bools, reason = "four independent values, each with its name in policies")]
+#[serde(deny_unknown_fields)]
 pub struct Risk {
     /// Whether anything changes.
     pub mutating: bool,
@@ -215,6 +217,7 @@ impl Precondition {
 
 /// What the manifest says about going back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Undo {
     /// Why not, or how, in a sentence for the approver.
     pub why: String,
@@ -231,7 +234,8 @@ pub struct CredentialRefs {
 
 /// Everything computed from the input and the record that was read. All of it is bound by the intent digest.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Facts {
+#[serde(deny_unknown_fields)]
+pub struct Rendering {
     /// The exact thing touched.
     pub resource: Resource,
     /// `staging`, `support`, …
@@ -248,9 +252,64 @@ pub struct Facts {
     pub after: Option<Value>,
 }
 
+/// One exact call without its credential, by the connector that makes it. Stored, hashed and shown as it is here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum Call {
+    /// An HTTP request.
+    Http(HttpCall),
+}
+
+impl Call {
+    /// The name of the connector: the `kind` of the stored call.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Http(_) => "http",
+        }
+    }
+
+    /// The call with the proposal's own id replaced by a fixed word. The id is the only late-bound text
+    /// (T79), it is random, so nothing else in the bytes can be equal to it; what remains is what was approved.
+    #[must_use]
+    pub fn masked(&self, proposal_id: &str) -> Self {
+        match self {
+            Self::Http(call) => Self::Http(call.masked(proposal_id)),
+        }
+    }
+
+    /// The name of the credential that will be added.
+    pub fn credential(&self) -> Option<&str> {
+        match self {
+            Self::Http(call) => call.credential.as_deref(),
+        }
+    }
+
+    /// The declared effect class.
+    pub const fn effect(&self) -> EffectClass {
+        match self {
+            Self::Http(call) => call.effect,
+        }
+    }
+
+    /// The address that it goes to, whose origin its credential must be for.
+    pub fn address(&self) -> &str {
+        match self {
+            Self::Http(call) => &call.url,
+        }
+    }
+
+    /// What is called, in one line: `POST https://…`.
+    pub fn line(&self) -> String {
+        match self {
+            Self::Http(call) => format!("{} {}", call.method.as_str(), call.url),
+        }
+    }
+}
+
 /// One exact HTTP request without its credential.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Call {
+#[serde(deny_unknown_fields)]
+pub struct HttpCall {
     /// The method.
     pub method: Method,
     /// The whole URL; its origin is the system's.
@@ -269,11 +328,8 @@ pub struct Call {
     pub effect: EffectClass,
 }
 
-impl Call {
-    /// The call with the proposal's own id replaced by a fixed word. The id is the only late-bound text
-    /// (T79), it is random, so nothing else in the bytes can be equal to it; what remains is what was approved.
-    #[must_use]
-    pub fn masked(&self, proposal_id: &str) -> Self {
+impl HttpCall {
+    fn masked(&self, proposal_id: &str) -> Self {
         let mask = |text: &str| text.replace(proposal_id, "{proposal.id}");
         Self {
             url: mask(&self.url),

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::digest::{Digest, Hasher, domain};
 use crate::directory::Directory;
+use crate::json::canonical;
 use crate::problem::{Problem, SourceFile, line_of, read_toml};
 use crate::time::parse_duration;
 
@@ -20,12 +21,31 @@ pub enum Exclusion {
     AgentOwner,
 }
 
+impl Exclusion {
+    /// The name in `approvals.toml`.
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Requester => "requester",
+            Self::AgentOwner => "agent-owner",
+        }
+    }
+}
+
 /// How a person must prove a decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Proof {
     /// A signed-in session and a press of the button.
     Click,
+}
+
+impl Proof {
+    /// The name in `approvals.toml`.
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Click => "click",
+        }
+    }
 }
 
 /// One approval rule.
@@ -228,7 +248,7 @@ fn digest(name: &str, rule: &RuleFile) -> Digest {
         .field(&rule.quorum.to_be_bytes())
         .field(rule.decide_in.as_bytes())
         .field(rule.use_in.as_bytes())
-        .field(&crate::json::canonical_of(&rule.not))
-        .field(&crate::json::canonical_of(&rule.proof))
+        .field(&canonical(&rule.not.iter().map(|not| not.as_str()).collect()))
+        .field(&canonical(&rule.proof.as_str().into()))
         .finish()
 }

@@ -1,167 +1,21 @@
 //! One audit record. Codes and fields are stable: auditors build on them.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::{EventCode, EventData};
+use crate::approval::Approval;
 use crate::directory::Chain;
 use crate::id::ProposalId;
-use crate::json;
+use crate::json::{self, NotCanonical};
 use crate::time::Timestamp;
 
-/// What happened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum EventCode {
-    /// The gate started, under this gate directory.
-    #[serde(rename = "gate.started")]
-    GateStarted,
-    /// The gate directory was loaded again.
-    #[serde(rename = "gate.reloaded")]
-    GateReloaded,
-    /// A proposal that could not be opened: unknown action, bad input, no preview.
-    #[serde(rename = "proposal.invalid")]
-    Invalid,
-    /// A dry run: decided and shown, never executable.
-    #[serde(rename = "proposal.previewed")]
-    Previewed,
-    /// Policy refused.
-    #[serde(rename = "proposal.denied")]
-    Denied,
-    /// Policy asks for people.
-    #[serde(rename = "proposal.pending")]
-    Pending,
-    /// Policy allows it as it is.
-    #[serde(rename = "proposal.allowed")]
-    Allowed,
-    /// A person approved.
-    #[serde(rename = "proposal.approved")]
-    Approved,
-    /// A person rejected.
-    #[serde(rename = "proposal.rejected")]
-    Rejected,
-    /// The proposer or an operator withdrew it.
-    #[serde(rename = "proposal.cancelled")]
-    Cancelled,
-    /// Too few people decided in time, or what was approved could not be sent in time.
-    #[serde(rename = "proposal.expired")]
-    Expired,
-    /// An edited proposal took its place.
-    #[serde(rename = "proposal.superseded")]
-    Superseded,
-    /// The record or the policy changed, so it was decided again.
-    #[serde(rename = "proposal.revised")]
-    Revised,
-    /// What would allow it is gone for good.
-    #[serde(rename = "proposal.refused")]
-    Refused,
-    /// The point of no return, recorded before the first byte.
-    #[serde(rename = "proposal.dispatched")]
-    Dispatched,
-    /// The upstream says it is done.
-    #[serde(rename = "proposal.succeeded")]
-    Succeeded,
-    /// Certainly no effect, or the upstream says it failed.
-    #[serde(rename = "proposal.failed")]
-    Failed,
-    /// Nobody knows what became of it.
-    #[serde(rename = "proposal.unknown")]
-    Unknown,
-    /// A result that came after its attempt had been given up, kept as evidence.
-    #[serde(rename = "proposal.late_result")]
-    LateResult,
-    /// Another request for the same effect joined it: people are asked once.
-    #[serde(rename = "proposal.joined")]
-    Joined,
-    /// The person whom the agent named said that it acts for them.
-    #[serde(rename = "proposal.confirmed")]
-    Confirmed,
-    /// What is stored is not what the gate wrote: it is set aside until an operator has looked.
-    #[serde(rename = "proposal.quarantined")]
-    Quarantined,
-    /// An operator had it checked again, and it was sound.
-    #[serde(rename = "proposal.repaired")]
-    Repaired,
-    /// A gate directory could not be loaded; the one in force stays.
-    #[serde(rename = "gate.reload_refused")]
-    ReloadRefused,
-    /// The loss of an older or another database was accepted; what was open in it was closed.
-    #[serde(rename = "gate.restored")]
-    GateRestored,
-    /// How often an agent reached its limits lately; what was refused for it left no entry of its own.
-    #[serde(rename = "agent.limited")]
-    AgentLimited,
-    /// A one-time sign-in link was made.
-    #[serde(rename = "person.link_made")]
-    LinkMade,
-    /// A sign-in link was refused: unknown, used or too old.
-    #[serde(rename = "person.sign_in_refused")]
-    SignInRefused,
-    /// A person ended their session.
-    #[serde(rename = "person.signed_out")]
-    SignedOut,
-    /// A person signed in.
-    #[serde(rename = "person.signed_in")]
-    SignedIn,
-    /// A person exported the log.
-    #[serde(rename = "log.exported")]
-    LogExported,
-}
-
-impl fmt::Display for EventCode {
-    /// The code as it stands in the log: `proposal.approved`.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.serialize(f)
-    }
-}
-
-/// Every event code with what it means, in the order of the reference.
-pub const EVENT_CODES: &[(EventCode, &str)] = &[
-    (EventCode::GateStarted, "The gate started, under this gate directory."),
-    (EventCode::GateReloaded, "The gate directory was loaded again."),
-    (EventCode::Invalid, "A proposal that could not be opened: unknown action, bad input, no preview."),
-    (EventCode::Previewed, "A dry run: decided and shown, never executable."),
-    (EventCode::Denied, "Policy refused."),
-    (EventCode::Pending, "Policy asks for people."),
-    (EventCode::Allowed, "Policy allows it as it is."),
-    (EventCode::Approved, "A person approved."),
-    (EventCode::Rejected, "A person rejected."),
-    (EventCode::Cancelled, "The proposer or an operator withdrew it."),
-    (EventCode::Expired, "Too few people decided in time, or what was approved could not be sent in time."),
-    (EventCode::Superseded, "An edited proposal took its place."),
-    (EventCode::Revised, "The record or the policy changed, so it was decided again."),
-    (EventCode::Refused, "What would allow it is gone for good."),
-    (EventCode::Dispatched, "The point of no return, recorded before the first byte."),
-    (EventCode::Succeeded, "The upstream says it is done."),
-    (EventCode::Failed, "Certainly no effect, or the upstream says it failed."),
-    (EventCode::Unknown, "Nobody knows what became of it."),
-    (EventCode::LateResult, "A result that came after its attempt had been given up, kept as evidence."),
-    (EventCode::Joined, "Another request for the same effect joined it: people are asked once."),
-    (EventCode::Confirmed, "The person whom the agent named said that it acts for them."),
-    (
-        EventCode::Quarantined,
-        "What is stored is not what the gate wrote: it is set aside until an operator has looked.",
-    ),
-    (EventCode::Repaired, "An operator had it checked again, and it was sound."),
-    (EventCode::ReloadRefused, "A gate directory could not be loaded; the one in force stays."),
-    (
-        EventCode::GateRestored,
-        "The loss of an older or another database was accepted; what was open in it was closed.",
-    ),
-    (
-        EventCode::AgentLimited,
-        "How often an agent reached its limits lately; what was refused for it left no entry of its own.",
-    ),
-    (EventCode::LinkMade, "A one-time sign-in link was made."),
-    (EventCode::SignInRefused, "A sign-in link was refused: unknown, used or too old."),
-    (EventCode::SignedOut, "A person ended their session."),
-    (EventCode::SignedIn, "A person signed in."),
-    (EventCode::LogExported, "A person exported the log."),
-];
+/// The version of entries that this build writes. It reads this one and the one before.
+pub const ENTRY_VERSION: u8 = 2;
 
 /// Who caused an entry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "lowercase")]
+#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
 pub enum Actor {
     /// An agent, with its whole identity chain.
     Agent {
@@ -178,29 +32,77 @@ pub enum Actor {
 }
 
 /// One audit record. It holds digests and commitments; payloads live beside it and may be erased (T122).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Entry {
-    /// Version of this format: 1.
-    pub v: u8,
     /// When, by the gate's clock, in microseconds since the Unix epoch.
     pub at: Timestamp,
-    /// What happened.
-    pub event: EventCode,
     /// Which proposal, if any.
     pub proposal: Option<ProposalId>,
     /// The proposal's version after the event; 0 when there is none.
     pub version: u32,
     /// Who caused it.
     pub actor: Actor,
-    /// The event's own fields.
+    /// What happened.
+    pub data: EventData,
+}
+
+/// An entry as it is written.
+#[derive(Serialize)]
+struct Written<'a> {
+    v: u8,
+    at: Timestamp,
+    event: EventCode,
+    proposal: Option<ProposalId>,
+    version: u32,
+    actor: &'a Actor,
+    data: &'a EventData,
+}
+
+/// An entry of a known version as it stands in the log, for lists and for comparing.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StoredEntry {
+    /// The version of its format.
+    pub v: u8,
+    /// When.
+    pub at: Timestamp,
+    /// What happened.
+    pub event: EventCode,
+    /// Which proposal, if any.
+    pub proposal: Option<ProposalId>,
+    /// The proposal's version after the event; 0 when it moved nothing.
+    pub version: u32,
+    /// Who caused it.
+    pub actor: Actor,
+    /// The event's own fields, by the shape of that version.
     pub data: Value,
 }
 
+impl StoredEntry {
+    /// Reads an entry of this version or the one before. The error names what is not known in it.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, String> {
+        let entry: Self = serde_json::from_slice(bytes).map_err(unreadable)?;
+        match entry.v {
+            1 | ENTRY_VERSION => Ok(entry),
+            v => Err(format!("version {v} of entries is not known")),
+        }
+    }
+
+    /// The approval that it records, if it is one.
+    pub fn approval(&self) -> Option<Approval> {
+        let approval = self.data.get("approval").filter(|_| self.event == EventCode::Approved)?;
+        Approval::deserialize(approval).ok()
+    }
+}
+
+fn unreadable(error: serde_json::Error) -> String {
+    format!("the entry cannot be read: {error}")
+}
+
 impl Entry {
-    /// A record of version 1.
-    pub fn new(at: Timestamp, event: EventCode, actor: Actor, data: Value) -> Self {
-        Self { v: 1, at, event, proposal: None, version: 0, actor, data }
+    /// An entry that is about no proposal.
+    pub fn new(at: Timestamp, actor: Actor, data: impl Into<EventData>) -> Self {
+        Self { at, proposal: None, version: 0, actor, data: data.into() }
     }
 
     /// The same, about one version of a proposal.
@@ -211,8 +113,32 @@ impl Entry {
         self
     }
 
+    /// What happened.
+    pub fn event(&self) -> EventCode {
+        self.data.code()
+    }
+
     /// The canonical bytes that are stored and hashed.
-    pub fn to_bytes(&self) -> Vec<u8> {
-        json::canonical_of(self)
+    pub fn to_bytes(&self) -> Result<Vec<u8>, NotCanonical> {
+        let Self { at, proposal, version, actor, data } = self;
+        json::canonical_of(&Written {
+            v: ENTRY_VERSION,
+            at: *at,
+            event: data.code(),
+            proposal: *proposal,
+            version: *version,
+            actor,
+            data,
+        })
+    }
+
+    /// Reads an entry of the version that this build writes. The error names what is not known in it.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, String> {
+        let StoredEntry { v, at, event, proposal, version, actor, data } = StoredEntry::from_bytes(bytes)?;
+        if v != ENTRY_VERSION {
+            return Err(format!("version {v} of entries is the one before this build's"));
+        }
+        let data = EventData::read(event, data).map_err(unreadable)?;
+        Ok(Self { at, proposal, version, actor, data })
     }
 }

@@ -4,10 +4,10 @@
 //! It mirrors `proposal::apply` and is held equal to it by a test. It knows no directory and no rules: who was
 //! eligible, and who was excluded, is what the entries say; it must never believe a sum that it can count.
 
-use super::event_data::{Approved, Dispatched, EventData, LifeEntry, Opened, Revised};
+use super::life_event::{LifeApproved, LifeDispatched, LifeEntry, LifeEvent, LifeOpened, LifeRevised};
 use super::terms::Terms;
 use super::{Actor, EventCode};
-use crate::decision::Verdict;
+use crate::decision::Answer;
 use crate::directory::Link;
 use crate::id::AttemptId;
 use crate::proposal::{Clock, StateName};
@@ -147,21 +147,21 @@ impl LifeState {
 pub fn life(state: Option<LifeState>, entry: &LifeEntry, rules: u64) -> Result<LifeState, LifeError> {
     let Some(LifeState { version, people, stage }) = state else {
         return match &entry.data {
-            EventData::Opened(opened) => open(entry, opened, rules),
-            EventData::Approved(_)
-            | EventData::Rejected(_)
-            | EventData::Ended(_)
-            | EventData::Expired(_)
-            | EventData::Revised(_)
-            | EventData::Dispatched(_)
-            | EventData::Finished(..)
-            | EventData::LateResult(_)
-            | EventData::Beside => Err(LifeError::NotOpened { event: entry.event }),
+            LifeEvent::Opened(opened) => open(entry, opened, rules),
+            LifeEvent::Approved(_)
+            | LifeEvent::Rejected(_)
+            | LifeEvent::Ended(_)
+            | LifeEvent::Expired(_)
+            | LifeEvent::Revised(_)
+            | LifeEvent::Dispatched(_)
+            | LifeEvent::Finished(..)
+            | LifeEvent::LateResult(_)
+            | LifeEvent::Beside => Err(LifeError::NotOpened { event: entry.event }),
         };
     };
     let before = name_of(&stage);
     let impossible = || LifeError::Impossible { event: entry.event, state: before.as_str() };
-    if matches!(entry.data, EventData::Opened(_)) {
+    if matches!(entry.data, LifeEvent::Opened(_)) {
         return Err(LifeError::OpenedTwice);
     }
     if matches!(stage, Stage::Final(_)) {
@@ -172,32 +172,32 @@ pub fn life(state: Option<LifeState>, entry: &LifeEntry, rules: u64) -> Result<L
         return Err(LifeError::Version { expected, found: entry.version });
     }
     let moved = match (&entry.data, stage) {
-        (EventData::Approved(approved), Stage::Pending(terms)) => {
+        (LifeEvent::Approved(approved), Stage::Pending(terms)) => {
             approve(terms, approved, (&entry.actor, &people), rules)?
         }
-        (EventData::Rejected(rejected), Stage::Pending(terms)) => {
+        (LifeEvent::Rejected(rejected), Stage::Pending(terms)) => {
             require(rejected.intent == terms.intent, "what was rejected is not what is decided on")?;
             Stage::Final(StateName::Rejected)
         }
-        (EventData::Ended(end), Stage::Pending(_) | Stage::Ready(_)) => Stage::Final(*end),
-        (EventData::Expired(expired), Stage::Pending(_)) if expired.clock == Clock::DecideBy => {
+        (LifeEvent::Ended(end), Stage::Pending(_) | Stage::Ready(_)) => Stage::Final(*end),
+        (LifeEvent::Expired(expired), Stage::Pending(_)) if expired.clock == Clock::DecideBy => {
             Stage::Final(StateName::Expired)
         }
-        (EventData::Expired(expired), Stage::Ready(_)) if expired.clock == Clock::UseBy => {
+        (LifeEvent::Expired(expired), Stage::Ready(_)) if expired.clock == Clock::UseBy => {
             Stage::Final(StateName::Expired)
         }
-        (EventData::Revised(revised), Stage::Pending(terms) | Stage::Ready(terms)) => {
+        (LifeEvent::Revised(revised), Stage::Pending(terms) | Stage::Ready(terms)) => {
             require(revised.from.is_none_or(|from| from == before), "it was revised from another state")?;
             revise(terms, revised, &people, rules)?
         }
-        (EventData::Dispatched(_), Stage::Pending(terms)) => return Err(terms.unapproved()),
-        (EventData::Dispatched(sent), Stage::Ready(terms)) => dispatch(&terms, sent)?,
-        (EventData::Finished(end, outcome), Stage::Dispatched(attempt)) => {
+        (LifeEvent::Dispatched(_), Stage::Pending(terms)) => return Err(terms.unapproved()),
+        (LifeEvent::Dispatched(sent), Stage::Ready(terms)) => dispatch(&terms, sent)?,
+        (LifeEvent::Finished(end, outcome), Stage::Dispatched(attempt)) => {
             same_attempt(entry.event, attempt, outcome.attempt)?;
             if *end == StateName::Unknown { Stage::Unknown(attempt) } else { Stage::Final(*end) }
         }
         // A definite result that comes late settles it.
-        (EventData::Finished(end, outcome), Stage::Unknown(attempt)) if *end != StateName::Unknown => {
+        (LifeEvent::Finished(end, outcome), Stage::Unknown(attempt)) if *end != StateName::Unknown => {
             same_attempt(entry.event, attempt, outcome.attempt)?;
             Stage::Final(*end)
         }
@@ -224,7 +224,7 @@ fn same_attempt(event: EventCode, expected: AttemptId, found: AttemptId) -> Resu
     if expected == found { Ok(()) } else { Err(LifeError::OtherAttempt { event, expected, found }) }
 }
 
-fn open(entry: &LifeEntry, opened: &Opened, rules: u64) -> Result<LifeState, LifeError> {
+fn open(entry: &LifeEntry, opened: &LifeOpened, rules: u64) -> Result<LifeState, LifeError> {
     if entry.version != 1 {
         return Err(LifeError::Version { expected: 1, found: entry.version });
     }
@@ -237,10 +237,10 @@ fn open(entry: &LifeEntry, opened: &Opened, rules: u64) -> Result<LifeState, Lif
     };
     let people: Vec<String> = chain.links().iter().filter_map(person).collect();
     let terms = Terms::opened(opened, &people, rules)?;
-    let (event, stage) = match &opened.decision.verdict {
-        Verdict::Allow => (EventCode::Allowed, Stage::Ready(terms)),
-        Verdict::NeedsApproval { .. } => (EventCode::Pending, Stage::Pending(terms)),
-        Verdict::Deny { .. } => (EventCode::Denied, Stage::Final(StateName::Denied)),
+    let (event, stage) = match &opened.decision.answer {
+        Answer::Allow => (EventCode::Allowed, Stage::Ready(terms)),
+        Answer::NeedsApproval { .. } => (EventCode::Pending, Stage::Pending(terms)),
+        Answer::Deny { .. } => (EventCode::Denied, Stage::Final(StateName::Denied)),
     };
     require(entry.event == event, "it was opened in another state than its decision leads to")?;
     Ok(LifeState { version: 1, people, stage })
@@ -248,7 +248,7 @@ fn open(entry: &LifeEntry, opened: &Opened, rules: u64) -> Result<LifeState, Lif
 
 fn approve(
     mut terms: Terms,
-    approved: &Approved,
+    approved: &LifeApproved,
     (actor, people): (&Actor, &[String]),
     rules: u64,
 ) -> Result<Stage, LifeError> {
@@ -263,13 +263,13 @@ fn approve(
     Ok(if complete { Stage::Ready(terms) } else { Stage::Pending(terms) })
 }
 
-fn revise(before: Terms, revised: &Revised, people: &[String], rules: u64) -> Result<Stage, LifeError> {
+fn revise(before: Terms, revised: &LifeRevised, people: &[String], rules: u64) -> Result<Stage, LifeError> {
     let terms = before.revised(revised, people, rules)?;
-    let stage = match &revised.decision.verdict {
-        Verdict::Allow => Stage::Ready(terms),
-        Verdict::NeedsApproval { .. } if terms.is_met() => Stage::Ready(terms),
-        Verdict::NeedsApproval { .. } => Stage::Pending(terms),
-        Verdict::Deny { .. } => {
+    let stage = match &revised.decision.answer {
+        Answer::Allow => Stage::Ready(terms),
+        Answer::NeedsApproval { .. } if terms.is_met() => Stage::Ready(terms),
+        Answer::NeedsApproval { .. } => Stage::Pending(terms),
+        Answer::Deny { .. } => {
             return Err(LifeError::Contradiction("policy denied it, and it was not refused"));
         }
     };
@@ -281,7 +281,7 @@ fn revise(before: Terms, revised: &Revised, people: &[String], rules: u64) -> Re
     Ok(stage)
 }
 
-fn dispatch(terms: &Terms, sent: &Dispatched) -> Result<Stage, LifeError> {
+fn dispatch(terms: &Terms, sent: &LifeDispatched) -> Result<Stage, LifeError> {
     require(
         sent.intent == terms.intent,
         "what was sent is not what was decided on: the intent digests differ",

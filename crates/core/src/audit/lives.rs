@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::event_data::{EventData, LifeEntry, Meaning};
 use super::life::{LifeError, LifeState, life};
+use super::life_event::{LifeEntry, LifeEvent, Meaning};
 use crate::id::{AttemptId, ProposalId};
 use crate::proposal::StateName;
 
@@ -76,17 +76,17 @@ impl Lives {
     fn entry(&mut self, entry: &LifeEntry) -> Result<(), String> {
         let id = entry.proposal;
         match &entry.data {
-            EventData::Beside | EventData::LateResult(_) => return self.beside(entry),
-            EventData::Opened(_)
-            | EventData::Approved(_)
-            | EventData::Rejected(_)
-            | EventData::Ended(_)
-            | EventData::Expired(_)
-            | EventData::Revised(_)
-            | EventData::Dispatched(_)
-            | EventData::Finished(..) => {}
+            LifeEvent::Beside | LifeEvent::LateResult(_) => return self.beside(entry),
+            LifeEvent::Opened(_)
+            | LifeEvent::Approved(_)
+            | LifeEvent::Rejected(_)
+            | LifeEvent::Ended(_)
+            | LifeEvent::Expired(_)
+            | LifeEvent::Revised(_)
+            | LifeEvent::Dispatched(_)
+            | LifeEvent::Finished(..) => {}
         }
-        let begins = matches!(entry.data, EventData::Opened(_));
+        let begins = matches!(entry.data, LifeEvent::Opened(_));
         let known = self.open.contains_key(&id) || self.over.contains(&id);
         if self.begun_before.contains(&id) || !(self.whole || begins || known) {
             if begins {
@@ -97,16 +97,16 @@ impl Lives {
         }
         if self.over.contains(&id) {
             return Err(match &entry.data {
-                EventData::Opened(_) => LifeError::OpenedTwice.to_string(),
-                EventData::Dispatched(_) => "it is dispatched a second time, or after its end".to_owned(),
-                EventData::Approved(_)
-                | EventData::Rejected(_)
-                | EventData::Ended(_)
-                | EventData::Expired(_)
-                | EventData::Revised(_)
-                | EventData::Finished(..)
-                | EventData::LateResult(_)
-                | EventData::Beside => format!("`{}` comes after its end", entry.event),
+                LifeEvent::Opened(_) => LifeError::OpenedTwice.to_string(),
+                LifeEvent::Dispatched(_) => "it is dispatched a second time, or after its end".to_owned(),
+                LifeEvent::Approved(_)
+                | LifeEvent::Rejected(_)
+                | LifeEvent::Ended(_)
+                | LifeEvent::Expired(_)
+                | LifeEvent::Revised(_)
+                | LifeEvent::Finished(..)
+                | LifeEvent::LateResult(_)
+                | LifeEvent::Beside => format!("`{}` comes after its end", entry.event),
             });
         }
         let next = life(self.open.remove(&id), entry, self.rules).map_err(|e| e.to_string())?;
@@ -125,7 +125,7 @@ impl Lives {
         if entry.version != 0 {
             return Err(format!("`{}` moves nothing, but has version {}", entry.event, entry.version));
         }
-        let EventData::LateResult(late) = &entry.data else { return Ok(()) };
+        let LifeEvent::LateResult(late) = &entry.data else { return Ok(()) };
         let current = self.open.get(&entry.proposal).and_then(LifeState::attempt);
         let fits = current.map_or_else(|| self.attempts.contains(&late.attempt), |a| a == late.attempt);
         if fits || !self.whole {
@@ -136,7 +136,7 @@ impl Lives {
     }
 
     fn note_attempt(&mut self, entry: &LifeEntry) -> Result<(), String> {
-        let EventData::Dispatched(sent) = &entry.data else { return Ok(()) };
+        let LifeEvent::Dispatched(sent) = &entry.data else { return Ok(()) };
         if self.attempts.insert(sent.attempt) {
             Ok(())
         } else {
@@ -144,18 +144,18 @@ impl Lives {
         }
     }
 
-    fn count(&mut self, data: &EventData) {
+    fn count(&mut self, data: &LifeEvent) {
         let counter = match data {
-            EventData::Opened(_) => &mut self.replayed.proposals,
-            EventData::Approved(_) => &mut self.replayed.approvals,
-            EventData::Dispatched(_) => &mut self.replayed.dispatches,
-            EventData::Finished(..) => &mut self.replayed.outcomes,
-            EventData::Rejected(_)
-            | EventData::Ended(_)
-            | EventData::Expired(_)
-            | EventData::Revised(_)
-            | EventData::LateResult(_)
-            | EventData::Beside => return,
+            LifeEvent::Opened(_) => &mut self.replayed.proposals,
+            LifeEvent::Approved(_) => &mut self.replayed.approvals,
+            LifeEvent::Dispatched(_) => &mut self.replayed.dispatches,
+            LifeEvent::Finished(..) => &mut self.replayed.outcomes,
+            LifeEvent::Rejected(_)
+            | LifeEvent::Ended(_)
+            | LifeEvent::Expired(_)
+            | LifeEvent::Revised(_)
+            | LifeEvent::LateResult(_)
+            | LifeEvent::Beside => return,
         };
         *counter = counter.saturating_add(1);
     }

@@ -2,10 +2,12 @@
 //! the verifier that third parties run on an export: of the signatures, and of the life of every proposal.
 
 mod checkpoint;
+pub mod data;
 mod entry;
-mod event_data;
+mod event;
 mod export;
 mod life;
+mod life_event;
 mod lives;
 mod merkle;
 mod note;
@@ -13,13 +15,11 @@ mod terms;
 mod verify;
 
 pub use checkpoint::{Checkpoint, CheckpointError};
-pub use entry::{Actor, EVENT_CODES, Entry, EventCode};
-pub use event_data::{
-    Approved, Dispatched, Eligible, EventData, Expired, Finished, GivenApproval, LifeEntry, Meaning, Need,
-    Opened, Rejected, Revised,
-};
+pub use entry::{Actor, ENTRY_VERSION, Entry, StoredEntry};
+pub use event::{EVENT_CODES, EventCode, EventData};
 pub use export::{EXPORT_LINE_BYTES_MAX, ExportHeader, export_end, export_line};
 pub use life::{LifeError, LifeState, life};
+pub use life_event::{LifeEntry, LifeEvent, Meaning};
 pub use lives::Replayed;
 pub use merkle::{
     Frontier, consistency_proof, entry_hash, inclusion_proof, leaf_data, leaf_hash, node_hash, root_of,

@@ -1,7 +1,7 @@
 //! What is decided on in the life of a proposal, and whether enough people who may have approved it.
 
-use super::event_data::{Approved, Eligible, Need, Opened, Revised};
 use super::life::{LifeError, require};
+use super::life_event::{LifeApproved, LifeEligible, LifeOpened, LifeRevised, Need};
 use crate::approval::fill_seats;
 use crate::decision::Decision;
 use crate::digest::Digest;
@@ -24,7 +24,7 @@ pub(super) struct Terms {
 
 impl Terms {
     /// What a proposal is opened with.
-    pub(super) fn opened(opened: &Opened, people: &[String], rules: u64) -> Result<Self, LifeError> {
+    pub(super) fn opened(opened: &LifeOpened, people: &[String], rules: u64) -> Result<Self, LifeError> {
         let decision = &opened.decision;
         let (intent, needs) = (opened.intent, opened.needs.clone());
         let terms = Self { intent, decision: decision.digest, needs, rules, given: Vec::new() };
@@ -33,7 +33,12 @@ impl Terms {
     }
 
     /// What holds after it was decided again. Approvals stay; those for something else do not count.
-    pub(super) fn revised(self, revised: &Revised, people: &[String], rules: u64) -> Result<Self, LifeError> {
+    pub(super) fn revised(
+        self,
+        revised: &LifeRevised,
+        people: &[String],
+        rules: u64,
+    ) -> Result<Self, LifeError> {
         let decision = &revised.decision;
         let (intent, needs) = (revised.intent, revised.needs.clone());
         let terms = Self { intent, decision: decision.digest, needs, rules, given: self.given };
@@ -44,7 +49,7 @@ impl Terms {
     /// One more approval, if its person may give it.
     pub(super) fn approve(
         &mut self,
-        approved: &Approved,
+        approved: &LifeApproved,
         people: &[String],
         rules: u64,
     ) -> Result<(), LifeError> {
@@ -147,9 +152,9 @@ impl Terms {
 }
 
 /// The rules under which a person's approval is counted.
-fn counted_under(needs: &[Need], person: &str) -> Vec<Eligible> {
+fn counted_under(needs: &[Need], person: &str) -> Vec<LifeEligible> {
     let through = |need: &Need| Some(need.approvers.iter().find(|a| a.person == person)?.through.clone());
-    needs.iter().filter_map(|n| Some(Eligible { rule: n.rule.clone(), through: through(n)? })).collect()
+    needs.iter().filter_map(|n| Some(LifeEligible { rule: n.rule.clone(), through: through(n)? })).collect()
 }
 
 /// Why this person's approval may not count under this rule, as far as the entries say. None when it may.

@@ -10,8 +10,9 @@ mod serializer;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
-pub use canonical::{canonical, canonical_of};
+pub use canonical::{canonical, canonical_of, canonical_v1, number, number_text};
 pub use reader::{JsonError, read};
+pub use serializer::NotCanonical;
 
 /// An input that was validated against its action's schema, with the bytes that are hashed.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,7 +33,7 @@ impl CanonicalInput {
         &self.value
     }
 
-    /// Its canonical bytes: UTF-8, keys sorted by code point, no white space, numbers as they were sent.
+    /// Its canonical bytes (RFC 8785).
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }

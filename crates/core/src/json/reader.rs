@@ -40,7 +40,7 @@ fn escape_token(token: &str) -> String {
 ///
 /// Refused beyond the RFC: a byte order mark, bytes after the document, duplicate keys (after unescaping)
 /// and keys that differ only by case or compatibility form (T50, R23), keys that are not NFC, integers
-/// beyond 2^53 - 1, exponents, `-0` and decimals that would be printed differently (T51), lone surrogates,
+/// beyond 2^53 - 1, exponents, `-0` and decimals that would be rounded (T51), lone surrogates,
 /// and the private keys of `serde_json` (T53).
 pub fn read(bytes: &[u8]) -> Result<Value, JsonError> {
     let text = std::str::from_utf8(bytes).map_err(|e| JsonError {
@@ -324,25 +324,30 @@ fn integer(lexeme: &str) -> Result<Number, String> {
         .ok_or_else(|| format!("an integer is beyond {JSON_INTEGER_MAX}; send larger ones as a string"))
 }
 
-/// Accepts a decimal only if the number that it becomes is printed with exactly the same text: so the text
-/// that is hashed, shown and sent is the text that came (T51).
+/// Accepts a decimal only if the number that it becomes has exactly its value, so that nothing is rounded (T51).
+/// One value has one text from here on, the one of RFC 8785: `4.0` is read as `4`, `2.50` as `2.5`. What is
+/// validated, shown, hashed and sent is that text.
 fn decimal_number(lexeme: &str) -> Result<Number, String> {
-    let number = lexeme
-        .parse::<f64>()
-        .ok()
-        .and_then(Number::from_f64)
-        .ok_or("the decimal is too large; send it as a string")?;
-    let printed = number.to_string();
-    if printed == "-0.0" {
+    let value = lexeme.parse::<f64>().ok().filter(|v| v.is_finite());
+    let value = value.ok_or("the decimal is too large; send it as a string")?;
+    let mut buffer = ryu_js::Buffer::new();
+    let printed = buffer.format_finite(value);
+    let plain = lexeme.trim_end_matches('0').trim_end_matches('.');
+    if plain == "-0" {
         return Err("`-0` is not accepted; write `0`".to_owned());
     }
-    if printed == lexeme {
-        return Ok(number);
+    if printed != plain {
+        return Err(if printed.contains('e') {
+            "the decimal cannot be kept exactly; send it as a string".to_owned()
+        } else {
+            format!("the decimal cannot be kept exactly; write it as `{printed}` or send it as a string")
+        });
     }
-    if printed.contains('e') {
-        return Err("the decimal cannot be kept exactly; send it as a string".to_owned());
+    if plain.contains('.') {
+        return Number::from_f64(value)
+            .ok_or_else(|| "the decimal is too large; send it as a string".to_owned());
     }
-    Err(format!("the decimal cannot be kept exactly; write it as `{printed}` or send it as a string"))
+    integer(plain)
 }
 
 /// What a lenient reader may take for the same key: compatibility form, without case (R23). Upper case

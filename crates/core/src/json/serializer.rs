@@ -1,5 +1,8 @@
 //! Writes anything that serialises to JSON as canonical bytes, in one pass.
 //!
+//! Own code and not a crate: ADR 0024. It refuses a member that stands twice, and writes an integer beyond 2^53 with
+//! all its digits, where the crate for RFC 8785 silently drops the one and rounds the other.
+//!
 //! An object's members are written one after another as they come; only when they come in another order than
 //! the canonical one are they put in order, in place, once the object is whole.
 
@@ -8,28 +11,45 @@ use std::borrow::Cow;
 use serde::ser::{self, Serialize};
 use serde_json::Value;
 
-/// What cannot be written as canonical JSON.
-#[derive(Debug, thiserror::Error)]
+/// Why a value cannot be written as canonical JSON: its keys are no texts, a member stands there twice, or its own
+/// `Serialize` fails. No value that was read as JSON is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub(super) struct Error(String);
+pub struct NotCanonical(String);
 
-impl ser::Error for Error {
+impl ser::Error for NotCanonical {
     fn custom<T: std::fmt::Display>(message: T) -> Self {
         Self(message.to_string())
     }
 }
 
-impl From<serde_json::Error> for Error {
+impl From<serde_json::Error> for NotCanonical {
     fn from(error: serde_json::Error) -> Self {
         Self(error.to_string())
     }
 }
 
-type Result<T> = std::result::Result<T, Error>;
+type Result<T> = std::result::Result<T, NotCanonical>;
+
+/// Which canonical form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// The form of intents and records of version 1: keys by code point, decimals as `serde_json` prints them.
+    V1,
+    /// RFC 8785: keys by UTF-16 code units, numbers as ECMAScript prints them.
+    Rfc8785,
+}
 
 /// Appends the canonical bytes of values.
 #[derive(Debug)]
-pub(super) struct Canonical<'a>(pub(super) &'a mut Vec<u8>);
+pub(super) struct Canonical<'a>(pub(super) &'a mut Vec<u8>, pub(super) Form);
+
+/// A decimal as ECMAScript prints it (RFC 8785 section 3.2.2.3). Infinities and NaN are null, as for `serde_json`.
+fn decimal(out: &mut Vec<u8>, value: f64) {
+    let mut buffer = ryu_js::Buffer::new();
+    let text = if value.is_finite() { buffer.format_finite(value) } else { "null" };
+    out.extend_from_slice(text.as_bytes());
+}
 
 /// Writes a string, number, boolean or null as `serde_json` prints it.
 fn scalar<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) -> Result<()> {
@@ -46,7 +66,7 @@ macro_rules! scalars {
 
 impl<'a> ser::Serializer for Canonical<'a> {
     type Ok = ();
-    type Error = Error;
+    type Error = NotCanonical;
     type SerializeSeq = Items<'a>;
     type SerializeTuple = Items<'a>;
     type SerializeTupleStruct = Items<'a>;
@@ -58,7 +78,17 @@ impl<'a> ser::Serializer for Canonical<'a> {
     scalars! {
         serialize_bool: bool, serialize_i8: i8, serialize_i16: i16, serialize_i32: i32, serialize_i64: i64,
         serialize_u8: u8, serialize_u16: u16, serialize_u32: u32, serialize_u64: u64,
-        serialize_f64: f64, serialize_char: char, serialize_str: &str,
+        serialize_char: char, serialize_str: &str,
+    }
+
+    fn serialize_f64(self, value: f64) -> Result<()> {
+        match self.1 {
+            Form::V1 => scalar(self.0, &value),
+            Form::Rfc8785 => {
+                decimal(self.0, value);
+                Ok(())
+            }
+        }
     }
 
     fn serialize_f32(self, value: f32) -> Result<()> {
@@ -105,21 +135,21 @@ impl<'a> ser::Serializer for Canonical<'a> {
         self.0.push(b'{');
         scalar(self.0, variant)?;
         self.0.push(b':');
-        value.serialize(Canonical(&mut *self.0))?;
+        value.serialize(Canonical(&mut *self.0, self.1))?;
         self.0.push(b'}');
         Ok(())
     }
 
     fn serialize_seq(self, _: Option<usize>) -> Result<Items<'a>> {
-        Ok(Items::begin(self.0, b"]"))
+        Ok(Items::begin(self, b"]"))
     }
 
     fn serialize_tuple(self, _: usize) -> Result<Items<'a>> {
-        Ok(Items::begin(self.0, b"]"))
+        Ok(Items::begin(self, b"]"))
     }
 
     fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Items<'a>> {
-        Ok(Items::begin(self.0, b"]"))
+        Ok(Items::begin(self, b"]"))
     }
 
     fn serialize_tuple_variant(
@@ -132,15 +162,15 @@ impl<'a> ser::Serializer for Canonical<'a> {
         self.0.push(b'{');
         scalar(self.0, variant)?;
         self.0.push(b':');
-        Ok(Items::begin(self.0, b"]}"))
+        Ok(Items::begin(self, b"]}"))
     }
 
     fn serialize_map(self, _: Option<usize>) -> Result<Members<'a>> {
-        Ok(Members::begin(self.0, b"}"))
+        Ok(Members::begin(self, b"}"))
     }
 
     fn serialize_struct(self, _: &'static str, _: usize) -> Result<Members<'a>> {
-        Ok(Members::begin(self.0, b"}"))
+        Ok(Members::begin(self, b"}"))
     }
 
     fn serialize_struct_variant(
@@ -153,7 +183,7 @@ impl<'a> ser::Serializer for Canonical<'a> {
         self.0.push(b'{');
         scalar(self.0, variant)?;
         self.0.push(b':');
-        Ok(Members::begin(self.0, b"}}"))
+        Ok(Members::begin(self, b"}}"))
     }
 }
 
@@ -161,21 +191,22 @@ impl<'a> ser::Serializer for Canonical<'a> {
 #[derive(Debug)]
 pub(super) struct Items<'a> {
     out: &'a mut Vec<u8>,
+    form: Form,
     first: bool,
     end: &'static [u8],
 }
 
 impl<'a> Items<'a> {
-    fn begin(out: &'a mut Vec<u8>, end: &'static [u8]) -> Self {
+    fn begin(Canonical(out, form): Canonical<'a>, end: &'static [u8]) -> Self {
         out.push(b'[');
-        Self { out, first: true, end }
+        Self { out, form, first: true, end }
     }
 
     fn item<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
         if !std::mem::take(&mut self.first) {
             self.out.push(b',');
         }
-        value.serialize(Canonical(&mut *self.out))
+        value.serialize(Canonical(&mut *self.out, self.form))
     }
 
     fn finish(self) {
@@ -187,7 +218,7 @@ macro_rules! items {
     ($($trait:ident::$method:ident),* $(,)?) => {
         $(impl ser::$trait for Items<'_> {
             type Ok = ();
-            type Error = Error;
+            type Error = NotCanonical;
             fn $method<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
                 self.item(value)
             }
@@ -213,18 +244,28 @@ struct Member {
     end: usize,
 }
 
+/// The order of two keys. UTF-8 sorts like code points; UTF-16 differs from it only beyond U+FFFF.
+fn order(form: Form, a: &str, b: &str) -> std::cmp::Ordering {
+    match form {
+        Form::V1 => a.cmp(b),
+        Form::Rfc8785 if a.is_ascii() || b.is_ascii() => a.cmp(b),
+        Form::Rfc8785 => a.encode_utf16().cmp(b.encode_utf16()),
+    }
+}
+
 /// An object that is being written.
 #[derive(Debug)]
 pub(super) struct Members<'a> {
     out: &'a mut Vec<u8>,
+    form: Form,
     written: Vec<Member>,
     end: &'static [u8],
 }
 
 impl<'a> Members<'a> {
-    fn begin(out: &'a mut Vec<u8>, end: &'static [u8]) -> Self {
+    fn begin(Canonical(out, form): Canonical<'a>, end: &'static [u8]) -> Self {
         out.push(b'{');
-        Self { out, written: Vec::with_capacity(8), end }
+        Self { out, form, written: Vec::with_capacity(8), end }
     }
 
     fn key(&mut self, key: Cow<'static, str>) -> Result<()> {
@@ -239,16 +280,16 @@ impl<'a> Members<'a> {
     }
 
     fn value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
-        value.serialize(Canonical(&mut *self.out))?;
+        value.serialize(Canonical(&mut *self.out, self.form))?;
         let end = self.out.len();
-        let last = self.written.last_mut().ok_or_else(|| Error("a value without a key".to_owned()))?;
+        let last = self.written.last_mut().ok_or_else(|| NotCanonical("a value without a key".to_owned()))?;
         last.end = end;
         Ok(())
     }
 
     fn finish(mut self) -> Result<()> {
-        // UTF-8 sorts like code points, so comparing texts is comparing code points.
-        if !self.written.is_sorted_by(|a, b| a.key < b.key) {
+        let form = self.form;
+        if !self.written.is_sorted_by(|a, b| order(form, &a.key, &b.key).is_lt()) {
             self.sort()?;
         }
         self.out.extend_from_slice(self.end);
@@ -257,9 +298,10 @@ impl<'a> Members<'a> {
 
     fn sort(&mut self) -> Result<()> {
         let Some(start) = self.written.first().map(|m| m.start) else { return Ok(()) };
-        self.written.sort_by(|a, b| a.key.cmp(&b.key));
+        let form = self.form;
+        self.written.sort_by(|a, b| order(form, &a.key, &b.key));
         if self.written.windows(2).any(|pair| matches!(pair, [a, b] if a.key == b.key)) {
-            return Err(Error("a member stands there twice".to_owned()));
+            return Err(NotCanonical("a member stands there twice".to_owned()));
         }
         let mut sorted = Vec::with_capacity(self.out.len().saturating_sub(start));
         for member in &self.written {
@@ -267,7 +309,9 @@ impl<'a> Members<'a> {
                 sorted.push(b',');
             }
             let bytes = self.out.get(member.start..member.end);
-            sorted.extend_from_slice(bytes.ok_or_else(|| Error("a member is not where it was".to_owned()))?);
+            sorted.extend_from_slice(
+                bytes.ok_or_else(|| NotCanonical("a member is not where it was".to_owned()))?,
+            );
         }
         self.out.truncate(start);
         self.out.append(&mut sorted);
@@ -277,14 +321,14 @@ impl<'a> Members<'a> {
 
 impl ser::SerializeMap for Members<'_> {
     type Ok = ();
-    type Error = Error;
+    type Error = NotCanonical;
 
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<()> {
         match serde_json::to_value(key)? {
             Value::String(key) => self.key(key.into()),
             Value::Number(key) => self.key(key.to_string().into()),
             Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => {
-                Err(Error("a key is no text".to_owned()))
+                Err(NotCanonical("a key is no text".to_owned()))
             }
         }
     }
@@ -302,7 +346,7 @@ macro_rules! members {
     ($($trait:ident),* $(,)?) => {
         $(impl ser::$trait for Members<'_> {
             type Ok = ();
-            type Error = Error;
+            type Error = NotCanonical;
             fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result<()> {
                 self.key(key.into())?;
                 self.value(value)

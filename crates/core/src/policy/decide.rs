@@ -5,13 +5,13 @@
 use std::collections::BTreeSet;
 
 use cedar_policy::{
-    AuthorizationError, Decision as Answer, PolicyId, PolicySet, Request, RestrictedExpression,
+    AuthorizationError, Decision as CedarDecision, PolicyId, PolicySet, Request, RestrictedExpression,
 };
 
 use super::Policies;
 use super::request::{Asked, Prepared};
 use super::slice::Slice;
-use crate::decision::{Decision, DenyCode, Gate, PolicyRef, Verdict, decision_digest};
+use crate::decision::{Answer, Decision, DenyCode, Gate, PolicyRef, decision_digest};
 
 /// One link's answer.
 pub(super) struct Said {
@@ -90,25 +90,20 @@ impl Policies {
         }
         let policies = gates.iter().map(|g| g.policy.clone()).collect();
         let digest = self.digest_of(&gates);
-        Ok(self.decision(Verdict::NeedsApproval { gates }, policies, digest))
+        Ok(self.decision(Answer::NeedsApproval { gates }, policies, digest))
     }
 
     fn allow(&self, said: &[Said], lifted: &[Gate]) -> Decision {
         let ids = said.iter().flat_map(|s| s.reasons.iter().cloned()).collect();
-        self.decision(Verdict::Allow, self.references(&ids), self.digest_of(lifted))
+        self.decision(Answer::Allow, self.references(&ids), self.digest_of(lifted))
     }
 
     pub(super) fn deny(&self, code: DenyCode, ids: &BTreeSet<String>) -> Decision {
-        self.decision(Verdict::Deny { code }, self.references(ids), self.no_gates)
+        self.decision(Answer::Deny { code }, self.references(ids), self.no_gates)
     }
 
-    fn decision(
-        &self,
-        verdict: Verdict,
-        policies: Vec<PolicyRef>,
-        digest: crate::digest::Digest,
-    ) -> Decision {
-        Decision { verdict, policies, policy_set: self.digest, digest, detail: None }
+    fn decision(&self, answer: Answer, policies: Vec<PolicyRef>, digest: crate::digest::Digest) -> Decision {
+        Decision { answer, policies, policy_set: self.digest, digest, detail: None, given: None }
     }
 
     fn digest_of(&self, gates: &[Gate]) -> crate::digest::Digest {
@@ -150,7 +145,7 @@ pub(super) fn evaluate(
             text(error.policy_id())
         }));
         said.push(Said {
-            allowed: response.decision() == Answer::Allow,
+            allowed: response.decision() == CedarDecision::Allow,
             reasons: diagnostics.reason().map(text).collect(),
         });
     }

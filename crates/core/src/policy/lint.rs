@@ -16,14 +16,14 @@ use crate::problem::Problem;
 
 /// What the lints compare policies with.
 #[derive(Debug)]
-pub(super) struct Known<'a> {
+pub(super) struct KnownNames<'a> {
     teams: BTreeSet<&'a str>,
     people: BTreeSet<&'a str>,
     agents: BTreeSet<&'a str>,
     systems: BTreeSet<&'a str>,
 }
 
-impl<'a> Known<'a> {
+impl<'a> KnownNames<'a> {
     /// Collects every name that a policy may mention.
     pub(super) fn new(directory: &'a Directory, shapes: &'a [ActionShape]) -> Self {
         Self {
@@ -49,7 +49,7 @@ impl<'a> Known<'a> {
 }
 
 /// Looks at one policy. `inputs` are the visible inputs of the actions it can apply to.
-pub(super) fn lint(policy: &Written, inputs: &[&Fields], known: &Known<'_>) -> Vec<Problem> {
+pub(super) fn lint(policy: &Written, inputs: &[&Fields], known: &KnownNames<'_>) -> Vec<Problem> {
     let mut problems = Vec::new();
     let mut named = BTreeSet::new();
     for literal in policy.policy.entity_literals() {
@@ -74,7 +74,7 @@ pub(super) fn lint(policy: &Written, inputs: &[&Fields], known: &Known<'_>) -> V
         problems.push(policy.place.warning(
             operator,
             message,
-            "Compare facts of `context.risk` with constants.",
+            "Compare values of `context.risk` with constants.",
         ));
     }
     if seen.constant_asked {

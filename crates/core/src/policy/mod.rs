@@ -27,11 +27,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cedar_policy::{Authorizer, Policy, PolicyId, PolicySet};
 
-use crate::action::{Action, ActionName, Facts, Registry};
+use crate::action::{Action, ActionName, Registry, Rendering};
 use crate::approval::Rules;
-use crate::decision::{Decision, PolicyRef, decision_digest};
+use crate::decision::{Decision, PolicyInput, PolicyLink, PolicyRef, decision_digest};
 use crate::digest::{Digest, Hasher, domain};
-use crate::directory::{Chain, Directory};
+use crate::directory::{Chain, Directory, Link};
 use crate::json::CanonicalInput;
 use crate::preview::Fidelity;
 use crate::problem::{Problem, Severity, SourceFile};
@@ -57,7 +57,7 @@ pub struct Query<'a> {
     /// Who exists, now: the directory that the policies were loaded with.
     pub directory: &'a Directory,
     /// Resource, risk, environment.
-    pub facts: &'a Facts,
+    pub rendering: &'a Rendering,
     /// How faithful the preview is.
     pub fidelity: Fidelity,
     /// The agent's run label, if any.
@@ -67,13 +67,32 @@ pub struct Query<'a> {
 }
 
 impl Query<'_> {
+    /// What the decision keeps of the question.
+    fn given(&self, approved: &BTreeSet<String>) -> Box<PolicyInput> {
+        let link = |link: &Link| {
+            let (id, owner) = match link {
+                Link::Person { id, .. } => (id, None),
+                Link::Agent { id, .. } => (id, self.directory.agent(id).map(|agent| agent.owner.clone())),
+            };
+            let teams = self.directory.teams_of(link).into_iter().map(ToOwned::to_owned).collect();
+            PolicyLink { id: id.clone(), teams, owner }
+        };
+        Box::new(PolicyInput {
+            at: self.now,
+            links: self.chain.links().iter().map(link).collect(),
+            fidelity: self.fidelity,
+            run: self.run.map(ToOwned::to_owned),
+            approved: approved.iter().cloned().collect(),
+        })
+    }
+
     /// The parts that policy reads.
     fn asked(&self) -> Asked<'_> {
         Asked {
             action: self.action.name.as_str(),
             input: self.input.value(),
             chain: self.chain,
-            facts: self.facts,
+            rendering: self.rendering,
             fidelity: self.fidelity,
             run: self.run,
             now: self.now,
@@ -83,7 +102,7 @@ impl Query<'_> {
 
 /// What a decision says about a policy.
 #[derive(Debug)]
-struct Known {
+struct KnownPolicy {
     policy: PolicyRef,
     /// For a gate: the approval rules it asks for.
     rules: Option<Vec<String>>,
@@ -99,7 +118,7 @@ pub struct Policies {
     /// The same for what can be decided without the record; only of actions that read one.
     unread: BTreeMap<String, UnreadSlice>,
     /// By policy id.
-    known: BTreeMap<String, Known>,
+    known: BTreeMap<String, KnownPolicy>,
     rule_digests: BTreeMap<String, Digest>,
     digest: Digest,
     /// The decision digest of no gates at all.
@@ -147,16 +166,22 @@ impl Policies {
     /// The question is first asked as if nothing were approved. That gives the gates, and the decision
     /// digest is always over them: what an approval answers to does not depend on how many others are
     /// there already. With every one of those gates in `approved`, and a last plain evaluation that
-    /// agrees, the verdict is `Allow` under the same digest; otherwise all of them are named again.
+    /// agrees, the answer is `Allow` under the same digest; otherwise all of them are named again.
     /// An id in `approved` that is no gate of this action changes nothing.
     pub fn decide(&self, query: &Query<'_>, approved: &BTreeSet<String>) -> Decision {
-        self.answer(&query.asked(), approved)
+        Decision { given: Some(query.given(approved)), ..self.answer(&query.asked(), approved) }
     }
 
-    /// Decides what can be decided before the record is read. The facts are those of
-    /// [`Action::unread_facts`]; no policy is asked that reads more of them than is known.
+    /// Decides what can be decided before the record is read. The rendering is that of
+    /// [`Action::unread_rendering`]; no policy is asked that reads more of them than is known.
     pub fn decide_unread(&self, query: &Query<'_>) -> Unread {
-        self.answer_unread(&query.asked())
+        match self.answer_unread(&query.asked()) {
+            Unread::Denied(decision) => {
+                let given = Some(query.given(&BTreeSet::new()));
+                Unread::Denied(Box::new(Decision { given, ..*decision }))
+            }
+            read @ Unread::Read { .. } => read,
+        }
     }
 
     /// Digest of the set: of every file's path and text.
@@ -228,7 +253,7 @@ impl Policies {
 
         let (written, mut problems) = load::read_all(files, around.rules);
         problems.extend(validate::validate(files, &written, &schema));
-        let known = lint::Known::new(around.directory, shapes);
+        let known = lint::KnownNames::new(around.directory, shapes);
         for policy in &written {
             let applies = scopes.iter().zip(&inputs).filter(|(scope, _)| scope.admits(&policy.policy));
             let inputs: Vec<&Fields> = applies.map(|(_, input)| input).collect();
@@ -277,9 +302,9 @@ impl Policies {
     }
 }
 
-fn describe(written: load::Written) -> Known {
+fn describe(written: load::Written) -> KnownPolicy {
     let digest = written.place.digest();
-    Known { policy: PolicyRef { id: written.id, digest, reason: written.reason }, rules: written.rules }
+    KnownPolicy { policy: PolicyRef { id: written.id, digest, reason: written.reason }, rules: written.rules }
 }
 
 /// The policies as they are evaluated: gates with their generated condition, by id, each with whether it is

@@ -15,7 +15,7 @@ use super::identity::{Identities, Identity, Types, uid};
 use super::sees::{INPUT, Sees};
 use super::slice::Slice;
 use super::{schema, value};
-use crate::action::{Facts, Risk};
+use crate::action::{Rendering, Risk};
 use crate::directory::{Chain, LinkProof};
 use crate::preview::Fidelity;
 use crate::time::Timestamp;
@@ -29,7 +29,7 @@ pub(super) struct Asked<'a> {
     pub(super) action: &'a str,
     pub(super) input: &'a Value,
     pub(super) chain: &'a Chain,
-    pub(super) facts: &'a Facts,
+    pub(super) rendering: &'a Rendering,
     pub(super) fidelity: Fidelity,
     pub(super) run: Option<&'a str>,
     pub(super) now: Timestamp,
@@ -84,7 +84,7 @@ impl<'a> Prepared<'a> {
         let links = asked.chain.links();
         let identities: Option<Vec<&Identity>> = links.iter().map(|l| words.identities.get(l)).collect();
         let identities = identities.filter(|all| !all.is_empty())?;
-        let resource = resource(&asked.facts.resource, slice)?;
+        let resource = resource(&asked.rendering.resource, slice)?;
         let reached = words.identities.reachable_from(&identities).cloned();
         let resource_uid = resource.uid();
         Some(Self {
@@ -136,7 +136,7 @@ fn context(
     slice: &Slice,
     words: &Vocabulary,
 ) -> Option<Vec<(String, RestrictedExpression)>> {
-    let environment = words.environments.get(&asked.facts.environment)?;
+    let environment = words.environments.get(&asked.rendering.environment)?;
     let (_, preview) = words.fidelities.iter().find(|(f, _)| *f == asked.fidelity)?;
     let now = value::utc(jiff::Timestamp::from_microsecond(asked.now.as_micros()).ok()?)?;
     let sees = &slice.sees;
@@ -148,7 +148,7 @@ fn context(
     };
     push(INPUT, value::input(&slice.input, asked.input, |name| sees.below(INPUT, name))?);
     push("env", RestrictedExpression::new_entity_uid(environment.clone()));
-    push("risk", risk(&asked.facts.risk, sees)?);
+    push("risk", risk(&asked.rendering.risk, sees)?);
     push("chain", chain(asked.chain, words, sees)?);
     push("preview", RestrictedExpression::new_entity_uid(preview.clone()));
     push("clock", clock(now, sees)?);
@@ -166,7 +166,7 @@ fn risk(risk: &Risk, sees: &Sees) -> Option<RestrictedExpression> {
     if risk.amount < 0 || risk.count < 1 || value::units(&risk.exact)? < 0 {
         return None;
     }
-    let mut record = Record::new("risk", sees);
+    let mut record = CedarRecord::new("risk", sees);
     record.push("mutating", || RestrictedExpression::new_bool(risk.mutating));
     record.push("reversible", || RestrictedExpression::new_bool(risk.reversible));
     record.push("external", || RestrictedExpression::new_bool(risk.external));
@@ -184,7 +184,7 @@ fn risk(risk: &Risk, sees: &Sees) -> Option<RestrictedExpression> {
 fn chain(chain: &Chain, words: &Vocabulary, sees: &Sees) -> Option<RestrictedExpression> {
     let agent = &words.identities.agent(chain.agent())?.uid;
     let depth = i64::try_from(chain.links().len()).ok()?;
-    let mut record = Record::new("chain", sees);
+    let mut record = CedarRecord::new("chain", sees);
     record.push("agent", || RestrictedExpression::new_entity_uid(agent.clone()));
     record.push("depth", || RestrictedExpression::new_long(depth));
     let proof = chain.person_proof().map_or(NO_PERSON, LinkProof::as_str);
@@ -206,20 +206,20 @@ fn clock(now: civil::DateTime, sees: &Sees) -> Option<RestrictedExpression> {
         civil::Weekday::Saturday => "saturday",
         civil::Weekday::Sunday => "sunday",
     };
-    let mut record = Record::new("clock", sees);
+    let mut record = CedarRecord::new("clock", sees);
     record.push("weekday", || RestrictedExpression::new_string(weekday.to_owned()));
     record.push("hour", || RestrictedExpression::new_long(i64::from(now.hour())));
     record.finish()
 }
 
 /// The part of one record of the context that policies read.
-struct Record<'a> {
+struct CedarRecord<'a> {
     field: &'static str,
     sees: &'a Sees,
     pairs: Vec<(String, RestrictedExpression)>,
 }
 
-impl<'a> Record<'a> {
+impl<'a> CedarRecord<'a> {
     const fn new(field: &'static str, sees: &'a Sees) -> Self {
         Self { field, sees, pairs: Vec::new() }
     }

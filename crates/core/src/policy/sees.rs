@@ -20,12 +20,12 @@ pub(super) enum Sees {
     /// All of it, or nobody knows.
     Everything,
     /// These fields.
-    Only(BTreeMap<String, Part>),
+    Only(BTreeMap<String, FieldReads>),
 }
 
 /// What some policies read of one field.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Part {
+pub(super) enum FieldReads {
     /// The field itself.
     Whole,
     /// These fields below it.
@@ -64,20 +64,20 @@ impl Sees {
             Self::Everything => true,
             Self::Only(fields) => match fields.get(field) {
                 None => false,
-                Some(Part::Whole) => true,
-                Some(Part::Below(some)) => some.contains(below),
+                Some(FieldReads::Whole) => true,
+                Some(FieldReads::Below(some)) => some.contains(below),
             },
         }
     }
 }
 
-fn add(only: &mut BTreeMap<String, Part>, field: &str, below: Option<&str>) {
-    let part = only.entry(field.to_owned()).or_insert_with(|| Part::Below(BTreeSet::new()));
+fn add(only: &mut BTreeMap<String, FieldReads>, field: &str, below: Option<&str>) {
+    let part = only.entry(field.to_owned()).or_insert_with(|| FieldReads::Below(BTreeSet::new()));
     match (&mut *part, below) {
-        (Part::Whole, _) => {}
-        (Part::Below(some), Some(below)) => {
+        (FieldReads::Whole, _) => {}
+        (FieldReads::Below(some), Some(below)) => {
             some.insert(below.to_owned());
         }
-        (Part::Below(_), None) => *part = Part::Whole,
+        (FieldReads::Below(_), None) => *part = FieldReads::Whole,
     }
 }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::value;
-use crate::action::{Action, EffectClass, Group, RecordFacts};
+use crate::action::{Action, EffectClass, Group, RecordReads};
 use crate::limits;
 
 /// Visible fields of one action, all levels together: a bound on what nested `$ref`s can unfold to (T56).
@@ -22,8 +22,8 @@ pub(super) struct ActionShape {
     pub(super) schema: Value,
     pub(super) resource_type: String,
     pub(super) system: String,
-    /// Which of its facts depend on the record that is read first.
-    pub(super) record: RecordFacts,
+    /// Which parts of its rendering depend on the record that is read first.
+    pub(super) record: RecordReads,
 }
 
 impl From<&Action> for ActionShape {
@@ -34,7 +34,7 @@ impl From<&Action> for ActionShape {
             schema: action.schema.clone(),
             resource_type: action.resource_type.clone(),
             system: action.system.name.clone(),
-            record: action.record_facts(),
+            record: action.record_reads(),
         }
     }
 }
@@ -115,7 +115,7 @@ impl Field {
 
 /// The visible fields of an action's input.
 pub(super) fn input_fields(schema: &Value) -> Fields {
-    let mut reader = Reader { root: schema, fields: 0 };
+    let mut reader = ShapeReader { root: schema, fields: 0 };
     match reader.kind(schema, 0) {
         Some(Kind::Record(fields)) => fields,
         _ => Fields::new(),
@@ -134,12 +134,12 @@ pub(super) fn fields_along<'a>(fields: &'a Fields, path: &[&str]) -> Vec<&'a Fie
     found
 }
 
-struct Reader<'a> {
+struct ShapeReader<'a> {
     root: &'a Value,
     fields: usize,
 }
 
-impl Reader<'_> {
+impl ShapeReader<'_> {
     fn kind(&mut self, schema: &Value, depth: usize) -> Option<Kind> {
         self.fields = self.fields.saturating_add(1);
         if depth > limits::SCHEMA_DEPTH_MAX || self.fields > FIELDS_MAX {

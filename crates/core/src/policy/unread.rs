@@ -9,14 +9,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use cedar_policy::{Effect, Policy, PrincipalConstraint, ResourceConstraint, RestrictedExpression};
 use serde_json::Value;
 
-use super::Policies;
 use super::decide::evaluate;
 use super::est::{self, Node};
 use super::request::{Asked, Prepared};
 use super::sees::Sees;
 use super::shape::Fields;
 use super::slice::{ActionScope, Cut, Slice, may_match};
-use crate::action::RecordFacts;
+use super::{Policies, Query};
+use crate::action::RecordReads;
 use crate::decision::{Decision, DenyCode};
 
 /// What can be said without the record.
@@ -47,7 +47,7 @@ impl UnreadSlice {
         scope: &ActionScope,
         input: &Fields,
         policies: &BTreeMap<String, (Policy, bool)>,
-        record: RecordFacts,
+        record: RecordReads,
     ) -> Option<Self> {
         let mut free = BTreeMap::new();
         let mut permits = Vec::new();
@@ -110,13 +110,14 @@ impl Policies {
 
     /// The denial of a proposal whose record could not be looked at, for a chain that no policy permits without
     /// knowing the record. It says the same as a denial before the read.
-    pub fn deny_unseen(&self) -> Decision {
-        self.deny(DenyCode::NoPermit, &BTreeSet::new())
+    pub fn deny_unseen(&self, query: &Query<'_>) -> Decision {
+        let given = Some(query.given(&BTreeSet::new()));
+        Decision { given, ..self.deny(DenyCode::NoPermit, &BTreeSet::new()) }
     }
 }
 
 /// Whether a policy's answer for this action can depend on the record; true when that is not certain.
-fn reads_record(policy: &Policy, scope: &ActionScope, record: RecordFacts) -> bool {
+fn reads_record(policy: &Policy, scope: &ActionScope, record: RecordReads) -> bool {
     let Ok(form) = policy.to_json() else { return true };
     let Some(paths) = est::context_reads(&form) else { return true };
     paths.iter().any(|path| from_record(path, record))
@@ -124,7 +125,7 @@ fn reads_record(policy: &Policy, scope: &ActionScope, record: RecordFacts) -> bo
 }
 
 /// Whether the value at a path of the context depends on the record. A field that is not listed does.
-fn from_record(path: &[&str], record: RecordFacts) -> bool {
+fn from_record(path: &[&str], record: RecordReads) -> bool {
     match path {
         ["input" | "env" | "chain" | "run" | "now" | "clock" | "approvals", ..]
         | ["risk", "mutating" | "reversible" | "external" | "financial", ..] => false,

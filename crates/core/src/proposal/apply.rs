@@ -1,16 +1,16 @@
 //! The one function that moves a proposal, and the one that opens it.
 
-use serde_json::{Value, json};
-
+use super::parts::response_text;
 use super::{
-    Binding, Clock, Event, EventName, Proposal, Record, RefusedCode, Revision, State, StateName, Step,
-    StoredParts,
+    Binding, Clock, Event, EventName, PartName, Proposal, Record, RefusedCode, Revision, State, StateName,
+    Step, StoredParts,
 };
 use crate::approval::{Approval, Standing};
-use crate::audit::{Actor, Entry, EventCode};
-use crate::decision::{Decision, Verdict};
+use crate::audit::{Actor, Entry, EventData, data};
+use crate::decision::{Answer, Decision};
 use crate::id::AttemptId;
 use crate::outcome::{Outcome, Response};
+use crate::preview::Preview;
 use crate::refusal::Refusal;
 use crate::time::Timestamp;
 
@@ -23,19 +23,20 @@ pub fn open(
     deadlines: (Timestamp, Timestamp),
 ) -> Step {
     let (decide_by, use_by) = deadlines;
-    let (state, event) = match &decision.verdict {
-        Verdict::Deny { code } => (State::Denied { code: *code }, EventCode::Denied),
-        Verdict::NeedsApproval { .. } => (State::Pending { standing, decide_by }, EventCode::Pending),
-        Verdict::Allow => (State::Ready { use_by }, EventCode::Allowed),
+    let needs = if decision.gates().is_empty() { Vec::new() } else { standing.clone() };
+    let data = Box::new(opened(&proposal, &binding, &decision, needs));
+    let (state, data) = match &decision.answer {
+        Answer::Deny { code } => (State::Denied { code: *code }, EventData::Denied(data)),
+        Answer::NeedsApproval { .. } => (State::Pending { standing, decide_by }, EventData::Pending(data)),
+        Answer::Allow => (State::Ready { use_by }, EventData::Allowed(data)),
     };
-    let data = opened(&proposal, &binding, &decision, needs(&state));
-    let entry = Entry::new(proposal.created_at, event, agent(&proposal), data).about(proposal.id, 1);
+    let entry = Entry::new(proposal.created_at, agent(&proposal), data).about(proposal.id, 1);
     // Nobody will decide on what is denied: the log's commitment to what was attached is enough, and an agent that is
     // always refused cannot fill the database with it.
     let evidence = if state.name() == StateName::Denied { Vec::new() } else { proposal.evidence };
     let proposal = Proposal { evidence, ..proposal };
     let (approvals, parts) = (Vec::new(), StoredParts::default());
-    let record = Record { proposal, binding, decision, approvals, state, version: 1, parts };
+    let record = Record { proposal, binding, decision, approvals, state, response: None, version: 1, parts };
     Step { record, from_version: 0, from: None, entries: vec![entry] }
 }
 
@@ -57,8 +58,9 @@ pub fn apply(record: &Record, event: &Event, now: Timestamp) -> Result<Step, Ref
         (State::Pending { decide_by, .. }, Event::Reject { person, reason, channel }) => {
             in_time(*decide_by, now, event.name())?;
             let state = State::Rejected { by: person.clone(), reason: reason.clone(), at: now };
-            let data = json!({ "reason": reason, "channel": channel, "intent": record.binding.intent });
-            Ok(step(record, state, EventCode::Rejected, Actor::Person { id: person.clone() }, data, now))
+            let (reason, channel) = (reason.clone(), channel.clone());
+            let data = data::Rejected { reason, channel, intent: record.binding.intent };
+            Ok(step(record, state, Actor::Person { id: person.clone() }, data, now))
         }
         (State::Pending { decide_by, .. }, Event::Confirm { person, revision }) => {
             in_time(*decide_by, now, event.name())?;
@@ -66,19 +68,20 @@ pub fn apply(record: &Record, event: &Event, now: Timestamp) -> Result<Step, Ref
         }
         (State::Pending { .. } | State::Ready { .. }, Event::Cancel { by }) => {
             let state = State::Cancelled { by: by.clone(), at: now };
-            Ok(step(record, state, EventCode::Cancelled, by.clone(), json!({}), now))
+            let data = EventData::Cancelled(Box::default());
+            Ok(step(record, state, by.clone(), data, now))
         }
         (State::Pending { decide_by: due, .. } | State::Ready { use_by: due }, Event::Expire) => {
             if now < *due {
                 return denied();
             }
             let clock = if record.state.name() == StateName::Ready { Clock::UseBy } else { Clock::DecideBy };
-            let data = json!({ "clock": clock });
-            Ok(step(record, State::Expired { at: now, clock }, EventCode::Expired, Actor::Gate, data, now))
+            let data = data::Expired { clock };
+            Ok(step(record, State::Expired { at: now, clock }, Actor::Gate, data, now))
         }
         (State::Pending { .. } | State::Ready { .. }, Event::Supersede { by }) => {
             let state = State::Superseded { by: *by, at: now };
-            Ok(step(record, state, EventCode::Superseded, Actor::Gate, json!({ "by": by }), now))
+            Ok(step(record, state, Actor::Gate, data::Superseded { by: *by }, now))
         }
         (State::Pending { decide_by: due, .. } | State::Ready { use_by: due }, Event::Revise { .. }) => {
             // A revision brings new deadlines, so a late one would revive what has expired.
@@ -87,8 +90,8 @@ pub fn apply(record: &Record, event: &Event, now: Timestamp) -> Result<Step, Ref
         }
         (State::Pending { .. } | State::Ready { .. }, Event::Refuse { code, detail }) => {
             let state = State::Refused { code: *code, detail: detail.clone(), at: now };
-            let data = json!({ "code": code, "detail": detail });
-            Ok(step(record, state, EventCode::Refused, Actor::Gate, data, now))
+            let data = data::Refused { code: *code, detail: detail.clone(), decided: None };
+            Ok(step(record, state, Actor::Gate, data, now))
         }
         (State::Ready { use_by }, Event::Dispatch { .. }) => {
             in_time(*use_by, now, event.name())?;
@@ -198,10 +201,11 @@ fn approve(
         State::Pending { standing: standing.to_vec(), decide_by: *decide_by }
     };
     let eligible = eligible(standing, &approval.person);
-    let data = json!({ "approval": approval, "complete": complete, "eligible": eligible, "needs": standing });
+    let (approval, needs) = (approval.clone(), standing.to_vec());
+    let data = data::Approved { approval: approval.clone(), complete, eligible, needs };
     let actor = Actor::Person { id: approval.person.clone() };
-    let mut step = step(record, state, EventCode::Approved, actor, data, now);
-    step.record.approvals.push(approval.clone());
+    let mut step = step(record, state, actor, data, now);
+    step.record.approvals.push(approval);
     Ok(step)
 }
 
@@ -210,11 +214,10 @@ fn revise(record: &Record, event: &Event, now: Timestamp) -> Result<Step, Refusa
         return Err(Refusal::WrongState { state: record.state.name().as_str(), verb: event.name().past() });
     };
     let state = decided(decision, standing, (*decide_by, *use_by), because, now);
-    let code = if state.name() == StateName::Refused { EventCode::Refused } else { EventCode::Revised };
-    let data = revised(record, &state, (binding, standing), decision, because);
-    let mut step = step(record, state, code, Actor::Gate, data, now);
-    step.record.binding = (**binding).clone();
-    step.record.decision = decision.clone();
+    let data = Box::new(revised(record, &state, (binding, standing), decision, because));
+    let data = refused(&state, data).unwrap_or_else(EventData::Revised);
+    let mut step = step(record, state, Actor::Gate, data, now);
+    bind(&mut step.record, binding, decision);
     Ok(step)
 }
 
@@ -227,21 +230,49 @@ fn confirm(record: &Record, person: &str, revision: &Revision, now: Timestamp) -
         return Err(Refusal::NotEligible { detail });
     };
     // What is confirmed is what was shown; only the proof of the chain is new, and the intent says so.
-    if binding.facts != record.binding.facts || binding.intent != proposal.intent(&binding.facts) {
+    let intent = proposal.intent(&binding.rendering, binding.version);
+    if binding.rendering != record.binding.rendering || intent != Ok(binding.intent) {
         return Err(Refusal::Stale { intent: record.binding.intent, decision: record.decision.digest });
     }
     let mut because = format!("`{person}` confirmed that this is for them");
-    if let (Verdict::Deny { .. }, Some(detail)) = (&decision.verdict, &decision.detail) {
+    if let (Answer::Deny { .. }, Some(detail)) = (&decision.answer, &decision.detail) {
         because = format!("{because}, but {detail}");
     }
     let state = decided(decision, standing, (*decide_by, *use_by), &because, now);
-    let code = if state.name() == StateName::Refused { EventCode::Refused } else { EventCode::Confirmed };
-    let data = revised(record, &state, (binding, standing), decision, &because);
-    let mut step = step(record, state, code, Actor::Person { id: person.to_owned() }, data, now);
+    let data = Box::new(revised(record, &state, (binding, standing), decision, &because));
+    let data = refused(&state, data).unwrap_or_else(EventData::Confirmed);
+    let mut step = step(record, state, Actor::Person { id: person.to_owned() }, data, now);
     step.record.proposal = proposal;
-    step.record.binding = binding.clone();
-    step.record.decision = decision.clone();
+    bind(&mut step.record, binding, decision);
     Ok(step)
+}
+
+/// Binds anew. What is shown now is a part that is not stored yet.
+fn bind(record: &mut Record, binding: &Binding, decision: &Decision) {
+    record.binding = binding.clone();
+    record.decision = decision.clone();
+    record.parts.preview = None;
+}
+
+/// The entry of a proposal that was decided again and will never run. Gives the data back when it may.
+fn refused(state: &State, decided: Box<data::Revised>) -> Result<EventData, Box<data::Revised>> {
+    match state {
+        State::Refused { code, detail, .. } => {
+            let (code, detail) = (*code, detail.clone());
+            Ok(data::Refused { code, detail, decided: Some(decided) }.into())
+        }
+        State::Denied { .. }
+        | State::Pending { .. }
+        | State::Ready { .. }
+        | State::Dispatched { .. }
+        | State::Succeeded { .. }
+        | State::Failed { .. }
+        | State::Unknown { .. }
+        | State::Rejected { .. }
+        | State::Expired { .. }
+        | State::Cancelled { .. }
+        | State::Superseded { .. } => Err(decided),
+    }
 }
 
 /// The state of a proposal that was decided again.
@@ -252,15 +283,15 @@ fn decided(
     because: &str,
     now: Timestamp,
 ) -> State {
-    match &decision.verdict {
-        Verdict::Deny { .. } => {
+    match &decision.answer {
+        Answer::Deny { .. } => {
             State::Refused { code: RefusedCode::PolicyDenies, detail: because.to_owned(), at: now }
         }
-        Verdict::Allow => State::Ready { use_by },
-        Verdict::NeedsApproval { .. } if !standing.is_empty() && standing.iter().all(Standing::is_met) => {
+        Answer::Allow => State::Ready { use_by },
+        Answer::NeedsApproval { .. } if !standing.is_empty() && standing.iter().all(Standing::is_met) => {
             State::Ready { use_by }
         }
-        Verdict::NeedsApproval { .. } => State::Pending { standing: standing.to_vec(), decide_by },
+        Answer::NeedsApproval { .. } => State::Pending { standing: standing.to_vec(), decide_by },
     }
 }
 
@@ -271,17 +302,19 @@ fn revised(
     (binding, standing): (&Binding, &[Standing]),
     decision: &Decision,
     because: &str,
-) -> Value {
-    json!({
-        "because": because,
-        "from": record.state.name(),
-        "to": state.name(),
-        "intent": binding.intent,
-        "previous_intent": record.binding.intent,
-        "decision": decision,
-        "needs": if decision.gates().is_empty() { &[][..] } else { standing },
-        "preview": preview_of(binding),
-    })
+) -> data::Revised {
+    data::Revised {
+        because: because.to_owned(),
+        from: record.state.name(),
+        to: state.name(),
+        intent: binding.intent,
+        previous_intent: record.binding.intent,
+        resource: binding.rendering.resource.clone(),
+        risk: binding.rendering.risk.clone(),
+        decision: decision.clone(),
+        needs: if decision.gates().is_empty() { Vec::new() } else { standing.to_vec() },
+        preview: seen(binding),
+    }
 }
 
 fn dispatch(record: &Record, event: &Event, now: Timestamp) -> Result<Step, Refusal> {
@@ -290,40 +323,46 @@ fn dispatch(record: &Record, event: &Event, now: Timestamp) -> Result<Step, Refu
     };
     // INVARIANT I6: what runs is what was bound; policy's last word is a plain allow. The call that is sent is
     // the stored one, so the stored parts themselves must have this digest, and not only what was rendered again.
-    if *intent != record.binding.intent || !record.is_intact() || decision.verdict != Verdict::Allow {
+    if *intent != record.binding.intent || !record.is_intact() || decision.answer != Answer::Allow {
         return Err(Refusal::Stale { intent: record.binding.intent, decision: record.decision.digest });
     }
     let state = State::Dispatched { attempt: *attempt, owner: owner.clone(), at: now };
-    let data = json!({
-        "attempt": attempt,
-        "owner": owner,
-        "intent": intent,
-        "policy_set": decision.policy_set,
-        "policies": decision.policies,
-        "approved_by": record.standing_approvals().iter().map(|a| &a.person).collect::<Vec<_>>(),
-        "credential": record.binding.facts.call.credential,
-        "precondition": record.binding.facts.precondition,
-        "effect": record.binding.facts.call.effect,
-    });
-    Ok(step(record, state, EventCode::Dispatched, Actor::Gate, data, now))
+    let call = &record.binding.rendering.call;
+    let data = data::Dispatched {
+        attempt: *attempt,
+        owner: owner.clone(),
+        intent: *intent,
+        decision: decision.clone(),
+        approved_by: record.standing_approvals().iter().map(|a| a.person.clone()).collect(),
+        connector: call.kind().to_owned(),
+        credential: call.credential().map(ToOwned::to_owned),
+        precondition: record.binding.rendering.precondition.clone(),
+        effect: call.effect(),
+    };
+    Ok(step(record, state, Actor::Gate, data, now))
 }
 
 fn finish(record: &Record, attempt: AttemptId, outcome: &Outcome, now: Timestamp) -> Step {
-    let (state, code, cause) = match outcome.clone() {
-        Outcome::Succeeded { response } => {
-            (State::Succeeded { attempt, at: now, response }, EventCode::Succeeded, None)
+    let finished = |cause| {
+        let response = answer_of(outcome).map(|response| answered(record, response));
+        Box::new(data::Finished { attempt, cause, response, undo: record.proposal.undo.clone() })
+    };
+    let (state, data) = match outcome {
+        Outcome::Succeeded { .. } => {
+            (State::Succeeded { attempt, at: now }, EventData::Succeeded(finished(None)))
         }
-        Outcome::Failed { cause, response } => {
-            (State::Failed { attempt, at: now, cause, response }, EventCode::Failed, Some(cause))
+        Outcome::Failed { cause, .. } => {
+            (State::Failed { attempt, at: now, cause: *cause }, EventData::Failed(finished(Some(*cause))))
         }
-        Outcome::Unknown { cause, response } => {
-            (State::Unknown { attempt, at: now, cause, response }, EventCode::Unknown, Some(cause))
+        Outcome::Unknown { cause, .. } => {
+            (State::Unknown { attempt, at: now, cause: *cause }, EventData::Unknown(finished(Some(*cause))))
         }
     };
-    let answer = answer_of(outcome).map(response_of);
-    let data =
-        json!({ "attempt": attempt, "cause": cause, "response": answer, "undo": record.proposal.undo });
-    step(record, state, code, Actor::Gate, data, now)
+    let mut step = step(record, state, Actor::Gate, data, now);
+    step.record.response = answer_of(outcome).cloned();
+    // An unclear answer may be followed by a clear one.
+    step.record.parts.response = None;
+    step
 }
 
 /// The entry for a result that came after its attempt had been given up: evidence, and no move. Like every
@@ -331,12 +370,12 @@ fn finish(record: &Record, attempt: AttemptId, outcome: &Outcome, now: Timestamp
 pub fn late_result(record: &Record, attempt: AttemptId, outcome: &Outcome, now: Timestamp) -> Entry {
     let (name, cause) = match outcome {
         Outcome::Succeeded { .. } => (StateName::Succeeded, None),
-        Outcome::Failed { cause, .. } => (StateName::Failed, Some(cause)),
-        Outcome::Unknown { cause, .. } => (StateName::Unknown, Some(cause)),
+        Outcome::Failed { cause, .. } => (StateName::Failed, Some(*cause)),
+        Outcome::Unknown { cause, .. } => (StateName::Unknown, Some(*cause)),
     };
-    let answer = answer_of(outcome).map(response_of);
-    let data = json!({ "attempt": attempt, "outcome": name, "cause": cause, "response": answer });
-    Entry::new(now, EventCode::LateResult, Actor::Gate, data).about(record.proposal.id, 0)
+    let response = answer_of(outcome).map(|response| answered(record, response));
+    let data = data::LateResult { attempt, outcome: name, cause, response };
+    Entry::new(now, Actor::Gate, data).about(record.proposal.id, 0)
 }
 
 fn answer_of(outcome: &Outcome) -> Option<&Response> {
@@ -346,62 +385,57 @@ fn answer_of(outcome: &Outcome) -> Option<&Response> {
     }
 }
 
-/// What the log keeps of an answer: its status and a digest. The body lives beside the log and may be erased.
-fn response_of(response: &Response) -> Value {
-    let body = crate::json::canonical(&response.body);
-    json!({
-        "status": response.status,
-        "body": crate::digest::Digest::of(crate::digest::domain::PAYLOAD, &body),
-        "bytes": body.len(),
-        "scrubbed": response.scrubbed,
-    })
+/// What the log keeps of an answer: its status and a salted digest. The body lives beside the log and may be erased.
+fn answered(record: &Record, response: &Response) -> data::Answered {
+    let body = response_text(response);
+    data::Answered {
+        status: response.status,
+        body: record.proposal.salts.digest(PartName::Response, &body),
+        bytes: u64::try_from(body.len()).unwrap_or(u64::MAX),
+        scrubbed: response.scrubbed,
+    }
 }
 
-fn preview_of(binding: &Binding) -> Value {
-    json!({ "fidelity": binding.preview.fidelity, "at": binding.preview.at, "source": binding.preview.source })
+fn seen(binding: &Binding) -> data::Seen {
+    let Preview { fidelity, at, source, .. } = &binding.preview;
+    data::Seen { fidelity: *fidelity, at: *at, source: source.clone() }
 }
 
 fn agent(proposal: &Proposal) -> Actor {
     Actor::Agent { chain: proposal.chain.clone() }
 }
 
-/// What people must still add, for the log: empty unless people are asked.
-fn needs(state: &State) -> &[Standing] {
-    if let State::Pending { standing, .. } = state { standing } else { &[] }
-}
-
 /// The rules under which this person approves, and what names them there.
-fn eligible(standing: &[Standing], person: &str) -> Vec<Value> {
+fn eligible(standing: &[Standing], person: &str) -> Vec<data::Eligible> {
     let through = |s: &Standing| Some(s.approvers.iter().find(|a| a.person == person)?.through.clone());
-    standing.iter().filter_map(|s| Some(json!({ "rule": s.rule, "through": through(s)? }))).collect()
+    let eligible = |s: &Standing| Some(data::Eligible { rule: s.rule.clone(), through: through(s)? });
+    standing.iter().filter_map(eligible).collect()
 }
 
 /// The fields of an opening entry: who asked for what, what was read, what policy said.
-fn opened(proposal: &Proposal, binding: &Binding, decision: &Decision, needs: &[Standing]) -> Value {
-    json!({
-        "action": proposal.action,
-        "revision": proposal.revision,
-        "input": proposal.commitment(),
-        "resource": binding.facts.resource,
-        "environment": binding.facts.environment,
-        "risk": binding.facts.risk,
-        "intent": binding.intent,
-        "decision": decision,
-        "needs": needs,
-        "preview": preview_of(binding),
-        "run": proposal.run,
-        "words": proposal.words(),
-        "undo": proposal.undo,
-    })
+fn opened(proposal: &Proposal, binding: &Binding, decision: &Decision, needs: Vec<Standing>) -> data::Opened {
+    data::Opened {
+        action: proposal.action.clone(),
+        revision: proposal.revision,
+        input: proposal.commitment(),
+        resource: binding.rendering.resource.clone(),
+        environment: binding.rendering.environment.clone(),
+        risk: binding.rendering.risk.clone(),
+        intent: binding.intent,
+        decision: decision.clone(),
+        needs,
+        preview: seen(binding),
+        run: proposal.run.clone(),
+        words: proposal.words(),
+        evidence: proposal.attached(),
+        undo: proposal.undo.clone(),
+    }
 }
 
-#[expect(
-    clippy::too_many_arguments,
-    reason = "the parts of one move; a struct for them would be `Step` again"
-)]
-fn step(record: &Record, state: State, event: EventCode, actor: Actor, data: Value, now: Timestamp) -> Step {
+/// One move of a record, with its entry.
+fn step(record: &Record, state: State, actor: Actor, data: impl Into<EventData>, now: Timestamp) -> Step {
     let version = record.version.saturating_add(1);
-    let entry = Entry::new(now, event, actor, data).about(record.proposal.id, version);
+    let entry = Entry::new(now, actor, data).about(record.proposal.id, version);
     let moved = Record { state, version, ..record.clone() };
     Step {
         record: moved,

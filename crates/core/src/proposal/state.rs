@@ -6,7 +6,7 @@ use crate::approval::Standing;
 use crate::audit::Actor;
 use crate::decision::DenyCode;
 use crate::id::{AttemptId, ProposalId};
-use crate::outcome::{Cause, Response};
+use crate::outcome::Cause;
 use crate::time::Timestamp;
 
 /// Which clock ran out.
@@ -37,7 +37,7 @@ pub enum RefusedCode {
 
 /// The state of a proposal.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "state", rename_all = "snake_case")]
+#[serde(tag = "state", rename_all = "snake_case", deny_unknown_fields)]
 pub enum State {
     /// Policy refused. Final.
     Denied {
@@ -71,8 +71,6 @@ pub enum State {
         attempt: AttemptId,
         /// When.
         at: Timestamp,
-        /// What the upstream answered.
-        response: Response,
     },
     /// Certainly no effect, or the upstream says it failed. Final.
     Failed {
@@ -82,8 +80,6 @@ pub enum State {
         at: Timestamp,
         /// Why.
         cause: Cause,
-        /// What the upstream answered, if it did.
-        response: Option<Response>,
     },
     /// Nobody knows. Never sent again by itself; a late answer to this attempt settles it.
     Unknown {
@@ -93,8 +89,6 @@ pub enum State {
         at: Timestamp,
         /// Why.
         cause: Cause,
-        /// What the upstream answered, if it did.
-        response: Option<Response>,
     },
     /// A person said no. Final.
     Rejected {

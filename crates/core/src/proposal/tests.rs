@@ -11,10 +11,11 @@ use std::collections::BTreeSet;
 use serde_json::json;
 
 use super::*;
-use crate::action::{Call, EffectClass, Method, Precondition, Resource, Risk};
+use crate::action::{Call, EffectClass, HttpCall, Method, Precondition, Resource, Risk};
 use crate::approval::{Approver, Proof, Standing};
 use crate::audit::Actor;
-use crate::decision::{DenyCode, Gate, PolicyRef, Verdict, decision_digest};
+use crate::decision::{Answer, DenyCode, Gate, PolicyRef, decision_digest};
+use crate::digest::domain;
 use crate::id::AttemptId;
 use crate::outcome::{Cause, Outcome, Response};
 use crate::preview::Fidelity;
@@ -39,7 +40,7 @@ fn proposal() -> Proposal {
     let id = ProposalId::from_parts(0, [1; 10]);
     serde_json::from_value(json!({
         "id": id, "action": "stripe.refund.create", "title": "Refund", "revision": digest("manifest"),
-        "input": {"charge": "ch_1"}, "salt": "00", "undo": {"why": "it is money"}, "reversible": false,
+        "input": {"charge": "ch_1"}, "salts": Salts::new(|| "00".to_owned()), "undo": {"why": "it is money"}, "reversible": false,
         "chain": [
             {"kind": "person", "id": "eve", "proof": "claimed"}, {"kind": "agent", "id": "bot", "proof": "key"},
         ],
@@ -61,7 +62,7 @@ fn binding(amount: i64) -> Binding {
         currency: "eur".into(),
         count: 1,
     };
-    let call = Call {
+    let call = Call::Http(HttpCall {
         method: Method::Post,
         url: "https://api.stripe.example/v1/refunds".into(),
         headers: vec![],
@@ -70,9 +71,9 @@ fn binding(amount: i64) -> Binding {
         ok: BTreeSet::from([200]),
         timeout_ms: 1_000,
         effect: EffectClass::Keyed,
-    };
+    });
     let resource = Resource { kind: "Charge".into(), id: "ch_1".into(), system: "stripe".into() };
-    let facts = Facts {
+    let rendering = Rendering {
         resource,
         environment: "staging".into(),
         risk,
@@ -90,30 +91,37 @@ fn binding(amount: i64) -> Binding {
         patch: vec![],
         disclosure: crate::preview::Disclosure::default(),
     };
-    Binding::new(&proposal(), facts, preview)
+    Binding::new(&proposal(), rendering, preview).unwrap()
 }
 
-fn decision(verdict: Verdict) -> Decision {
-    let gates = match &verdict {
-        Verdict::NeedsApproval { gates } => gates.clone(),
-        Verdict::Allow | Verdict::Deny { .. } => vec![],
+fn decision(answer: Answer) -> Decision {
+    let gates = match &answer {
+        Answer::NeedsApproval { gates } => gates.clone(),
+        Answer::Allow | Answer::Deny { .. } => vec![],
     };
     let digest = decision_digest(&gates, digest);
-    Decision { verdict, policies: vec![], policy_set: self::digest("policies"), digest, detail: None }
+    Decision {
+        answer,
+        policies: vec![],
+        policy_set: self::digest("policies"),
+        digest,
+        detail: None,
+        given: None,
+    }
 }
 
 fn allow() -> Decision {
-    decision(Verdict::Allow)
+    decision(Answer::Allow)
 }
 
 fn deny() -> Decision {
-    decision(Verdict::Deny { code: DenyCode::Forbidden })
+    decision(Answer::Deny { code: DenyCode::Forbidden })
 }
 
 /// Policy asks for people; `policy` tells one asking from another.
 fn ask(policy: &str) -> Decision {
     let policy = PolicyRef { id: policy.into(), digest: digest(policy), reason: String::new() };
-    decision(Verdict::NeedsApproval { gates: vec![Gate { policy, rules: vec!["finance".into()] }] })
+    decision(Answer::NeedsApproval { gates: vec![Gate { policy, rules: vec!["finance".into()] }] })
 }
 
 /// How far a rule is that asks for two people, counted as the engine does: those who answer to what is bound.
@@ -203,8 +211,8 @@ fn revise(record: &Record, binding: Binding, decision: Decision, due: Timestamp)
 /// `person` says that it is for them, and then policy says this.
 fn confirm(record: &Record, person: &str, decision: Decision, due: Timestamp) -> Event {
     let proposal = record.proposal.confirmed(at(1)).unwrap_or_else(|| record.proposal.clone());
-    let (facts, preview) = (record.binding.facts.clone(), record.binding.preview.clone());
-    let binding = Binding::new(&proposal, facts, preview);
+    let (rendering, preview) = (record.binding.rendering.clone(), record.binding.preview.clone());
+    let binding = Binding::new(&proposal, rendering, preview).unwrap();
     let standing = standing(&record.approvals, &binding.intent, &decision);
     let revision = Revision { binding, decision, standing, decide_by: due, use_by: due };
     Event::Confirm { person: person.into(), revision: Box::new(revision) }
@@ -231,6 +239,11 @@ fn outcomes() -> [Outcome; 3] {
     ]
 }
 
+/// An entry as it stands in the log.
+fn written(entry: &Entry) -> serde_json::Value {
+    serde_json::from_slice(&entry.to_bytes().unwrap()).unwrap()
+}
+
 fn opened(decision: Decision) -> Record {
     let binding = binding(100);
     let standing = standing(&[], &binding.intent, &decision);
@@ -244,9 +257,16 @@ fn a_late_result_enters_the_log_without_the_body_of_the_answer() {
     let record = opened(allow());
     let entry = late_result(&record, attempt(1), &outcome, at(5));
     assert_eq!((entry.proposal, entry.version), (Some(record.proposal.id), 0));
-    assert_eq!((&entry.data["outcome"], &entry.data["response"]["status"]), (&json!("unknown"), &json!(200)));
-    assert!(entry.data["response"]["body"].as_str().unwrap().starts_with("sha256:"));
-    assert!(!String::from_utf8(entry.to_bytes()).unwrap().contains("4242"));
+    let written = written(&entry);
+    let data = &written["data"];
+    assert_eq!((&data["outcome"], &data["response"]["status"]), (&json!("unknown"), &json!(200)));
+    assert!(data["response"]["body"].as_str().unwrap().starts_with("sha256:"));
+    assert!(!written.to_string().contains("4242"));
+}
+
+fn http(record: &mut Record) -> &mut HttpCall {
+    let Call::Http(call) = &mut record.binding.rendering.call;
+    call
 }
 
 #[test]
@@ -255,11 +275,11 @@ fn a_record_that_was_altered_is_never_dispatched_t01() {
     let event = dispatch(whole.binding.intent, allow());
     assert!(apply(&whole, &event, at(1)).is_ok());
     let alterations: [fn(&mut Record); 6] = [
-        |r| r.binding.facts.call.url.push('x'),
-        |r| r.binding.facts.call.body = Some(("application/json".into(), "{}".into())),
-        |r| r.binding.facts.call.credential = Some("another".into()),
-        |r| r.binding.facts.risk.amount = 1,
-        |r| r.binding.facts.precondition = Precondition::Etag { etag: "\"1\"".into() },
+        |r| http(r).url.push('x'),
+        |r| http(r).body = Some(("application/json".into(), "{}".into())),
+        |r| http(r).credential = Some("another".into()),
+        |r| r.binding.rendering.risk.amount = 1,
+        |r| r.binding.rendering.precondition = Precondition::Etag { etag: "\"1\"".into() },
         |r| r.proposal.revision = digest("another manifest"),
     ];
     for (n, alter) in alterations.into_iter().enumerate() {

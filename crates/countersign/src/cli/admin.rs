@@ -28,7 +28,7 @@ pub(super) struct Key {
 
 /// `person …`.
 #[derive(Debug, Subcommand)]
-pub(super) enum Person {
+pub(super) enum PersonCommand {
     /// Make a one-time sign-in link, on the gate's own machine.
     Link {
         /// The person, as `directory.toml` names them.
@@ -84,11 +84,11 @@ fn toml_key(name: &str) -> String {
     if bare { name.to_owned() } else { format!("\"{name}\"") }
 }
 
-pub(super) async fn person(args: &Person, output: &mut Output) -> anyhow::Result<u8> {
+pub(super) async fn person(args: &PersonCommand, output: &mut Output) -> anyhow::Result<u8> {
     match args {
-        Person::Link { person, dir } => link(person, dir, output).await,
-        Person::Login { link } => login(link, output).await,
-        Person::Logout => {
+        PersonCommand::Link { person, dir } => link(person, dir, output).await,
+        PersonCommand::Login { link } => login(link, output).await,
+        PersonCommand::Logout => {
             Client::signed_in()?.post("/v1/sign-out", &serde_json::json!({})).await?.good()?;
             output.line("signed out");
             Ok(DONE)

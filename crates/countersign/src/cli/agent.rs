@@ -20,7 +20,7 @@ pub(super) struct Propose {
     /// The person the agent acts for.
     #[arg(long, value_name = "PERSON")]
     on_behalf_of: Option<String>,
-    /// The agent's own words; people see them apart from the facts.
+    /// The agent's own words; people see them apart from the card.
     #[arg(long)]
     reason: Option<String>,
     /// Decide and preview only.

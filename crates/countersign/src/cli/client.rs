@@ -26,7 +26,7 @@ pub(crate) struct Client {
 
 /// An answer: its status and its JSON body.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct Reply {
     /// HTTP status.
     pub(crate) status: u16,
     /// The body; null when it is not JSON.
@@ -71,7 +71,7 @@ impl Client {
     }
 
     /// `GET path`.
-    pub(crate) async fn get(&self, path: &str) -> anyhow::Result<Answer> {
+    pub(crate) async fn get(&self, path: &str) -> anyhow::Result<Reply> {
         self.send(self.http.get(format!("{}{path}", self.base))).await
     }
 
@@ -84,24 +84,24 @@ impl Client {
     }
 
     /// `POST path` with a JSON body.
-    pub(crate) async fn post(&self, path: &str, body: &Value) -> anyhow::Result<Answer> {
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> anyhow::Result<Reply> {
         let request = self.http.post(format!("{}{path}", self.base));
         self.send(request.header("content-type", "application/json").body(body.to_string())).await
     }
 
     /// The same with an idempotency key.
-    pub(crate) async fn post_once(&self, path: &str, body: &Value, key: &str) -> anyhow::Result<Answer> {
+    pub(crate) async fn post_once(&self, path: &str, body: &Value, key: &str) -> anyhow::Result<Reply> {
         let request = self.http.post(format!("{}{path}", self.base)).header("idempotency-key", key);
         self.send(request.header("content-type", "application/json").body(body.to_string())).await
     }
 
-    async fn send(&self, request: reqwest::RequestBuilder) -> anyhow::Result<Answer> {
+    async fn send(&self, request: reqwest::RequestBuilder) -> anyhow::Result<Reply> {
         let request = if self.token.is_empty() { request } else { request.bearer_auth(&self.token) };
         let response =
             request.send().await.with_context(|| format!("failed to reach the gate at {}", self.base))?;
         let status = response.status().as_u16();
         let bytes = response.bytes().await.context("failed to read the gate's answer")?;
-        Ok(Answer { status, body: serde_json::from_slice(&bytes).unwrap_or_default() })
+        Ok(Reply { status, body: serde_json::from_slice(&bytes).unwrap_or_default() })
     }
 }
 
@@ -114,7 +114,7 @@ fn is_loopback(base: &str) -> bool {
     })
 }
 
-impl Answer {
+impl Reply {
     /// The body of a good answer; a problem becomes an error in words.
     pub(crate) fn good(self) -> anyhow::Result<Value> {
         if self.status < 400 { Ok(self.body) } else { Err(anyhow!("{}", self.problem())) }

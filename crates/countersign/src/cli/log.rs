@@ -19,7 +19,7 @@ use crate::{config, export, serve};
 
 /// `log …`.
 #[derive(Debug, Subcommand)]
-pub(super) enum Log {
+pub(super) enum LogCommand {
     /// Write the whole log to a file, from the gate's directory or, as an auditor, from the gate.
     Export {
         /// Where to write it.
@@ -42,9 +42,9 @@ pub(super) enum Log {
     },
 }
 
-pub(super) async fn run(command: &Log, output: &mut Output) -> anyhow::Result<u8> {
+pub(super) async fn run(command: &LogCommand, output: &mut Output) -> anyhow::Result<u8> {
     match command {
-        Log::Export { out, dir } => {
+        LogCommand::Export { out, dir } => {
             match dir {
                 Some(dir) => from_directory(dir, out).await?,
                 None => {
@@ -56,7 +56,7 @@ pub(super) async fn run(command: &Log, output: &mut Output) -> anyhow::Result<u8
             output.line(&format!("wrote {}", out.display()));
             Ok(DONE)
         }
-        Log::Verify { file, key, anchor } => {
+        LogCommand::Verify { file, key, anchor } => {
             let key = key.as_deref().map(LogPublicKey::from_vkey).transpose()?;
             let anchor = anchor.as_ref().map(std::fs::read_to_string).transpose()?;
             let answer = verify(file, Expected { key, anchor })?;

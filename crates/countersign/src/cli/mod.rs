@@ -77,7 +77,7 @@ enum Command {
     /// Propose an action, as an agent.
     Propose(agent::Propose),
     /// List proposals, as a person.
-    List(people::List),
+    List(people::ListArgs),
     /// Show a proposal's card, as a person.
     Show(people::Show),
     /// Approve what `show` showed.
@@ -90,19 +90,19 @@ enum Command {
     Cancel(people::Cancel),
     /// Verify or export the log.
     #[command(subcommand)]
-    Log(log::Log),
+    Log(log::LogCommand),
     /// Make an API key for an agent.
     Key(admin::Key),
     /// List what is quarantined, or look at one proposal again after its stored row was put right.
     Repair(repair::Repair),
     /// Sign people in.
     #[command(subcommand)]
-    Person(admin::Person),
+    Person(admin::PersonCommand),
     /// Take an older or another database into service, after `serve` refused it.
     Restore(restore::Restore),
     /// The demo's company, in a process of its own.
     #[command(hide = true)]
-    DemoAcme(demo::AcmeArgs),
+    DemoAcme(demo::acme::AcmeArgs),
     /// The documents of `docs/reference`, as they are generated.
     #[command(hide = true)]
     Reference {
@@ -141,7 +141,7 @@ async fn dispatch(command: Command, output: &mut Output) -> anyhow::Result<u8> {
         Command::Serve { dir } => Box::pin(run_gate(&dir, output)).await,
         Command::Demo(args) => Box::pin(demo::run(&args, output)).await,
         Command::DemoAcme(args) => {
-            demo::serve_acme(&args).await?;
+            demo::acme::serve(&args).await?;
             Ok(DONE)
         }
         Command::Propose(args) => agent::propose(&args, output).await,

@@ -9,7 +9,7 @@ use crate::wire::at;
 
 /// Arguments of `list`.
 #[derive(Debug, Args)]
-pub(super) struct List {
+pub(super) struct ListArgs {
     /// Only these states, separated by commas; `all` for every state.
     #[arg(long, default_value = "pending")]
     state: String,
@@ -77,7 +77,7 @@ pub(super) struct Cancel {
     id: String,
 }
 
-pub(super) async fn list(args: &List, output: &mut Output) -> anyhow::Result<u8> {
+pub(super) async fn list(args: &ListArgs, output: &mut Output) -> anyhow::Result<u8> {
     // What waits for people comes as in the inbox: by deadline, and with something of every agent.
     let path = match args.state.as_str() {
         "pending" => "/v1/proposals?order=due".to_owned(),
@@ -221,7 +221,7 @@ fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
-/// The card in the order of the console: facts first, the agent's own words last and marked.
+/// The card in the order of the console: the card first, the agent's own words last and marked.
 fn card(body: &Value, output: &mut Output) {
     let card = at(body, "/card");
     output.line(&text(at(card, "/headline")));
@@ -263,8 +263,8 @@ fn card(body: &Value, output: &mut Output) {
     if !first.is_empty() {
         field(output, "first", &first);
     }
-    field(output, "call", &text(at(card, "/call/line")));
-    field(output, "body", &text(at(card, "/call/body")));
+    field(output, "call", &format!("{} {}", text(at(card, "/call/method")), text(at(card, "/call/url"))));
+    field(output, "body", &text(at(card, "/call/body/1")));
     field(output, "credential", &text(at(card, "/call/credential")));
     field(output, "input", &at(card, "/input").to_string());
     field(output, "intent", &text(at(card, "/intent")));

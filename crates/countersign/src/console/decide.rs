@@ -85,10 +85,10 @@ fn verdict(visit: &Visit, form: &Form) -> Result<Verdict, Refusal> {
 async fn opened_what_was_hidden(visit: &Visit, id: ProposalId, form: &Form) -> Result<(), Stop> {
     let found = visit.app.gate.read(id, &visit.viewer()).await?;
     let record = found.ok_or_else(|| Refusal::ProposalNotFound { id: id.to_string() })?;
-    let precondition = &record.binding.facts.precondition;
-    let facts = card::facts(&visit.app.gate.card(&record), precondition, visit.app.gate.world().now());
+    let precondition = &record.binding.rendering.precondition;
+    let shown = card::shown(&visit.app.gate.card(&record), precondition, visit.app.gate.world().now());
     let same_page = form.get("intent") == record.binding.intent.to_string();
-    if same_page && facts.shortened > 0 && form.get("seen") != facts.shortened.to_string() {
+    if same_page && shown.shortened > 0 && form.get("seen") != shown.shortened.to_string() {
         return Err(malformed("open what is hidden on the page, and say that you have read it").into());
     }
     Ok(())

@@ -31,7 +31,7 @@ use self::session::Visit;
 use crate::http::App;
 
 /// What a handler gives.
-type Answer = Pin<Box<dyn Future<Output = Response> + Send>>;
+type PageFuture = Pin<Box<dyn Future<Output = Response> + Send>>;
 
 /// One page.
 #[derive(Debug, Clone, Copy)]
@@ -50,13 +50,13 @@ pub(crate) struct Page {
 #[derive(Debug, Clone, Copy)]
 enum Handler {
     /// Anybody may look.
-    Open(fn(App, Ask) -> Answer),
+    Open(fn(App, Ask) -> PageFuture),
     /// Anybody may post, from this site.
-    OpenForm(fn(App, Ask, Form) -> Answer),
+    OpenForm(fn(App, Ask, Form) -> PageFuture),
     /// A signed-in person may look.
-    View(fn(Visit) -> Answer),
+    View(fn(Visit) -> PageFuture),
     /// A signed-in person may post, from this site, with the session's form token.
-    Act(fn(Visit, Form) -> Answer),
+    Act(fn(Visit, Form) -> PageFuture),
 }
 
 /// A request without its body.
@@ -68,19 +68,19 @@ pub(crate) struct Ask {
     headers: HeaderMap,
 }
 
-const fn open(path: &'static str, handler: fn(App, Ask) -> Answer) -> Page {
+const fn open(path: &'static str, handler: fn(App, Ask) -> PageFuture) -> Page {
     Page { method: "get", path, public: true, handler: Handler::Open(handler) }
 }
 
-const fn open_form(path: &'static str, handler: fn(App, Ask, Form) -> Answer) -> Page {
+const fn open_form(path: &'static str, handler: fn(App, Ask, Form) -> PageFuture) -> Page {
     Page { method: "post", path, public: true, handler: Handler::OpenForm(handler) }
 }
 
-const fn view(path: &'static str, handler: fn(Visit) -> Answer) -> Page {
+const fn view(path: &'static str, handler: fn(Visit) -> PageFuture) -> Page {
     Page { method: "get", path, public: false, handler: Handler::View(handler) }
 }
 
-const fn act(path: &'static str, handler: fn(Visit, Form) -> Answer) -> Page {
+const fn act(path: &'static str, handler: fn(Visit, Form) -> PageFuture) -> Page {
     Page { method: "post", path, public: false, handler: Handler::Act(handler) }
 }
 

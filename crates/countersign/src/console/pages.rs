@@ -4,17 +4,16 @@ use axum::body::Body;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
-use countersign_core::audit::{Actor, Entry, EventCode};
+use countersign_core::audit::{Actor, Entry, EventData};
 use countersign_core::id::ProposalId;
 use countersign_core::proposal::{Record, StateName};
 use countersign_core::refusal::Refusal;
 use countersign_engine::fault::Stop;
 use countersign_engine::store::Filter;
-use serde_json::json;
 
 use super::html;
 use super::session::Visit;
-use super::show::list::{History, Inbox, Kind, Log, Row, choices, row};
+use super::show::list::{History, Inbox, Kind, ListRow, LogPage, choices, row};
 use super::show::text::Eye;
 use super::show::{Chrome, Me, Message, NextStep, events};
 use crate::http::{App, problem};
@@ -52,7 +51,7 @@ fn waits_for(visit: &Visit, record: &Record) -> bool {
     gate.may_decide(record, person) || (record.decision.detail.is_some() && gate.may_confirm(record, person))
 }
 
-fn one_row(visit: &Visit, record: &Record, kind: Kind) -> Row {
+fn one_row(visit: &Visit, record: &Record, kind: Kind) -> ListRow {
     let gate = &visit.app.gate;
     row(&gate.card(record), record, kind, gate.world().now())
 }
@@ -116,8 +115,8 @@ pub(super) async fn log(visit: Visit) -> Response {
         entries.reverse();
         let me = visit.me().await?;
         let next = from.saturating_add(page);
-        Ok::<_, Stop>(Log {
-            chrome: Chrome::of("Log", me, "log"),
+        Ok::<_, Stop>(LogPage {
+            chrome: Chrome::of("LogPage", me, "log"),
             checkpoint: note.as_deref().map(|n| Eye::default().block(n.trim_end())),
             verdict: if opened.is_some() {
                 "Its signature is this log's. It covers every entry below."
@@ -143,7 +142,7 @@ pub(super) async fn export(visit: Visit) -> Response {
         may_read_log(&visit)?;
         let gate = &visit.app.gate;
         let actor = Actor::Person { id: visit.who.person.clone() };
-        gate.note(Entry::new(gate.world().now(), EventCode::LogExported, actor, json!({}))).await?;
+        gate.note(Entry::new(gate.world().now(), actor, EventData::LogExported(Box::default()))).await?;
         let pieces = crate::export::export(gate.store(), gate.log_key().public()).await?;
         Ok::<_, Stop>(Body::from_stream(pieces))
     };

@@ -53,7 +53,7 @@ async fn page(visit: &Visit, sent: Option<&Sent<'_>>) -> Result<ProposalPage, St
         chrome: Chrome::of(&countersign_core::text::visible(&card.action).text, me, ""),
         notice: sent.map(|sent| what_changed(sent, &record, &logged)),
         version: record.version,
-        facts: card::facts(&card, &record.binding.facts.precondition, now),
+        shown: card::shown(&card, &record.binding.rendering.precondition, now),
         asks: card::asks(&card, &record.state, &rules.rules),
         approvals: card::given(&record, &rules.directory, now),
         created: Time::new(record.proposal.created_at, now),

@@ -59,7 +59,7 @@ async fn propose_inner(
                 map.insert("call".to_owned(), call);
             }
             map.remove("id");
-            map.insert("decision".to_owned(), json!(wire::verdict_for_agent(&previewed.record)));
+            map.insert("decision".to_owned(), json!(wire::answer_for_agent(&previewed.record)));
             map.insert("message".to_owned(), json!("A dry run: nothing was done and nothing is waiting."));
         }
         return Ok(json_response(StatusCode::OK, &shown));

@@ -134,7 +134,7 @@ fn schemas() -> Value {
                 "action": { "type": "string", "description": "For example `crm.add_note_to_customer`." },
                 "input": { "type": "object", "description": "Fits the action's schema." },
                 "on_behalf_of": { "type": "string", "description": "The person the agent acts for." },
-                "reason": { "type": "string", "maxLength": 2000, "description": "The agent's own words; shown apart from the facts." },
+                "reason": { "type": "string", "maxLength": 2000, "description": "The agent's own words; shown apart from the card." },
                 "run": { "type": "string", "maxLength": 255, "description": "An opaque label of the agent's run." },
                 "evidence": { "type": "array", "maxItems": 16, "items": {
                     "type": "object", "required": ["title", "body"], "additionalProperties": false,

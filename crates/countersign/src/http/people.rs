@@ -6,7 +6,7 @@ use axum::extract::{Path, RawQuery, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use countersign_core::audit::{Actor, Entry, EventCode};
+use countersign_core::audit::{Actor, Entry, EventData};
 use countersign_core::directory::Role;
 use countersign_core::proposal::Record;
 use countersign_core::refusal::Refusal;
@@ -238,7 +238,9 @@ pub(super) async fn export(State(app): State<App>, Extension(person): Extension<
     let work = async {
         may_read_log(&app, &person)?;
         let actor = Actor::Person { id: person.id.clone() };
-        app.gate.note(Entry::new(app.gate.world().now(), EventCode::LogExported, actor, json!({}))).await?;
+        app.gate
+            .note(Entry::new(app.gate.world().now(), actor, EventData::LogExported(Box::default())))
+            .await?;
         // What was done before it was asked for is in it, and that it was asked for, too.
         app.gate.integrate().await?;
         let pieces = crate::export::export(app.gate.store(), app.gate.log_key().public()).await?;

@@ -25,21 +25,40 @@ async fn is_old(gate: &Gate, id: &str) {
     }
 }
 
-/// What somebody with the database file changes: the column, what is there, what they put in its place.
+/// What somebody with the database file changes: the header or a part, what is there, what they put in its place.
 const ALTERATIONS: [(&str, &str, &str, &str); 12] = [
-    ("body of the call", "binding", r#"{\"price\":20000}"#, r#"{\"price\":99999}"#),
-    ("a space in the body", "binding", r#"{\"price\":20000}"#, r#"{\"price\": 20000}"#),
-    ("target of the call", "binding", "/items/i_1/price\"", "/items/i_2/price\""),
-    ("method", "binding", "\"PUT\"", "\"PATCH\""),
-    ("credential", "binding", "\"shop-write\"", "\"shop-read\""),
-    ("risk", "binding", "\"200.00\"", "\"1.00\""),
-    ("effects", "binding", "The price becomes 200.00", "The price becomes 1.00"),
-    ("watched value", "binding", "\"/price\":5000", "\"/price\":1"),
-    ("input", "body", "\"price\":20000", "\"price\":99999"),
-    ("person of the chain", "body", "\"ann\"", "\"mallory\""),
-    ("agent of the chain", "body", "\"bot\"", "\"other\""),
-    ("action", "body", "\"shop.price.set\"", "\"shop.note.add\""),
+    ("body of the call", "preview", r#"{\"price\":20000}"#, r#"{\"price\":99999}"#),
+    ("a space in the body", "preview", r#"{\"price\":20000}"#, r#"{\"price\": 20000}"#),
+    ("target of the call", "preview", "/items/i_1/price\"", "/items/i_2/price\""),
+    ("method", "preview", "\"PUT\"", "\"PATCH\""),
+    ("credential", "preview", "\"shop-write\"", "\"shop-read\""),
+    ("risk", "preview", "\"200.00\"", "\"1.00\""),
+    ("effects", "preview", "The price becomes 200.00", "The price becomes 1.00"),
+    ("watched value", "preview", "\"/price\":5000", "\"/price\":1"),
+    ("input", "input", "\"price\":20000", "\"price\":99999"),
+    ("person of the chain", "header", "\"ann\"", "\"mallory\""),
+    ("agent of the chain", "header", "\"bot\"", "\"other\""),
+    ("action", "header", "\"shop.price.set\"", "\"shop.note.add\""),
 ];
+
+fn alter(dir: &GateDir, id: &str, (what, place): (&str, &str), (from, to): (&str, &str)) {
+    let (read, write) = if place == "header" {
+        (
+            "SELECT header FROM proposal WHERE id = ?".to_owned(),
+            "UPDATE proposal SET header = ? WHERE id = ?".to_owned(),
+        )
+    } else {
+        let part = format!("proposal_part WHERE name = '{place}' AND proposal = ?");
+        (
+            format!("SELECT body FROM {part}"),
+            format!("UPDATE {}", part.replacen(" WHERE", " SET body = ? WHERE", 1)),
+        )
+    };
+    let stored = dir.query(&read, &[id]);
+    let stored = stored[0][0].as_str().unwrap();
+    assert!(stored.contains(from), "{what}: {from} is not in {stored}");
+    dir.change(&write, &[&stored.replace(from, to), id]);
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stored_proposal_that_was_altered_is_never_sent_t01() {
@@ -47,16 +66,12 @@ async fn a_stored_proposal_that_was_altered_is_never_sent_t01() {
     upstream.on("GET /items/i_1", item());
     let gate = GateDir::new(&upstream).serve();
     let frank = gate.sign_in("frank").await;
-    for (what, column, from, to) in ALTERATIONS {
+    for (what, place, from, to) in ALTERATIONS {
         // The same one after another: the former is settled, or nobody would join it.
         let id = pending(&gate).await;
         let shown = frank.look(&id).await;
         let approve = format!("/v1/proposals/{id}/approve");
-        let stored = gate.dir.query(&format!("SELECT {column} FROM proposal WHERE id = ?"), &[&id]);
-        let stored = stored[0][0].as_str().unwrap();
-        assert!(stored.contains(from), "{what}: {from} is not in {stored}");
-        let sql = format!("UPDATE proposal SET {column} = ? WHERE id = ?");
-        gate.dir.change(&sql, &[&stored.replace(from, to), &id]);
+        alter(&gate.dir, &id, (what, place), (from, to));
         // With what was on the screen before, and with what is on it now, twice.
         frank.post(&approve, &shown).await;
         for _ in 0..2 {
@@ -78,7 +93,7 @@ async fn a_stored_proposal_that_was_altered_is_never_sent_t01() {
 async fn an_approved_proposal_that_was_altered_while_the_gate_was_down_is_never_sent_t01() {
     let upstream = Upstream::start().await;
     upstream.on("GET /items/i_1", item());
-    for (what, column, from, to) in ALTERATIONS {
+    for (what, place, from, to) in ALTERATIONS {
         upstream.on("GET /items/i_1", item());
         let gate = GateDir::new(&upstream).serve();
         let id = pending(&gate).await;
@@ -91,11 +106,7 @@ async fn an_approved_proposal_that_was_altered_while_the_gate_was_down_is_never_
         assert_eq!((status, &answer["state"]["state"]), (200, &json!("ready")), "{what}: {answer}");
         let dir = gate.kill();
         upstream.on("GET /items/i_1", item());
-        let stored = dir.query(&format!("SELECT {column} FROM proposal WHERE id = ?"), &[&id]);
-        let stored = stored[0][0].as_str().unwrap();
-        assert!(stored.contains(from), "{what}: {from} is not in {stored}");
-        let sql = format!("UPDATE proposal SET {column} = ? WHERE id = ?");
-        dir.change(&sql, &[&stored.replace(from, to), &id]);
+        alter(&dir, &id, (what, place), (from, to));
         let gate = dir.serve();
         let olga = gate.sign_in("olga").await;
         let (status, last) = olga.get(&format!("/v1/proposals/{id}?wait=3")).await;

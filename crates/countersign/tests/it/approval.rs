@@ -406,7 +406,7 @@ fn over_100() -> Value {
 
 /// Names of things inside the gate, and names that other gates have trusted.
 const INTERNAL: &str = "approved approval approvals approvalId approval_id approvalDecision approved_by state status \
-    decision verdict policy policies chain actor agent person owner grant attempt binding facts intent view version \
+    decision verdict policy policies chain actor agent person owner grant attempt binding rendering intent view version \
     skip_approval force credential salt revision use_by __proto__";
 
 #[tokio::test(flavor = "multi_thread")]

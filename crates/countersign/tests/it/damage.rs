@@ -54,7 +54,7 @@ async fn a_damaged_row_of_any_table_has_one_answer_and_everybody_else_is_served(
     assert_eq!(key("one", "keyed").await.0, 200);
 
     // No UTF-8 where text is: other rows are still read.
-    gate.dir.change("UPDATE proposal SET moving = CAST(x'ff00ff' AS TEXT) WHERE id = ?", &[&bad]);
+    gate.dir.change("UPDATE proposal SET header = CAST(x'ff00ff' AS TEXT) WHERE id = ?", &[&bad]);
     let (status, body) = gate.agent_get(&format!("/v1/proposals/{bad}")).await;
     assert_eq!((status, &body["code"]), (409, &json!("quarantined")), "{body}");
     people_are_served(&gate, &olga, "proposal").await;
@@ -113,7 +113,7 @@ async fn a_row_that_was_put_back_is_found_by_its_log_entries_a8() {
     let frank = gate.sign_in("frank").await;
     let id = pending(&gate, 20_000).await;
     let shown = frank.look(&id).await;
-    let columns = "version, state, due, intent, join_key, attempt, moving, body, binding, mac";
+    let columns = "version, state, due, intent, join_key, attempt, header, mac";
     let copy = format!("CREATE TABLE copied AS SELECT {columns} FROM proposal WHERE id = ?");
     gate.dir.query(&copy, &[&id]);
     let (status, answer) = frank.post(&format!("/v1/proposals/{id}/approve"), &shown).await;
@@ -122,6 +122,7 @@ async fn a_row_that_was_put_back_is_found_by_its_log_entries_a8() {
     // The row fits its own code: only the log says that it is of yesterday.
     let put_back = format!("UPDATE proposal SET ({columns}) = (SELECT {columns} FROM copied) WHERE id = ?");
     gate.dir.change(&put_back, &[&id]);
+    gate.dir.change("DELETE FROM proposal_part WHERE name = 'response' AND proposal = ?", &[&id]);
     let (status, answer) = frank.post(&format!("/v1/proposals/{id}/approve"), &shown).await;
     assert_eq!((status, &answer["code"]), (409, &json!("quarantined")), "{answer}");
     assert!(gate.operator_log().contains("the log leads to its version"), "{}", gate.operator_log());

@@ -150,7 +150,7 @@ async fn what_nobody_could_approve_is_denied_at_once_and_says_what_to_change_a4(
     let dry = json!({ "action": "shop.price.set", "input": { "id": "i_1", "price": 20_000 },
                       "on_behalf_of": "frank", "dry_run": true });
     let (_, preview) = gate.propose_with(dry).await;
-    assert_eq!(preview["decision"], json!({ "verdict": "deny", "code": "nobody_may_decide" }), "{preview}");
+    assert_eq!(preview["decision"], json!({ "answer": "deny", "code": "nobody_may_decide" }), "{preview}");
 
     // For Ann it waits, because after her confirmation Frank may decide.
     let (status, body) = propose_for(&gate, "ann", 20_000).await;

@@ -46,5 +46,6 @@ mod tidy;
 mod transplant;
 mod truth;
 mod unread;
+mod upgrade;
 mod upstream;
 mod watch;

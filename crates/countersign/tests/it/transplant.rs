@@ -32,7 +32,7 @@ async fn an_approval_of_one_proposal_counts_for_no_other_t10() {
 
     // In the database: the state of the one, with its approval, under the id of the other.
     gate.dir.change(
-        "UPDATE proposal SET moving = (SELECT moving FROM proposal WHERE id = ?) WHERE id = ?",
+        "UPDATE proposal SET header = (SELECT header FROM proposal WHERE id = ?) WHERE id = ?",
         &[one, two],
     );
     let (status, answer) = fiona.get(&format!("/v1/proposals/{two}")).await;

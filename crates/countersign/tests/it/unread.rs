@@ -84,7 +84,7 @@ async fn an_agent_without_rights_causes_no_read_and_learns_nothing_of_the_record
     let denied = entries.iter().find(|e| e["event"] == "proposal.denied").unwrap();
     assert_eq!(denied["data"]["action"], "shop.price.set", "{denied}");
     assert!(denied["data"]["input"].as_str().unwrap().starts_with("sha256:"), "{denied}");
-    assert_eq!(denied["data"]["decision"]["verdict"], "deny", "{denied}");
+    assert_eq!(denied["data"]["decision"]["answer"], "deny", "{denied}");
     assert!(denied.to_string().contains("ann") && denied.to_string().contains("bot"), "{denied}");
     assert_eq!((count(&entries, "proposal.denied"), count(&entries, "proposal.previewed")), (1, 1));
 }

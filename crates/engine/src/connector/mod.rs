@@ -8,7 +8,7 @@ mod request;
 
 use std::time::Duration;
 
-use countersign_core::action::{Before, Call};
+use countersign_core::action::{Before, Call, HttpCall};
 use countersign_core::limits;
 use countersign_core::outcome::Outcome;
 use serde_json::Value;
@@ -54,7 +54,7 @@ impl From<Trouble> for LookError {
 
 /// What an upstream answered, before anybody says what it means.
 #[derive(Debug)]
-struct Answer {
+struct ReadAnswer {
     status: u16,
     content_type: String,
     etag: Option<String>,
@@ -78,7 +78,7 @@ impl HttpConnector {
     /// The secret must be the one that the call names; without it, or with another, nothing is sent.
     #[tracing::instrument(name = "connector.call", skip_all, fields(proposal = %grant.proposal()))]
     pub async fn call(&self, grant: &Grant, secret: Option<&Secret>) -> Outcome {
-        let call = grant.call();
+        let Call::Http(call) = grant.call();
         let request = match request::of_call(call, secret) {
             Ok(request) => request,
             Err(cause) => return Outcome::Failed { cause, response: None },
@@ -112,7 +112,7 @@ impl HttpConnector {
         request: reqwest::Request,
         credential: Option<&str>,
         time: Duration,
-    ) -> Result<Answer, Trouble> {
+    ) -> Result<ReadAnswer, Trouble> {
         let deadline = Deadline::after(time);
         let response = self.clients.send(request, credential, deadline).await?;
         let status = response.status().as_u16();
@@ -120,11 +120,11 @@ impl HttpConnector {
         let etag = response.headers().get("etag").and_then(|v| v.to_str().ok());
         let etag = etag.filter(|tag| tag.bytes().all(|b| b.is_ascii_graphic())).map(str::to_owned);
         let body = net::read(response, limits::RESPONSE_BYTES_MAX, deadline).await;
-        Ok(Answer { status, content_type, etag, body })
+        Ok(ReadAnswer { status, content_type, etag, body })
     }
 }
 
-fn time_of(call: &Call) -> Duration {
+fn time_of(call: &HttpCall) -> Duration {
     Duration::from_millis(call.timeout_ms).min(limits::CALL_TIMEOUT_MAX)
 }
 

@@ -1,16 +1,16 @@
 //! What an answer means. `failed` is said only when there was certainly no effect; what is unclear is
 //! `unknown`, except for reads, which have no effect to be unclear about.
 
-use countersign_core::action::{Call, EffectClass};
+use countersign_core::action::{EffectClass, HttpCall};
 use countersign_core::outcome::{Cause, Outcome, Response};
 use serde_json::Value;
 
-use super::{Answer, LookError, LookFailure};
+use super::{LookError, LookFailure, ReadAnswer};
 use crate::credential::Secret;
 use crate::net::Trouble;
 
 /// The outcome of a call from what came back.
-pub(super) fn of(call: &Call, secret: Option<&Secret>, answer: Result<Answer, Trouble>) -> Outcome {
+pub(super) fn of(call: &HttpCall, secret: Option<&Secret>, answer: Result<ReadAnswer, Trouble>) -> Outcome {
     let answer = match answer {
         Ok(answer) => answer,
         Err(trouble) => return without_answer(call.effect, trouble),
@@ -36,7 +36,7 @@ enum Meaning {
     Unclear(Cause),
 }
 
-fn meaning(call: &Call, status: u16) -> Meaning {
+fn meaning(call: &HttpCall, status: u16) -> Meaning {
     match status {
         _ if call.ok.contains(&status) => Meaning::Done,
         // These two ask for the same request elsewhere, so it was not applied here.

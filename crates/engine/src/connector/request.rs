@@ -3,7 +3,7 @@
 //! Refuses what would not arrive as it was approved: a URL that the parser writes differently, a header that
 //! steers the message, a value with more than visible ASCII (T69).
 
-use countersign_core::action::{Call, Method, ReadCall};
+use countersign_core::action::{HttpCall, Method, ReadCall};
 use countersign_core::header;
 use countersign_core::outcome::Cause;
 use reqwest::Request;
@@ -13,7 +13,7 @@ use url::Url;
 use crate::credential::{Misplaced, Secret, Use, usage_of};
 
 /// The request of a recorded dispatch.
-pub(super) fn of_call(call: &Call, secret: Option<&Secret>) -> Result<Request, Cause> {
+pub(super) fn of_call(call: &HttpCall, secret: Option<&Secret>) -> Result<Request, Cause> {
     if usage(secret).is_some_and(|usage| usage != usage_of(call.effect)) {
         return Err(Cause::CredentialUnavailable);
     }
@@ -57,7 +57,7 @@ fn exact(text: &str) -> Option<Url> {
     (is_plain && is_web && url.as_str() == text).then_some(url)
 }
 
-fn headers(call: &Call) -> Option<HeaderMap> {
+fn headers(call: &HttpCall) -> Option<HeaderMap> {
     let mut headers = HeaderMap::new();
     for (name, value) in &call.headers {
         let name = HeaderName::from_bytes(name.as_bytes()).ok()?;

@@ -29,9 +29,9 @@ pub use spec::{CredentialError, CredentialSpec, Kind, Placement, Use};
 
 /// All credentials by name.
 #[derive(Clone)]
-pub struct Credentials(Arc<Inner>);
+pub struct Credentials(Arc<CredentialsInner>);
 
-struct Inner {
+struct CredentialsInner {
     specs: BTreeMap<String, CredentialSpec>,
     clients: Clients,
     tokens: oauth::Cache,
@@ -41,7 +41,7 @@ impl Credentials {
     /// From configuration. Nothing is read yet; [`CredentialSpec::check`] says what is wrong with a spec.
     pub fn new(specs: BTreeMap<String, CredentialSpec>, networks: NetworkPolicy) -> Self {
         let clients = Clients::new(networks);
-        Self(Arc::new(Inner { specs, clients, tokens: oauth::Cache::default() }))
+        Self(Arc::new(CredentialsInner { specs, clients, tokens: oauth::Cache::default() }))
     }
 
     /// Every credential that cannot work as things are: its settings are wrong, or its secret cannot be read. The
@@ -70,9 +70,8 @@ impl Credentials {
     /// For the call of a recorded dispatch. None when the call names no credential.
     pub async fn for_grant(&self, grant: &Grant) -> Result<Option<Secret>, CredentialError> {
         let call = grant.call();
-        let Some(name) = call.credential.as_deref() else { return Ok(None) };
-        let usage = usage_of(call.effect);
-        self.resolve(name, &call.url, usage).await.map(Some)
+        let Some(name) = call.credential() else { return Ok(None) };
+        self.resolve(name, call.address(), usage_of(call.effect())).await.map(Some)
     }
 
     /// For a preview read. A write credential is refused.

@@ -45,7 +45,7 @@ pub(super) struct Token {
 
 /// RFC 6749 section 5.1.
 #[derive(Deserialize)]
-struct Answer {
+struct TokenAnswer {
     #[serde(deserialize_with = "zeroizing")]
     access_token: Zeroizing<String>,
     token_type: String,
@@ -61,9 +61,9 @@ struct Refusal {
 
 /// Read tokens in memory, by credential. Write tokens never come here.
 #[derive(Default)]
-pub(super) struct Cache(Mutex<HashMap<String, Kept>>);
+pub(super) struct Cache(Mutex<HashMap<String, CachedToken>>);
 
-struct Kept {
+struct CachedToken {
     value: Zeroizing<String>,
     until: Instant,
 }
@@ -81,7 +81,7 @@ impl Cache {
         let token = fetch(clients, request).await?;
         let keep = token.lifetime.unwrap_or_default().saturating_sub(KEEP_MARGIN).min(KEEP_MAX);
         if let Some(until) = asked.checked_add(keep).filter(|_| !keep.is_zero()) {
-            let kept = Kept { value: token.value.clone(), until };
+            let kept = CachedToken { value: token.value.clone(), until };
             self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(request.name.to_owned(), kept);
         }
         Ok(token.value)
@@ -112,7 +112,7 @@ pub(super) async fn fetch(clients: &Clients, wanted: &TokenRequest<'_>) -> Resul
             None => format!("status {status}"),
         }));
     }
-    let answer: Answer =
+    let answer: TokenAnswer =
         serde_json::from_slice(&body).map_err(|_| failed("the answer is not a token answer of RFC 6749"))?;
     if !answer.token_type.eq_ignore_ascii_case("bearer") {
         return Err(failed("its type is not Bearer"));

@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use countersign_core::action::{Call, Method, ReadCall};
+use countersign_core::action::{HttpCall, Method, ReadCall};
 
 use super::*;
 use crate::connector::tests::toxic::{Step, Toxic, answer};
@@ -26,8 +26,8 @@ fn one(spec: CredentialSpec) -> Credentials {
     Credentials::new(BTreeMap::from([("key".to_owned(), spec)]), loopback())
 }
 
-fn keyed(call: Call) -> Call {
-    Call { credential: Some("key".to_owned()), ..call }
+fn keyed(call: HttpCall) -> HttpCall {
+    HttpCall { credential: Some("key".to_owned()), ..call }
 }
 
 async fn resolve(spec: CredentialSpec) -> Result<Option<Secret>, CredentialError> {
@@ -109,7 +109,7 @@ async fn a_credential_is_given_only_for_its_name_use_and_origin_t31_t89() {
         (&write, keyed(write_call("https://api.example.com:443/")), true),
         (&write, keyed(read_call(url)), false),
         (&read, keyed(write_call(url)), false),
-        (&write, Call { credential: Some("other".to_owned()), ..write_call(url) }, false),
+        (&write, HttpCall { credential: Some("other".to_owned()), ..write_call(url) }, false),
         (&write, keyed(write_call("http://api.example.com/v1")), false),
         (&write, keyed(write_call("https://api.example.com:444/v1")), false),
         (&write, keyed(write_call("https://api.example.com./v1")), false),

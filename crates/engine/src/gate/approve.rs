@@ -132,7 +132,7 @@ impl Gate {
 fn check_shown(rules: &Ruleset, record: &Record, verdict: &Verdict) -> Result<(), Refusal> {
     let (intent, decision) = (record.binding.intent, record.decision.digest);
     let view = Card::new(Bound::from(record), &rules.directory).digest();
-    if verdict.intent == intent && verdict.decision == decision && verdict.view == view {
+    if verdict.intent == intent && verdict.decision == decision && Some(verdict.view) == view {
         Ok(())
     } else {
         Err(Refusal::Stale { intent, decision })

@@ -64,8 +64,8 @@ impl Gate {
         let now = self.0.world.now();
         let stale = || Refusal::Stale { intent: bound, decision };
         let proposal = record.proposal.confirmed(now).ok_or_else(stale)?;
-        let (facts, preview) = (record.binding.facts.clone(), record.binding.preview.clone());
-        let binding = Binding::new(&proposal, facts, preview);
+        let (rendering, preview) = (record.binding.rendering.clone(), record.binding.preview.clone());
+        let binding = Binding::new(&proposal, rendering, preview).map_err(Refusal::from)?;
         let decision = self.decide(&rules, &action, &proposal, &binding);
         // Approvals answered to the claim. None of them answers to the new intent.
         let standing = progress(&rules, &decision, &[], &proposal);

@@ -4,13 +4,14 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use countersign_core::action::{Action, Before, Facts, ReadCall, RenderError};
+use countersign_core::action::{Action, Before, ReadCall, RenderError, Rendering};
 use countersign_core::approval::{Approval, Reach, Standing, reach, standing};
 use countersign_core::decision::Decision;
+use countersign_core::intent::IntentVersion;
 use countersign_core::limits;
 use countersign_core::policy::{Query, Unread};
 use countersign_core::preview::Preview;
-use countersign_core::proposal::{Binding, Proposal};
+use countersign_core::proposal::{Binding, Proposal, Record};
 use countersign_core::refusal::Refusal;
 use countersign_core::ruleset::Ruleset;
 use countersign_core::time::Timestamp;
@@ -64,12 +65,13 @@ impl Gate {
         action: &Action,
         proposal: &Proposal,
     ) -> Result<Bound, Refusal> {
-        let facts =
-            action.unread_facts(&proposal.input, &proposal.id.to_string()).map_err(|e| not_renderable(&e))?;
+        let rendering = action
+            .unread_rendering(&proposal.input, &proposal.id.to_string())
+            .map_err(|e| not_renderable(&e))?;
         let now = self.0.world.now();
-        let preview = Preview::new(action, &facts, None, now);
-        let unread = Binding::new(proposal, facts, preview);
-        if !action.record_facts().read {
+        let preview = Preview::new(action, &rendering, None, now);
+        let unread = Binding::new(proposal, rendering, preview)?;
+        if !action.record_reads().read {
             let decision = self.decide(rules, action, proposal, &unread);
             return Ok(Bound { binding: unread, decision, at: self.0.world.ticks() });
         }
@@ -86,7 +88,8 @@ impl Gate {
             }
             Err(unseen) if !permitted && unseen.tells_of_record() => {
                 tracing::info!(action = %action.name, why = %unseen.refusal, "denied: policy needs the record");
-                Ok(Bound { binding: unread, decision: rules.policies.deny_unseen(), at })
+                let decision = rules.policies.deny_unseen(&query(rules, action, (proposal, &unread), now));
+                Ok(Bound { binding: unread, decision, at })
             }
             Err(unseen) => Err(unseen.refusal),
         }
@@ -101,32 +104,36 @@ impl Gate {
     ) -> Result<(Binding, Duration), Unseen> {
         let before = self.look(action, proposal).await?;
         let at = self.0.world.ticks();
-        let facts = action.facts(&proposal.input, before.as_ref(), &proposal.id.to_string());
-        self.bind(action, proposal, before.as_ref(), facts).map(|binding| (binding, at))
+        let rendering = action.rendering(&proposal.input, before.as_ref(), &proposal.id.to_string());
+        let binding = self.bind(action, (proposal, IntentVersion::CURRENT), before.as_ref(), rendering)?;
+        Ok((binding, at))
     }
 
-    /// The same for a proposal that is open already: a watched field that the record lost is a change.
+    /// The same for a proposal that is open already: a watched field that the record lost is a change. It is bound
+    /// by the format of what was approved, so that its approvals stand when nothing but the format is new.
     pub(super) async fn see_again(
         &self,
         action: &Action,
-        proposal: &Proposal,
+        record: &Record,
     ) -> Result<(Binding, Duration), Unseen> {
+        let proposal = &record.proposal;
         let before = self.look(action, proposal).await?;
         let at = self.0.world.ticks();
-        let facts = action.facts_again(&proposal.input, before.as_ref(), &proposal.id.to_string());
-        self.bind(action, proposal, before.as_ref(), facts).map(|binding| (binding, at))
+        let rendering = action.render_again_with(&proposal.input, before.as_ref(), &proposal.id.to_string());
+        let binding = self.bind(action, (proposal, record.binding.version), before.as_ref(), rendering)?;
+        Ok((binding, at))
     }
 
     fn bind(
         &self,
         action: &Action,
-        proposal: &Proposal,
+        (proposal, version): (&Proposal, IntentVersion),
         before: Option<&Before>,
-        facts: Result<Facts, RenderError>,
+        rendering: Result<Rendering, RenderError>,
     ) -> Result<Binding, Unseen> {
-        let facts = facts.map_err(|e| Unseen::not_renderable(&e))?;
-        let preview = Preview::new(action, &facts, before, self.0.world.now());
-        Ok(Binding::new(proposal, facts, preview))
+        let rendering = rendering.map_err(|e| Unseen::not_renderable(&e))?;
+        let preview = Preview::new(action, &rendering, before, self.0.world.now());
+        Binding::by(version, proposal, rendering, preview).map_err(|e| Unseen::refused(e.into()))
     }
 
     /// The preview read: a safe method, a read credential, nothing more (T31).
@@ -210,7 +217,7 @@ fn query<'a>(
         input: &proposal.input,
         chain: &proposal.chain,
         directory: &rules.directory,
-        facts: &binding.facts,
+        rendering: &binding.rendering,
         fidelity: binding.preview.fidelity,
         run: proposal.run.as_deref(),
         now,
@@ -219,10 +226,10 @@ fn query<'a>(
 
 /// Type and id of the resource, as far as the input tells.
 fn resource_of(action: &Action, proposal: &Proposal) -> String {
-    let facts = action.unread_facts(&proposal.input, &proposal.id.to_string());
-    match facts {
-        Ok(facts) if !action.record_facts().resource => {
-            format!("{} {}", facts.resource.kind, facts.resource.id)
+    let rendering = action.unread_rendering(&proposal.input, &proposal.id.to_string());
+    match rendering {
+        Ok(rendering) if !action.record_reads().resource => {
+            format!("{} {}", rendering.resource.kind, rendering.resource.id)
         }
         Ok(_) | Err(_) => format!("{} for this input", action.resource_type),
     }
@@ -275,14 +282,14 @@ pub(super) fn registered<'a>(rules: &'a Ruleset, name: &str) -> Result<&'a std::
     rules.registry.get(name).ok_or_else(|| Refusal::UnknownAction { action: name.to_owned() }.into())
 }
 
-/// Whether facts may be taken as they are, or the record must be read again first. A read from the future, seen
+/// Whether a rendering may be taken as it is, or the record must be read again first. A read from the future, seen
 /// from a clock that stepped back, is of no known age and so is not fresh.
 pub(super) fn is_fresh(binding: &Binding, now: Timestamp) -> bool {
     let age = binding.preview.at.age_at(now);
     binding.preview.source.is_none() || age.is_some_and(|age| age <= limits::PREVIEW_AGE_MAX)
 }
 
-/// Facts recomputed for an action without a preview read.
-pub(super) fn render_again(action: &Action, proposal: &Proposal) -> Result<Facts, Refusal> {
-    action.facts(&proposal.input, None, &proposal.id.to_string()).map_err(|e| not_renderable(&e))
+/// Rendering recomputed for an action without a preview read.
+pub(super) fn render_again(action: &Action, proposal: &Proposal) -> Result<Rendering, Refusal> {
+    action.rendering(&proposal.input, None, &proposal.id.to_string()).map_err(|e| not_renderable(&e))
 }

@@ -40,12 +40,12 @@ pub(super) struct Driven {
 }
 
 /// One of an agent's places in the driver, until it is dropped.
-struct Place {
+struct DriverPlace {
     agents: Arc<Mutex<HashMap<String, usize>>>,
     agent: String,
 }
 
-impl Drop for Place {
+impl Drop for DriverPlace {
     fn drop(&mut self) {
         let mut agents = self.agents.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(n) = agents.get_mut(&self.agent) {
@@ -77,14 +77,14 @@ impl Driven {
     }
 
     /// A place for one more proposal of this agent, if it has one left.
-    fn place_of(&self, agent: &str) -> Option<Place> {
+    fn place_of(&self, agent: &str) -> Option<DriverPlace> {
         let mut agents = self.agents.lock().unwrap_or_else(PoisonError::into_inner);
         let n = agents.entry(agent.to_owned()).or_insert(0);
         if *n >= DRIVEN_PER_AGENT_MAX {
             return None;
         }
         *n = n.saturating_add(1);
-        Some(Place { agents: Arc::clone(&self.agents), agent: agent.to_owned() })
+        Some(DriverPlace { agents: Arc::clone(&self.agents), agent: agent.to_owned() })
     }
 
     /// The pause after one more try.
@@ -193,7 +193,7 @@ impl Gate {
             Recheck::Changed(event) => return self.move_on(&record, &event).await,
             Recheck::Later(why) => return Ok(Driving::Stays(why)),
         };
-        let Some(slot) = self.0.slots.take(&record.binding.facts.resource.system, &Party::Gate) else {
+        let Some(slot) = self.0.slots.take(&record.binding.rendering.resource.system, &Party::Gate) else {
             return Ok(Driving::Stays("too many calls to its system are under way".to_owned()));
         };
         // Too late or moved meanwhile: the deadline watch, or whoever moved it, sees to it.
@@ -255,7 +255,8 @@ mod tests {
     #[test]
     fn one_agent_leaves_room_for_others() {
         let driven = Driven::default();
-        let places: Vec<Place> = (0..=DRIVEN_PER_AGENT_MAX).filter_map(|_| driven.place_of("a")).collect();
+        let places: Vec<DriverPlace> =
+            (0..=DRIVEN_PER_AGENT_MAX).filter_map(|_| driven.place_of("a")).collect();
         assert_eq!(places.len(), DRIVEN_PER_AGENT_MAX);
         assert!(driven.place_of("b").is_some());
         drop(places);

@@ -127,12 +127,12 @@ fn is_recorded(record: &Record, event: &Event) -> bool {
     let Event::Finish { attempt, outcome } = event else { return false };
     let same = record.attempt() == Some(*attempt);
     match (&record.state, outcome) {
-        (State::Succeeded { response, .. }, Outcome::Succeeded { response: other }) => {
-            same && response == other
+        (State::Succeeded { .. }, Outcome::Succeeded { response }) => {
+            same && record.response.as_ref() == Some(response)
         }
-        (State::Failed { cause, response, .. }, Outcome::Failed { cause: c, response: r })
-        | (State::Unknown { cause, response, .. }, Outcome::Unknown { cause: c, response: r }) => {
-            same && cause == c && response == r
+        (State::Failed { cause, .. }, Outcome::Failed { cause: c, response })
+        | (State::Unknown { cause, .. }, Outcome::Unknown { cause: c, response }) => {
+            same && cause == c && record.response == *response
         }
         (
             State::Denied { .. }

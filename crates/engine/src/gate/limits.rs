@@ -9,14 +9,13 @@ use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
-use countersign_core::audit::{Actor, Entry, EventCode};
+use countersign_core::audit::{Actor, Entry, data};
 use countersign_core::limits as maxima;
 use countersign_core::refusal::Refusal;
 use governor::clock::Clock;
 use governor::middleware::NoOpMiddleware;
 use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
-use serde_json::json;
 use tokio::sync::Notify;
 
 use super::Gate;
@@ -237,11 +236,13 @@ impl Gate {
     pub(super) async fn note_reached(&self) {
         let reached = std::mem::take(&mut *lock(&self.0.limits.reached));
         for (agent, limits) in reached {
-            let list: Vec<_> =
-                limits.iter().map(|(limit, times)| json!({ "limit": limit.key(), "times": times })).collect();
-            tracing::warn!(%agent, reached = %json!(list), "an agent reached its limits");
-            let data = json!({ "agent": agent, "reached": list });
-            let entry = Entry::new(self.0.world.now(), EventCode::AgentLimited, Actor::Gate, data);
+            let reached: Vec<data::Reached> = limits
+                .iter()
+                .map(|(limit, times)| data::Reached { limit: limit.key().to_owned(), times: *times })
+                .collect();
+            tracing::warn!(%agent, ?reached, "an agent reached its limits");
+            let data = data::AgentLimited { agent: agent.to_string(), reached };
+            let entry = Entry::new(self.0.world.now(), Actor::Gate, data);
             if let Err(stop) = self.note(entry).await {
                 tracing::error!(error = %chain_text(&stop), "reached limits were not recorded; they are counted on");
                 let mut kept = lock(&self.0.limits.reached);

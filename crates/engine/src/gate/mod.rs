@@ -43,7 +43,7 @@ pub use approve::Verdict;
 pub use limits::{Limit, Limits, Rate};
 pub use propose::{Previewed, Proposal, Proposed};
 pub use read::{Page, Viewer};
-pub use ready::{Condition, Part, Readiness};
+pub use ready::{Condition, Readiness, ReadinessPart};
 pub use restore::{Restored, restore};
 pub use supervisor::Supervisor;
 pub use watch::{Following, StreamPlace};
@@ -71,7 +71,7 @@ pub struct Parts {
 
 /// The gate. Cheap to clone; all clones are one gate.
 #[derive(Debug, Clone)]
-pub struct Gate(Arc<Inner>);
+pub struct Gate(Arc<GateInner>);
 
 /// What is in force: rules and credentials change together or not at all.
 #[derive(Debug, Clone)]
@@ -81,7 +81,7 @@ struct Active {
 }
 
 #[derive(Debug)]
-struct Inner {
+struct GateInner {
     world: World,
     store: Store,
     active: RwLock<Active>,

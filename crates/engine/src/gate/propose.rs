@@ -5,16 +5,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_core::action::{Action, Undo};
-use countersign_core::audit::{Actor, Entry, EventCode};
+use countersign_core::audit::{Actor, Entry, data};
 use countersign_core::digest::{Digest, domain};
 use countersign_core::directory::Chain;
 use countersign_core::id::ProposalId;
-use countersign_core::json::CanonicalInput;
+use countersign_core::json::{CanonicalInput, canonical, canonical_of, canonical_v1};
 use countersign_core::limits;
-use countersign_core::proposal::{Evidence, Proposal as CoreProposal, Record, State, Step, apply, open};
+use countersign_core::proposal::{
+    Evidence, Proposal as CoreProposal, Record, Salts, State, Step, apply, open,
+};
 use countersign_core::refusal::Refusal;
 use countersign_core::ruleset::Ruleset;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tracing::instrument;
 
 use super::Gate;
@@ -70,10 +72,32 @@ struct Asked {
 
 impl Asked {
     /// The idempotency key with what it stands for: the parsed request and who makes it, not its bytes.
-    fn key(&self, key: &str) -> IdempotencyKey {
+    fn key(&self, key: &str) -> Result<IdempotencyKey, Refusal> {
         let CoreProposal { action, input, chain, reason, run, evidence, .. } = &self.proposal;
-        let request = countersign_core::json::canonical_of(&(action, input, chain, reason, run, evidence));
-        IdempotencyKey { key: key.to_owned(), request: Digest::of(domain::REQUEST, &request) }
+        let request = canonical_of(&(action, input, chain, reason, run, evidence))?;
+        Ok(IdempotencyKey { key: key.to_owned(), request: Digest::of(domain::REQUEST, &request) })
+    }
+
+    /// What the same request was noted as before an upgrade.
+    fn request_v2(&self) -> Result<Digest, Refusal> {
+        let CoreProposal { action, input, chain, reason, run, evidence, .. } = &self.proposal;
+        let request = canonical_v1(&(action, input, chain, reason, run, evidence))?;
+        Ok(Digest::of(domain::REQUEST_V2, &request))
+    }
+}
+
+/// What the log keeps of a dry run.
+fn previewed(record: &Record) -> data::Previewed {
+    let Record { proposal, binding, decision, .. } = record;
+    data::Previewed {
+        action: proposal.action.clone(),
+        revision: proposal.revision,
+        input: proposal.commitment(),
+        resource: binding.rendering.resource.clone(),
+        environment: binding.rendering.environment.clone(),
+        risk: binding.rendering.risk.clone(),
+        intent: binding.intent,
+        decision: decision.clone(),
     }
 }
 
@@ -134,18 +158,8 @@ impl Gate {
         self.detached(party, async move {
             let asked = gate.validate_or_note(&ask, gate.0.world.id()).await?;
             let record = gate.decide_new(&asked).await?.0.record;
-            let entry = Entry::new(
-                gate.0.world.now(),
-                EventCode::Previewed,
-                Actor::Agent { chain: record.proposal.chain.clone() },
-                json!({
-                    "action": record.proposal.action,
-                    "input": record.proposal.commitment(),
-                    "intent": record.binding.intent,
-                    "decision": record.decision,
-                }),
-            );
-            gate.note(entry).await?;
+            let actor = Actor::Agent { chain: record.proposal.chain.clone() };
+            gate.note(Entry::new(gate.0.world.now(), actor, previewed(&record))).await?;
             Ok(Previewed { record })
         })
         .await
@@ -156,7 +170,8 @@ impl Gate {
         for _ in 0..limits::DECIDE_TRIES {
             let asked = self.validate_or_note(&ask, id).await?;
             let key = ask.key.as_ref().filter(|_| !weakened("idempotency")).map(|key| asked.key(key));
-            if let Some(record) = self.replay(&ask.agent, key.as_ref()).await? {
+            let key = key.transpose()?;
+            if let Some(record) = self.replay(&asked, key.as_ref()).await? {
                 return Ok(Proposed { record });
             }
             match self.open_once(&asked, key).await? {
@@ -186,7 +201,7 @@ impl Gate {
         }
         let (step, slot, admission) = match step.record.state {
             State::Ready { use_by } => {
-                let system = &step.record.binding.facts.resource.system;
+                let system = &step.record.binding.rendering.resource.system;
                 let slot = self.0.slots.take(system, &Party::agent(&agent));
                 let slot = slot.ok_or(Refusal::Busy { retry_after_s: 1 })?;
                 let owner = self.0.owner.clone();
@@ -263,10 +278,11 @@ impl Gate {
     }
 
     /// The record that an earlier request with this idempotency key made or joined.
-    async fn replay(&self, agent: &str, key: Option<&IdempotencyKey>) -> Result<Option<Record>, Stop> {
+    async fn replay(&self, asked: &Asked, key: Option<&IdempotencyKey>) -> Result<Option<Record>, Stop> {
         let Some(key) = key else { return Ok(None) };
+        let agent = asked.proposal.chain.agent();
         let Some(found) = self.0.store.replay(agent, &key.key).await? else { return Ok(None) };
-        if found.request == key.request {
+        if found.request == key.request || found.request == asked.request_v2()? {
             Ok(Some(self.load_recorded(found.proposal).await?))
         } else {
             Err(Refusal::IdempotencyKeyReused.into())
@@ -282,14 +298,14 @@ impl Gate {
         key: Option<IdempotencyKey>,
     ) -> Result<Option<Record>, Stop> {
         let proposal = &asked.proposal;
-        let data = json!({
-            "intent": intent,
-            "request": key.as_ref().map(|key| key.request),
-            "reason": proposal.reason,
-            "run": proposal.run,
-        });
+        let data = data::Joined {
+            intent,
+            request: key.as_ref().map(|key| key.request),
+            reason: proposal.reason.clone(),
+            run: proposal.run.clone(),
+        };
         let actor = Actor::Agent { chain: proposal.chain.clone() };
-        let entry = Entry::new(self.0.world.now(), EventCode::Joined, actor, data);
+        let entry = Entry::new(self.0.world.now(), actor, data);
         let key = key.filter(|_| !weakened("joined_key_kept"));
         let joining = Joining { agent: proposal.chain.agent().to_owned(), intent, key, entry };
         match self.0.store.join(joining).await? {
@@ -340,7 +356,7 @@ impl Gate {
             title: action.title.clone(),
             revision: action.revision,
             input,
-            salt: self.0.world.random_hex::<16>(),
+            salts: Salts::new(|| self.0.world.random_hex::<16>()),
             could_be: rules.directory.could_be(chain),
             confirmed_at: None,
             chain: chain.clone(),
@@ -362,9 +378,16 @@ impl Gate {
             Ok(bound) => bound,
             Err(refusal) => {
                 self.0.limits.charge(proposal.chain.agent(), Limit::Refusals)?;
-                let data = json!({ "action": proposal.action, "input": proposal.commitment(), "code": refusal.code() });
+                let data = data::Invalid {
+                    agent: proposal.chain.agent().to_owned(),
+                    action: proposal.action.to_string(),
+                    input: Some(proposal.commitment()),
+                    input_bytes: u64::try_from(proposal.input.bytes().len()).unwrap_or(u64::MAX),
+                    code: refusal.code().to_owned(),
+                    pointers: Vec::new(),
+                };
                 let actor = Actor::Agent { chain: proposal.chain.clone() };
-                self.note(Entry::new(self.0.world.now(), EventCode::Invalid, actor, data)).await?;
+                self.note(Entry::new(self.0.world.now(), actor, data)).await?;
                 return Err(refusal.into());
             }
         };
@@ -379,19 +402,20 @@ impl Gate {
         chain: Option<Chain>,
         refusal: &Refusal,
     ) -> Result<(), Stop> {
-        let errors: Vec<&str> = if let Refusal::InvalidInput { errors } = refusal {
-            errors.iter().map(|e| e.pointer.as_str()).collect()
+        let pointers: Vec<String> = if let Refusal::InvalidInput { errors } = refusal {
+            errors.iter().map(|e| e.pointer.clone()).collect()
         } else {
             Vec::new()
         };
-        let data = json!({
-            "agent": ask.agent,
-            "action": ask.action.chars().take(limits::LABEL_BYTES_MAX).collect::<String>(),
-            "input_bytes": countersign_core::json::canonical(&ask.input).len(),
-            "code": refusal.code(),
-            "pointers": errors,
-        });
+        let data = data::Invalid {
+            agent: ask.agent.clone(),
+            action: ask.action.chars().take(limits::LABEL_BYTES_MAX).collect(),
+            input: None,
+            input_bytes: u64::try_from(canonical(&ask.input).len()).unwrap_or(u64::MAX),
+            code: refusal.code().to_owned(),
+            pointers,
+        };
         let actor = chain.map_or(Actor::Gate, |chain| Actor::Agent { chain });
-        self.note(Entry::new(self.0.world.now(), EventCode::Invalid, actor, data)).await
+        self.note(Entry::new(self.0.world.now(), actor, data)).await
     }
 }

@@ -29,7 +29,7 @@ pub enum Condition {
 
 /// One part, and what is the matter with it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Part {
+pub struct ReadinessPart {
     /// How it is.
     pub status: Condition,
     /// A lower-case fragment.
@@ -42,19 +42,19 @@ pub struct Readiness {
     /// As bad as the worst part.
     pub status: Condition,
     /// `store`, `log`, `rules`, `secrets`, `durability`.
-    pub parts: BTreeMap<&'static str, Part>,
+    pub parts: BTreeMap<&'static str, ReadinessPart>,
 }
 
 /// The last answer and when it was found.
 #[derive(Debug, Default)]
 pub(super) struct LastAnswer(Mutex<Option<(Duration, Readiness)>>);
 
-fn good(detail: impl Into<String>) -> Part {
-    Part { status: Condition::Ready, detail: detail.into() }
+fn good(detail: impl Into<String>) -> ReadinessPart {
+    ReadinessPart { status: Condition::Ready, detail: detail.into() }
 }
 
-fn bad(detail: impl Into<String>) -> Part {
-    Part { status: Condition::NotReady, detail: detail.into() }
+fn bad(detail: impl Into<String>) -> ReadinessPart {
+    ReadinessPart { status: Condition::NotReady, detail: detail.into() }
 }
 
 impl Gate {
@@ -93,7 +93,7 @@ impl Gate {
                 } else {
                     bad("the rules of this process are not those in force in the database; reload the gate")
                 });
-                let durability = Part {
+                let durability = ReadinessPart {
                     status: if standing.durable { Condition::Ready } else { Condition::NotReady },
                     detail: standing.durability,
                 };
@@ -122,7 +122,7 @@ impl Gate {
                 good("every credential can be resolved")
             } else {
                 let detail = format!("credentials that cannot be resolved now: {}", unusable.join(", "));
-                Part { status: Condition::Degraded, detail }
+                ReadinessPart { status: Condition::Degraded, detail }
             },
         );
         let status = parts.values().map(|part| part.status).max().unwrap_or(Condition::Ready);

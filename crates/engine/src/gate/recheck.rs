@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use countersign_core::action::Action;
-use countersign_core::decision::{Decision, Verdict};
+use countersign_core::decision::{Answer, Decision};
+use countersign_core::intent::IntentVersion;
 use countersign_core::proposal::{Binding, Event, Record, RefusedCode};
 use countersign_core::ruleset::Ruleset;
 
@@ -34,7 +35,7 @@ impl Gate {
         let Some(action) = rules.registry.get(proposal.action.as_str()) else {
             return refuse(RefusedCode::ActionChanged, "the action is no longer registered".to_owned());
         };
-        if action.revision != proposal.revision {
+        if !action.is_revision(&proposal.revision) {
             let detail = "the action's manifest changed since it was proposed".to_owned();
             return refuse(RefusedCode::ActionChanged, detail);
         }
@@ -52,13 +53,15 @@ impl Gate {
     async fn bind_again(&self, action: &Action, record: &Record) -> Result<(Binding, Duration), Unseen> {
         let stored = &record.binding;
         if !is_fresh(stored, self.0.world.now()) {
-            return self.see_again(action, &record.proposal).await;
+            return self.see_again(action, record).await;
         }
-        let facts = match &stored.preview.source {
+        let rendering = match &stored.preview.source {
             None => render_again(action, &record.proposal).map_err(Unseen::refused)?,
-            Some(_) => stored.facts.clone(),
+            Some(_) => stored.rendering.clone(),
         };
-        Ok((Binding::new(&record.proposal, facts, stored.preview.clone()), self.0.world.ticks()))
+        // By the format of what was approved, so that its approvals stand when nothing but the format is new.
+        let binding = Binding::by(stored.version, &record.proposal, rendering, stored.preview.clone());
+        Ok((binding.map_err(|e| Unseen::refused(e.into()))?, self.0.world.ticks()))
     }
 
     fn decide_again(
@@ -71,7 +74,7 @@ impl Gate {
         let now = self.0.world.now();
         let asked = self.decide(rules, action, &record.proposal, &binding);
         // People may still want it without what was watched. Where policy asks nobody, nobody could notice.
-        if let (Verdict::Allow, Some(gone)) = (&asked.verdict, binding.facts.precondition.gone()) {
+        if let (Answer::Allow, Some(gone)) = (&asked.answer, binding.rendering.precondition.gone()) {
             let detail = format!("the record no longer has {gone}, which the action watches");
             return Recheck::Changed(Box::new(Event::Refuse { code: RefusedCode::PreviewFailed, detail }));
         }
@@ -80,10 +83,19 @@ impl Gate {
         let standing = progress(rules, &asked, &answering, &record.proposal);
         let met = met_gates(&asked, &standing);
         let last = decide_with(rules, action, &record.proposal, &binding, (&met, now));
-        if last.verdict == Verdict::Allow && binding.intent == record.binding.intent {
+        if last.answer == Answer::Allow && binding.intent == record.binding.intent {
             return Recheck::Unchanged(Box::new(self.dispatch_event(&binding, last)), at);
         }
         let because = because(record, &binding, &asked);
+        // It is asked again in any case, so it is bound by the current format.
+        let rebound = Binding::new(&record.proposal, binding.rendering, binding.preview);
+        let binding = match rebound {
+            Ok(binding) => binding,
+            Err(error) => {
+                let (code, detail) = (RefusedCode::ActionChanged, error.to_string());
+                return Recheck::Changed(Box::new(Event::Refuse { code, detail }));
+            }
+        };
         let (decide_by, use_by) = deadlines(rules, &asked, now);
         let event = Event::Revise {
             binding: Box::new(binding),
@@ -111,7 +123,12 @@ impl Gate {
 fn because(record: &Record, binding: &Binding, decision: &Decision) -> String {
     let mut parts = Vec::new();
     if binding.intent != record.binding.intent {
-        parts.push("the record changed since it was shown");
+        let same_record = binding.preview.before == record.binding.preview.before;
+        parts.push(if same_record && record.binding.version != IntentVersion::CURRENT {
+            "the gate was upgraded and now makes another call"
+        } else {
+            "the record changed since it was shown"
+        });
     }
     if decision.policy_set != record.decision.policy_set && decision.digest != record.decision.digest {
         parts.push("the policy or an approval rule changed");

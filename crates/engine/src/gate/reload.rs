@@ -2,12 +2,11 @@
 
 use std::sync::{Arc, PoisonError};
 
-use countersign_core::audit::{Actor, Entry, EventCode};
+use countersign_core::audit::{Actor, Entry, data};
 use countersign_core::id::ProposalId;
 use countersign_core::proposal::{Event, State, StateName, apply};
 use countersign_core::refusal::Refusal;
 use countersign_core::ruleset::Ruleset;
-use serde_json::json;
 
 use super::decide::{deadlines, progress};
 use super::{Active, Gate};
@@ -22,12 +21,9 @@ impl Gate {
     /// After that nothing fails the reload: what is open is decided again, and every dispatch is in any case.
     pub async fn reload(&self, ruleset: Ruleset, credentials: Credentials) -> Result<(), Stop> {
         let (before, after) = (self.ruleset(), ruleset.digest());
-        let data = json!({
-            "rule_set": after,
-            "previous": before.digest(),
-            "policy_set": ruleset.policies.digest(),
-        });
-        let entry = Entry::new(self.0.world.now(), EventCode::GateReloaded, Actor::Gate, data);
+        let (previous, policy_set) = (before.digest(), ruleset.policies.digest());
+        let data = data::GateReloaded { rule_set: after, previous, policy_set };
+        let entry = Entry::new(self.0.world.now(), Actor::Gate, data);
         if let Err(fault) = self.0.store.activate(&after, &entry).await {
             self.hold_on_to(&before).await;
             return Err(fault.into());
@@ -44,8 +40,9 @@ impl Gate {
     /// The rules that were in force stay. Where nobody knows whether the others were put in force, these are once
     /// more, so that dispatches go on.
     async fn hold_on_to(&self, rules: &Ruleset) {
-        let data = json!({ "rule_set": rules.digest(), "problems": ["the new rules could not be recorded"] });
-        let entry = Entry::new(self.0.world.now(), EventCode::ReloadRefused, Actor::Gate, data);
+        let problems = vec!["the new rules could not be recorded".to_owned()];
+        let data = data::ReloadRefused { rule_set: rules.digest(), problems, not_listed: 0 };
+        let entry = Entry::new(self.0.world.now(), Actor::Gate, data);
         if let Err(fault) = self.0.store.activate(&rules.digest(), &entry).await {
             let error = chain_text(&fault);
             tracing::error!(
@@ -81,7 +78,7 @@ impl Gate {
         let decision = self.decide(&rules, action, &record.proposal, &record.binding);
         let before = &record.decision;
         let same = decision.digest == before.digest
-            && decision.verdict == before.verdict
+            && decision.answer == before.answer
             && decision.detail == before.detail;
         let answering: Vec<_> = record
             .approvals

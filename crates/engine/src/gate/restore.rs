@@ -1,10 +1,9 @@
 //! An older or another database is taken into service on purpose: what is open in it is closed, because nobody knows
 //! what became of it after the copy was made.
 
-use countersign_core::audit::{Actor, Checkpoint, Entry, EventCode, LogKey};
+use countersign_core::audit::{Actor, Checkpoint, Entry, LogKey, data};
 use countersign_core::id::ProposalId;
 use countersign_core::proposal::{Event, StateName, apply};
-use serde_json::{Value, json};
 
 use crate::fault::{Fault, Stop, chain_text};
 use crate::store::{Placed, Store, Testimony, Witness, head_of};
@@ -52,24 +51,24 @@ pub async fn restore(
     }
     let before = store.identity().await?.incarnation;
     let incarnation = world.random_hex::<16>();
-    let data = json!({
-        "found": head(found.as_ref()),
-        "recorded": head(recorded.as_ref()),
-        "previous_incarnation": before,
-        "incarnation": incarnation,
-        "cancelled": done.cancelled,
-        "unknown": done.unknown,
-        "left": done.left,
-    });
-    let entry = Entry::new(world.now(), EventCode::GateRestored, Actor::Gate, data);
+    let data = data::GateRestored {
+        found: found.as_ref().map(head),
+        recorded: recorded.as_ref().map(head),
+        previous_incarnation: before,
+        incarnation: incarnation.clone(),
+        cancelled: done.cancelled.into(),
+        unknown: done.unknown.into(),
+        left: done.left.into(),
+    };
+    let entry = Entry::new(world.now(), Actor::Gate, data);
     store.renew_incarnation(&incarnation, world.now(), entry).await?;
     while store.integrate(log_key).await? > 0 {}
     witness.keep(store).await?;
     Ok(done)
 }
 
-fn head(checkpoint: Option<&Checkpoint>) -> Value {
-    checkpoint.map_or(Value::Null, |c| json!({ "size": c.size, "root": c.root }))
+fn head(checkpoint: &Checkpoint) -> data::LogHead {
+    data::LogHead { size: checkpoint.size, root: checkpoint.root }
 }
 
 async fn close(store: &Store, world: &World, id: ProposalId, state: StateName) -> Result<(), Stop> {

@@ -3,8 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use countersign_core::audit::{Actor, Entry, EventCode};
-use serde_json::json;
+use countersign_core::audit::{Actor, Entry, data};
 
 use super::Gate;
 use crate::fault::chain_text;
@@ -47,8 +46,8 @@ impl Gate {
     /// nothing for the caller, who is refused either way.
     pub async fn note_refused_sign_in(&self) {
         let Some(before) = self.0.refused_sign_ins.admit(self.0.world.ticks()) else { return };
-        let data = json!({ "not_recorded_before": before });
-        let entry = Entry::new(self.0.world.now(), EventCode::SignInRefused, Actor::Gate, data);
+        let data = data::SignInRefused { not_recorded_before: before };
+        let entry = Entry::new(self.0.world.now(), Actor::Gate, data);
         if let Err(stop) = self.note(entry).await {
             tracing::error!(error = %chain_text(&stop), "a refused sign-in was not recorded");
         }

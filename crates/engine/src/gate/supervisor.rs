@@ -6,7 +6,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign_core::audit::{Actor, Entry, EventCode};
+use countersign_core::audit::{Actor, Entry, data};
 use countersign_core::limits as maxima;
 use countersign_core::refusal::Refusal;
 use tokio::sync::Notify;
@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use tracing::Instrument as _;
 
 use super::limits::{AgentLimits, Limit, Limits};
-use super::{Gate, Inner, Parts};
+use super::{Gate, GateInner, Parts};
 use crate::bulkhead::{Bulkhead, Full, Sizes};
 use crate::fault::{Fault, Stop};
 use crate::party::Party;
@@ -75,7 +75,7 @@ impl Gate {
     pub async fn start(parts: Parts) -> Result<(Self, Supervisor), Stop> {
         let Parts { world, store, ruleset, credentials, connector, log_key, witness, limits } = parts;
         let testimony = super::restore::recognise(&witness, &store).await?;
-        let inner = Inner {
+        let inner = GateInner {
             owner: format!("gate-{}", world.random_hex::<4>()),
             limits: AgentLimits::new(world.clone(), limits),
             streams: super::watch::Streams::new(&limits),
@@ -154,15 +154,17 @@ impl Gate {
 
     /// Puts the rules of this process in force, with the entry that it started.
     async fn activate_at_start(&self, testimony: &Testimony) -> Result<(), Stop> {
-        let data = serde_json::json!({
-            "owner": self.0.owner,
-            "rule_set": self.ruleset().digest(),
-            "policy_set": self.ruleset().policies.digest(),
-            "version": env!("CARGO_PKG_VERSION"),
-            "origin": self.0.log_key.origin(),
-            "witness": testimony,
-        });
-        let entry = Entry::new(self.0.world.now(), EventCode::GateStarted, Actor::Gate, data);
+        let (witness, differs) = testimony.parts();
+        let data = data::GateStarted {
+            owner: self.0.owner.clone(),
+            rule_set: self.ruleset().digest(),
+            policy_set: self.ruleset().policies.digest(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            origin: self.0.log_key.origin().to_owned(),
+            witness: witness.to_owned(),
+            differs: differs.map(ToOwned::to_owned),
+        };
+        let entry = Entry::new(self.0.world.now(), Actor::Gate, data);
         Ok(self.0.store.activate(&self.ruleset().digest(), &entry).await?)
     }
 

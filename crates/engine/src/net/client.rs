@@ -86,20 +86,20 @@ impl Deadline {
 
 /// All clients of one connector, by origin and credential.
 #[derive(Debug, Clone)]
-pub(crate) struct Clients(Arc<Inner>);
+pub(crate) struct Clients(Arc<ClientInner>);
 
 #[derive(Debug)]
-struct Inner {
+struct ClientInner {
     policy: Arc<NetworkPolicy>,
     lookups: Arc<Lookups>,
     /// Owned here; a lock is held only to look up or insert, never across an await.
-    pools: Mutex<HashMap<Key, Client>>,
+    pools: Mutex<HashMap<ClientKey, Client>>,
     /// Trusted beside the system's certificates. Empty outside tests.
     roots: Vec<reqwest::Certificate>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Key {
+struct ClientKey {
     origin: String,
     credential: Option<String>,
     connect_timeout: Duration,
@@ -119,7 +119,7 @@ impl Clients {
     fn with_roots(policy: NetworkPolicy, roots: Vec<reqwest::Certificate>) -> Self {
         install_tls_provider();
         let (policy, lookups) = (Arc::new(policy), Arc::default());
-        Self(Arc::new(Inner { policy, lookups, pools: Mutex::default(), roots }))
+        Self(Arc::new(ClientInner { policy, lookups, pools: Mutex::default(), roots }))
     }
 
     /// Sends one request once. The answer's body is still on its way; read it with [`read`].
@@ -145,7 +145,7 @@ impl Clients {
         // Half of the whole time at most: then a host that swallows packets is "not connected, nothing sent"
         // and not an unclear timeout.
         let connect_timeout = deadline.total.div_f64(2.0).min(limits::CONNECT_TIMEOUT);
-        let key = Key {
+        let key = ClientKey {
             origin: url.origin().ascii_serialization(),
             credential: credential.map(str::to_owned),
             connect_timeout,
@@ -164,7 +164,7 @@ impl Clients {
         Ok(pools.entry(key).or_insert(client).clone())
     }
 
-    fn pools(&self) -> std::sync::MutexGuard<'_, HashMap<Key, Client>> {
+    fn pools(&self) -> std::sync::MutexGuard<'_, HashMap<ClientKey, Client>> {
         self.0.pools.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -17,8 +17,9 @@ use super::admit::NotAdmitted;
 use super::db::Value;
 use super::desk::{Desk, Tx};
 use super::error::{self, Error};
+use super::header::HEADER_VERSION;
 use super::moment::Moments;
-use super::rows::{self, EntryRow, KeyRow, MoveRow, OpenRow, Write};
+use super::rows::{self, EntryRow, KeyRow, MoveRow, OpenRow, PartRow, Write};
 
 /// What became of one step of a committed batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,6 +66,7 @@ enum Text {
     Key,
     Open,
     Move,
+    Part,
     Entry,
     Tally,
 }
@@ -80,26 +82,26 @@ impl Text {
             ),
             Self::Open => (
                 "INSERT INTO proposal (id, version, state, agent, person, due, intent, join_key, attempt, \
-                 moving, body, binding, mac) VALUES ",
-                13,
+                 header, mac, format) VALUES ",
+                12,
                 " ON CONFLICT DO NOTHING RETURNING id",
             ),
             // INVARIANT I4: a dispatch finds its row only when no attempt was ever recorded there.
             Self::Move => (
                 "UPDATE proposal SET version = v.column4, state = v.column5, due = v.column6, \
-                 intent = v.column7, attempt = COALESCE(v.column8, proposal.attempt), moving = v.column9, \
-                 binding = COALESCE(v.column10, proposal.binding), mac = v.column11, \
-                 body = COALESCE(v.column12, proposal.body), \
+                 intent = v.column7, attempt = COALESCE(v.column8, proposal.attempt), header = v.column9, \
+                 mac = v.column10, format = v.column11, \
                  lease_owner = NULL, lease_until = NULL, join_key = CASE WHEN \
                  v.column5 IN ('pending', 'ready', 'dispatched', 'unknown') \
                  AND v.column7 = proposal.intent THEN proposal.join_key END \
                  FROM (VALUES ",
-                12,
+                11,
                 ") AS v WHERE proposal.id = v.column1 AND proposal.version = v.column2 \
                  AND proposal.state = v.column3 AND (v.column8 IS NULL OR proposal.attempt IS NULL) \
                  RETURNING id",
             ),
-            Self::Entry => ("INSERT INTO log_entry (at, proposal, version, body) VALUES ", 4, ""),
+            Self::Part => ("INSERT INTO proposal_part (proposal, name, version, body) VALUES ", 4, ""),
+            Self::Entry => ("INSERT INTO log_entry (at, proposal, version, body, leaf) VALUES ", 5, ""),
             Self::Tally => (
                 "INSERT INTO tally (shard, state, n) VALUES ",
                 3,
@@ -149,6 +151,7 @@ impl Batcher {
             tx.rollback().await?;
             return Ok(fates());
         }
+        self.parts(&mut tx, &written).await?;
         self.log(&mut tx, &written, &joined).await?;
         self.count(&mut tx, &written).await?;
         tx.commit().await.map_err(BatchError::InDoubt)?;
@@ -300,23 +303,51 @@ impl Batcher {
                     continue;
                 }
             }
-            entries.push(EntryRow::note(&join.entry.clone().about(id, 0)));
+            let entry = EntryRow::note(&join.entry.clone().about(id, 0));
+            entries.push(entry.map_err(|_| Error::Foreign("an entry cannot be written as JSON"))?);
             *fate = Some(Fate::Joined(id));
         }
         Ok(entries)
+    }
+
+    /// The parts of what was written. Few proposals have a header of version 1, so their parts go one by one.
+    async fn parts(&mut self, tx: &mut Tx<'_>, written: &[&Write]) -> error::Result<()> {
+        for write in written {
+            if let Write::Move(moving) = write
+                && moving.was_v1
+            {
+                let sql = "DELETE FROM proposal_part WHERE proposal = $1 AND version = 0";
+                tx.execute(sql, &[(&moving.id).into()]).await?;
+            }
+        }
+        let parts: Vec<&PartRow> = written.iter().flat_map(|w| w.parts()).collect();
+        for chunk in chunks(&parts) {
+            let mut values = Vec::with_capacity(chunk.len().saturating_mul(4));
+            for part in chunk {
+                values.extend([
+                    Value::from(&part.proposal),
+                    part.name.into(),
+                    part.version.into(),
+                    (&part.body).into(),
+                ]);
+            }
+            tx.execute(self.text(Text::Part, chunk.len()), &values).await?;
+        }
+        Ok(())
     }
 
     /// The entries, in the order in which the steps came.
     async fn log(&mut self, tx: &mut Tx<'_>, written: &[&Write], joined: &[EntryRow]) -> error::Result<()> {
         let entries: Vec<&EntryRow> = written.iter().flat_map(|w| w.entries()).chain(joined).collect();
         for chunk in chunks(&entries) {
-            let mut values = Vec::with_capacity(chunk.len().saturating_mul(4));
+            let mut values = Vec::with_capacity(chunk.len().saturating_mul(5));
             for entry in chunk {
                 values.extend([
                     Value::from(entry.at),
                     entry.proposal.as_deref().into(),
                     entry.version.into(),
                     entry.body.as_slice().into(),
+                    Value::Bytes(entry.leaf.as_bytes()),
                 ]);
             }
             tx.execute(self.text(Text::Entry, chunk.len()), &values).await?;
@@ -394,7 +425,7 @@ fn key_values<'a>(key: &'a KeyRow, proposal: &'a str) -> [Value<'a>; 5] {
     [(&key.agent).into(), (&key.key).into(), (&key.request).into(), proposal.into(), key.look_at.into()]
 }
 
-fn opening_values(row: &OpenRow) -> [Value<'_>; 13] {
+fn opening_values(row: &OpenRow) -> [Value<'_>; 12] {
     [
         (&row.id).into(),
         i64::from(row.change.version).into(),
@@ -405,14 +436,13 @@ fn opening_values(row: &OpenRow) -> [Value<'_>; 13] {
         (&row.intent).into(),
         row.join_key.as_deref().into(),
         row.attempt.as_deref().into(),
-        (&row.moving).into(),
-        (&row.body).into(),
-        (&row.binding).into(),
+        (&row.header).into(),
         row.mac.as_slice().into(),
+        i64::from(HEADER_VERSION).into(),
     ]
 }
 
-fn moving_values(row: &MoveRow) -> [Value<'_>; 12] {
+fn moving_values(row: &MoveRow) -> [Value<'_>; 11] {
     [
         (&row.id).into(),
         row.from_version.into(),
@@ -422,10 +452,9 @@ fn moving_values(row: &MoveRow) -> [Value<'_>; 12] {
         row.due.into(),
         (&row.intent).into(),
         row.attempt.as_deref().into(),
-        (&row.moving).into(),
-        row.binding.as_deref().into(),
+        (&row.header).into(),
         row.mac.as_slice().into(),
-        row.body.as_deref().into(),
+        i64::from(HEADER_VERSION).into(),
     ]
 }
 

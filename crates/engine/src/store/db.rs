@@ -65,7 +65,7 @@ impl Target {
 #[derive(Debug)]
 pub(super) enum Connection {
     /// To a file.
-    Sqlite(sqlite::Connection),
+    Sqlite(sqlite::SqliteConnection),
     /// To a server.
     Postgres(Box<PgConnection>),
 }
@@ -81,7 +81,7 @@ pub(super) struct Readers {
 #[derive(Debug, Clone)]
 enum Pool {
     /// To a file.
-    Sqlite(Arc<sqlite::Pool>),
+    Sqlite(Arc<sqlite::SqlitePool>),
     /// To a server.
     Postgres(PgPool),
 }
@@ -149,7 +149,7 @@ impl Value<'_> {
 #[derive(Debug)]
 pub(super) enum Row {
     /// From a file.
-    Sqlite(sqlite::Row),
+    Sqlite(sqlite::SqliteRow),
     /// From a server.
     Postgres(PgRow),
 }
@@ -191,9 +191,15 @@ impl Row {
 
     /// The bytes in a column that is never NULL.
     pub(super) fn bytes(&self, column: usize) -> Result<&[u8]> {
+        self.maybe_bytes(column)?.ok_or(Error::Foreign("a column holds no bytes"))
+    }
+
+    /// Bytes that may be absent.
+    pub(super) fn maybe_bytes(&self, column: usize) -> Result<Option<&[u8]>> {
         match self {
             Self::Sqlite(row) => match row.get(column) {
-                Some(Owned::Blob(bytes)) => Ok(bytes),
+                Some(Owned::Blob(bytes)) => Ok(Some(bytes)),
+                Some(Owned::Null) => Ok(None),
                 _ => Err(Error::Foreign("a column holds no bytes")),
             },
             Self::Postgres(row) => Ok(row.try_get(column)?),
@@ -213,7 +219,7 @@ impl Connection {
     /// Opens the writing connection of a target.
     pub(super) async fn open(target: &Target) -> Result<Self> {
         Ok(match target {
-            Target::Sqlite(file) => Self::Sqlite(sqlite::Connection::writing(file)?),
+            Target::Sqlite(file) => Self::Sqlite(sqlite::SqliteConnection::writing(file)?),
             Target::Postgres(options) => Self::Postgres(Box::new(options.connect().await?)),
         })
     }
@@ -271,7 +277,7 @@ impl Readers {
     pub(super) fn of(target: &Target) -> Result<Self> {
         let (pool, sizes) = match target {
             Target::Sqlite(file) => {
-                (Pool::Sqlite(sqlite::Pool::new(file, connections(SQLITE_READERS))?), SQLITE_READERS)
+                (Pool::Sqlite(sqlite::SqlitePool::new(file, connections(SQLITE_READERS))?), SQLITE_READERS)
             }
             Target::Postgres(options) => {
                 let most = u32::try_from(connections(POSTGRES_READERS)).unwrap_or(u32::MAX);

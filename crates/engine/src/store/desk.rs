@@ -42,7 +42,7 @@ struct Counters {
 }
 
 #[derive(Debug)]
-enum Slot {
+enum WriterSlot {
     Ready(Box<Connection>),
     /// The next one to sit down connects anew.
     Vacant,
@@ -53,7 +53,7 @@ enum Slot {
 #[derive(Debug)]
 pub(super) struct Desk {
     target: Target,
-    slot: Mutex<Slot>,
+    slot: Mutex<WriterSlot>,
     /// Set after the disk failed under SQLite, and never unset: what the file holds is then unknown until
     /// it is opened afresh (T102).
     broken: AtomicBool,
@@ -92,7 +92,7 @@ impl Desk {
         let first = first.await.map_err(|_| Error::Closed)??;
         Ok(Arc::new(Self {
             target,
-            slot: Mutex::new(Slot::Ready(Box::new(first))),
+            slot: Mutex::new(WriterSlot::Ready(Box::new(first))),
             broken: AtomicBool::new(false),
             counters: Counters::default(),
             lock,
@@ -123,11 +123,11 @@ impl Desk {
         if self.broken.load(Ordering::Acquire) {
             return Err(Error::Unfit("the disk failed; restart the gate".to_owned()));
         }
-        let mut connection = match std::mem::replace(&mut *slot, Slot::Vacant) {
-            Slot::Ready(connection) => connection,
-            Slot::Vacant => Box::new(connect::checked(&self.target).await?),
-            Slot::Closed => {
-                *slot = Slot::Closed;
+        let mut connection = match std::mem::replace(&mut *slot, WriterSlot::Vacant) {
+            WriterSlot::Ready(connection) => connection,
+            WriterSlot::Vacant => Box::new(connect::checked(&self.target).await?),
+            WriterSlot::Closed => {
+                *slot = WriterSlot::Closed;
                 return Err(Error::Closed);
             }
         };
@@ -161,7 +161,7 @@ impl Desk {
         let desk = Arc::clone(self);
         self.run(async move {
             let mut slot = desk.slot.lock().await;
-            if let Slot::Ready(connection) = std::mem::replace(&mut *slot, Slot::Closed) {
+            if let WriterSlot::Ready(connection) = std::mem::replace(&mut *slot, WriterSlot::Closed) {
                 connection.close().await?;
             }
             match &desk.lock {
@@ -187,7 +187,7 @@ impl Desk {
 #[derive(Debug)]
 pub(super) struct Tx<'a> {
     desk: &'a Desk,
-    slot: MutexGuard<'a, Slot>,
+    slot: MutexGuard<'a, WriterSlot>,
     connection: Box<Connection>,
 }
 
@@ -226,14 +226,14 @@ impl Tx<'_> {
     pub(super) async fn commit(mut self) -> Result<()> {
         self.desk.judge(self.connection.script("COMMIT").await)?;
         self.desk.counters.commits.fetch_add(1, Ordering::Relaxed);
-        *self.slot = Slot::Ready(self.connection);
+        *self.slot = WriterSlot::Ready(self.connection);
         Ok(())
     }
 
     /// Undoes it and keeps the connection.
     pub(super) async fn rollback(mut self) -> Result<()> {
         self.desk.judge(self.connection.script("ROLLBACK").await)?;
-        *self.slot = Slot::Ready(self.connection);
+        *self.slot = WriterSlot::Ready(self.connection);
         Ok(())
     }
 }

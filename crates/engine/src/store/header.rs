@@ -3,45 +3,156 @@
 //! A row whose code does not fit, whose columns disagree with each other, or that cannot be read, is not a
 //! record. Nothing is decided on half a proposal.
 
+use countersign_core::action::{ActionName, Rendering, Undo};
 use countersign_core::approval::Approval;
 use countersign_core::decision::Decision;
-use countersign_core::digest::{Digest, domain};
-use countersign_core::proposal::{Record, State, StoredParts};
+use countersign_core::digest::Digest;
+use countersign_core::directory::Chain;
+use countersign_core::id::ProposalId;
+use countersign_core::intent::IntentVersion;
+use countersign_core::json::CanonicalInput;
+use countersign_core::outcome::Response;
+use countersign_core::preview::Preview;
+use countersign_core::proposal::{Binding, Evidence, PartName, Proposal, Record, Salts, State, StoredParts};
 use countersign_core::time::Timestamp;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::db::Row;
-use super::error;
+use super::{error, header_v1};
 use crate::fault::Fault;
 use crate::seal::{Purpose, SealKeys};
 
-/// The columns that [`read`] reads, of `proposal AS p`.
-pub(super) const RECORD_COLUMNS: &str = "p.id, p.version, p.state, p.agent, p.person, p.due, p.intent, \
-                                         p.join_key, p.attempt, p.moving, p.body, p.binding, p.mac";
+/// The version of headers that this build writes. It reads this one and the one before.
+pub(super) const HEADER_VERSION: u8 = 2;
 
-/// The digest of a stored part.
-pub(super) fn part(text: &str) -> Digest {
-    Digest::of(domain::PART, text.as_bytes())
+/// The columns that [`read`] reads, of `proposal AS p`, each part in its latest version.
+pub(super) const RECORD_COLUMNS: &str = "p.id, p.version, p.state, p.agent, p.person, p.due, p.intent, \
+    p.join_key, p.attempt, p.header, p.mac, p.format, \
+    (SELECT body FROM proposal_part WHERE proposal = p.id AND name = 'input' ORDER BY version DESC LIMIT 1), \
+    (SELECT body FROM proposal_part WHERE proposal = p.id AND name = 'preview' ORDER BY version DESC LIMIT 1), \
+    (SELECT body FROM proposal_part WHERE proposal = p.id AND name = 'words' ORDER BY version DESC LIMIT 1), \
+    (SELECT body FROM proposal_part WHERE proposal = p.id AND name = 'evidence' ORDER BY version DESC LIMIT 1), \
+    (SELECT body FROM proposal_part WHERE proposal = p.id AND name = 'response' ORDER BY version DESC LIMIT 1)";
+/// How many they are: what is selected after them begins here.
+pub(super) const RECORD_WIDTH: usize = 17;
+
+/// What the header of a row says, as it is written.
+#[derive(Serialize)]
+struct HeaderOut<'a> {
+    v: u8,
+    id: ProposalId,
+    action: &'a ActionName,
+    title: &'a str,
+    revision: &'a Digest,
+    salts: &'a Salts,
+    chain: &'a Chain,
+    could_be: &'a [String],
+    confirmed_at: Option<Timestamp>,
+    undo: &'a Undo,
+    reversible: bool,
+    run: Option<&'a str>,
+    created_at: Timestamp,
+    intent: &'a Digest,
+    intent_version: IntentVersion,
+    decision: &'a Decision,
+    approvals: &'a [Approval],
+    state: &'a State,
+    answer: Option<AnswerHead>,
+    parts: &'a StoredParts,
 }
 
-/// Everything that the code covers.
-#[derive(Debug)]
-pub(super) struct Header<'a> {
-    id: String,
-    version: u32,
-    state: &'static str,
-    agent: &'a str,
-    person: Option<&'a str>,
-    due: Option<i64>,
-    intent: String,
-    attempt: Option<String>,
-    moving: &'a str,
+/// The same as it is read.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct HeaderIn {
+    #[serde(rename = "v")]
+    _version: u8,
+    id: ProposalId,
+    action: ActionName,
+    title: String,
+    revision: Digest,
+    salts: Salts,
+    chain: Chain,
+    could_be: Vec<String>,
+    confirmed_at: Option<Timestamp>,
+    undo: Undo,
+    reversible: bool,
+    run: Option<String>,
+    created_at: Timestamp,
+    intent: Digest,
+    intent_version: IntentVersion,
+    decision: Decision,
+    approvals: Vec<Approval>,
+    state: State,
+    answer: Option<AnswerHead>,
     parts: StoredParts,
 }
 
-impl<'a> Header<'a> {
-    /// The header of a record whose moving part is stored as this text.
-    pub(super) fn of(record: &'a Record, moving: &'a str) -> Self {
+/// What of the upstream's answer is no payload.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AnswerHead {
+    status: u16,
+    content_type: String,
+    scrubbed: bool,
+}
+
+/// The text of a record's header. Refuses a record that has a part which is not stored.
+pub(super) fn text(record: &Record) -> Result<String, Fault> {
+    let Record { proposal, binding, decision, approvals, state, response, parts, .. } = record;
+    if parts.input.is_none() || parts.preview.is_none() || parts.response.is_some() != response.is_some() {
+        return Err(Fault::new("record a step", "a part of its record is not stored"));
+    }
+    let answer = response.as_ref().map(|r| {
+        let (content_type, scrubbed) = (r.content_type.clone(), r.scrubbed);
+        AnswerHead { status: r.status, content_type, scrubbed }
+    });
+    json(&HeaderOut {
+        v: HEADER_VERSION,
+        id: proposal.id,
+        action: &proposal.action,
+        title: &proposal.title,
+        revision: &proposal.revision,
+        salts: &proposal.salts,
+        chain: &proposal.chain,
+        could_be: &proposal.could_be,
+        confirmed_at: proposal.confirmed_at,
+        undo: &proposal.undo,
+        reversible: proposal.reversible,
+        run: proposal.run.as_deref(),
+        created_at: proposal.created_at,
+        intent: &binding.intent,
+        intent_version: binding.version,
+        decision,
+        approvals,
+        state,
+        answer,
+        parts,
+    })
+}
+
+pub(super) fn json<T: Serialize>(value: &T) -> Result<String, Fault> {
+    serde_json::to_string(value).map_err(|e| Fault::new("write a proposal as JSON", e))
+}
+
+/// The columns of a row that its code covers, beside what the version of its header adds.
+#[derive(Debug)]
+pub(super) struct Columns<'a> {
+    pub(super) id: String,
+    pub(super) version: u32,
+    pub(super) state: &'static str,
+    pub(super) agent: &'a str,
+    pub(super) person: Option<&'a str>,
+    pub(super) due: Option<i64>,
+    pub(super) intent: String,
+    pub(super) attempt: Option<String>,
+    pub(super) header: &'a str,
+}
+
+impl<'a> Columns<'a> {
+    /// The columns of a record whose header has this text.
+    pub(super) fn of(record: &'a Record, header: &'a str) -> Self {
         let chain = &record.proposal.chain;
         Self {
             id: record.proposal.id.to_string(),
@@ -52,90 +163,102 @@ impl<'a> Header<'a> {
             due: record.due().map(Timestamp::as_micros),
             intent: record.binding.intent.to_string(),
             attempt: record.attempt().map(|a| a.to_string()),
-            moving,
-            parts: record.parts,
+            header,
         }
     }
 
-    /// The code. Refuses a record whose parts the store does not know: it was not read from here.
-    pub(super) fn seal(&self, keys: &SealKeys) -> Result<Vec<u8>, Fault> {
-        if self.parts.body.is_none() || self.parts.binding.is_none() {
-            return Err(Fault::new("record a step", "its record was not read from this store"));
-        }
-        Ok(self.with_fields(|fields| keys.seal(Purpose::Proposal, fields)))
+    /// The code of the row.
+    pub(super) fn seal(&self, keys: &SealKeys) -> Vec<u8> {
+        self.with_fields(&[], |fields| keys.seal(Purpose::Proposal, fields))
     }
 
     fn fits(&self, keys: &SealKeys, code: &[u8]) -> bool {
-        self.with_fields(|fields| keys.fits(Purpose::Proposal, fields, code))
+        self.with_fields(&[], |fields| keys.fits(Purpose::Proposal, fields, code))
     }
 
-    fn with_fields<T>(&self, run: impl FnOnce(&[&[u8]]) -> T) -> T {
+    /// The fields in their order, and then these.
+    pub(super) fn with_fields<T>(&self, more: &[&[u8]], run: impl FnOnce(&[&[u8]]) -> T) -> T {
         let due = self.due.map(i64::to_be_bytes);
-        let digest = |d: &Option<Digest>| d.map(|d| *d.as_bytes()).unwrap_or_default();
-        let (body, binding) = (digest(&self.parts.body), digest(&self.parts.binding));
+        let version = self.version.to_be_bytes();
         // A field that may be absent is preceded by one that says whether it is there.
         let there = |present: bool| -> &[u8] { if present { b"1" } else { b"0" } };
-        run(&[
+        let mut fields: Vec<&[u8]> = vec![
             self.id.as_bytes(),
-            &self.version.to_be_bytes(),
+            &version,
             self.state.as_bytes(),
             self.agent.as_bytes(),
             there(self.person.is_some()),
             self.person.unwrap_or_default().as_bytes(),
             there(due.is_some()),
-            &due.unwrap_or_default(),
+            due.as_ref().map_or(&[0; 8], |due| due),
             self.intent.as_bytes(),
             there(self.attempt.is_some()),
             self.attempt.as_deref().unwrap_or_default().as_bytes(),
-            self.moving.as_bytes(),
-            &body,
-            &binding,
-        ])
+            self.header.as_bytes(),
+        ];
+        fields.extend_from_slice(more);
+        run(&fields)
     }
 }
 
+/// The texts of a row's parts.
+pub(super) struct Parts<'a> {
+    pub(super) input: &'a str,
+    pub(super) preview: &'a str,
+    words: Option<&'a str>,
+    evidence: Option<&'a str>,
+    response: Option<&'a str>,
+}
+
+impl<'a> Parts<'a> {
+    fn of(row: &'a Row) -> Result<Self, String> {
+        let text = |column: usize| row.maybe_text(column).map_err(unreadable);
+        Ok(Self {
+            input: text(12)?.ok_or("its part `input` is missing")?,
+            preview: text(13)?.ok_or("its part `preview` is missing")?,
+            words: text(14)?,
+            evidence: text(15)?,
+            response: text(16)?,
+        })
+    }
+
+    /// Whether each part is the one that the header names.
+    fn check(&self, salts: &Salts, named: &StoredParts) -> Result<(), String> {
+        let texts = [Some(self.input), Some(self.preview), self.words, self.evidence, self.response];
+        for (name, text) in PartName::ALL.into_iter().zip(texts) {
+            let found = text.map(|text| salts.digest(name, text.as_bytes()));
+            if found != named.get(name).map(|part| part.digest) {
+                return Err(format!("its part `{}` is not the one that its header names", name.as_str()));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What every header says first.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct MovingIn {
-    decision: Decision,
-    approvals: Vec<Approval>,
-    state: State,
+struct Version {
+    v: Option<u8>,
 }
 
 /// Puts a record together again. The error says in words what is wrong with the row.
 pub(super) fn read(row: &Row, keys: &SealKeys) -> Result<Record, String> {
-    let unreadable = |e: error::Error| format!("a column cannot be read: {e}");
-    let text = |column| row.text(column).map_err(unreadable);
     let version = row.integer(1).map_err(unreadable)?;
     let version = u32::try_from(version).map_err(|_| "its version is not a version".to_owned())?;
-    let (moving, body, binding) = (text(9)?, text(10)?, text(11)?);
-    let parts = StoredParts { body: Some(part(body)), binding: Some(part(binding)) };
-    let MovingIn { decision, approvals, state } = parse("moving", moving)?;
-    let record = Record {
-        proposal: parse("body", body)?,
-        binding: parse("binding", binding)?,
-        decision,
-        approvals,
-        state,
-        version,
-        parts,
+    let (header, code) = (row.text(9).map_err(unreadable)?, row.bytes(10).map_err(unreadable)?);
+    let parts = Parts::of(row)?;
+    let record = match row.integer(11).map_err(unreadable)? {
+        1 => header_v1::read(header, &parts, version)?,
+        2 => read_v2(header, &parts, version)?,
+        other => return Err(format!("version {other} of stored proposals is not known to this build")),
     };
-    let header = Header::of(&record, moving);
-    // The columns must say what the record says: the gate finds rows by them.
-    let agree = [
-        ("id", text(0)? == header.id),
-        ("state", text(2)? == header.state),
-        ("agent", text(3)? == header.agent),
-        ("person", row.maybe_text(4).map_err(unreadable)? == header.person),
-        ("due", row.maybe_integer(5).map_err(unreadable)? == header.due),
-        ("intent", text(6)? == header.intent),
-        ("join_key", row.maybe_text(7).map_err(unreadable)?.is_none_or(|key| key == header.intent)),
-        ("attempt", row.maybe_text(8).map_err(unreadable)? == header.attempt.as_deref()),
-    ];
-    if let Some((column, _)) = agree.iter().find(|(_, agrees)| !agrees) {
-        return Err(format!("column `{column}` disagrees with the record"));
-    }
-    if !header.fits(keys, row.bytes(12).map_err(unreadable)?) {
+    let columns = Columns::of(&record, header);
+    agree(row, &columns)?;
+    let fits = match row.integer(11).map_err(unreadable)? {
+        1 => header_v1::fits(&columns, &parts, keys, code),
+        _ => columns.fits(keys, code),
+    };
+    if !fits {
         return Err(
             "its authentication code does not fit: it was altered, or sealed with another key".to_owned()
         );
@@ -146,6 +269,84 @@ pub(super) fn read(row: &Row, keys: &SealKeys) -> Result<Record, String> {
     Ok(record)
 }
 
-fn parse<'a, T: Deserialize<'a>>(column: &str, text: &'a str) -> Result<T, String> {
-    serde_json::from_str(text).map_err(|e| format!("column `{column}` cannot be read: {e}"))
+/// The columns must say what the record says: the gate finds rows by them.
+fn agree(row: &Row, columns: &Columns<'_>) -> Result<(), String> {
+    let text = |column| row.text(column).map_err(unreadable);
+    let agree = [
+        ("id", text(0)? == columns.id),
+        ("state", text(2)? == columns.state),
+        ("agent", text(3)? == columns.agent),
+        ("person", row.maybe_text(4).map_err(unreadable)? == columns.person),
+        ("due", row.maybe_integer(5).map_err(unreadable)? == columns.due),
+        ("intent", text(6)? == columns.intent),
+        ("join_key", row.maybe_text(7).map_err(unreadable)?.is_none_or(|key| key == columns.intent)),
+        ("attempt", row.maybe_text(8).map_err(unreadable)? == columns.attempt.as_deref()),
+    ];
+    match agree.iter().find(|(_, agrees)| !agrees) {
+        Some((column, _)) => Err(format!("column `{column}` disagrees with the record")),
+        None => Ok(()),
+    }
+}
+
+fn read_v2(header: &str, parts: &Parts<'_>, version: u32) -> Result<Record, String> {
+    let Version { v } = parse("column `header`", header)?;
+    if v != Some(HEADER_VERSION) {
+        let found = v.map_or_else(|| "none".to_owned(), |v| v.to_string());
+        return Err(format!(
+            "column `header` has the version {found} and the row the version {HEADER_VERSION}"
+        ));
+    }
+    let stored: HeaderIn = parse("column `header`", header)?;
+    parts.check(&stored.salts, &stored.parts)?;
+    let input: CanonicalInput = parse("its part `input`", parts.input)?;
+    let (rendering, preview): (Rendering, Preview) = parse("its part `preview`", parts.preview)?;
+    let reason: Option<String> = parts.words.map(|text| parse("its part `words`", text)).transpose()?;
+    let evidence: Option<Vec<Evidence>> =
+        parts.evidence.map(|text| parse("its part `evidence`", text)).transpose()?;
+    let body: Option<Value> = parts.response.map(|text| parse("its part `response`", text)).transpose()?;
+    let response = match (stored.answer, body) {
+        (Some(AnswerHead { status, content_type, scrubbed }), Some(body)) => {
+            Some(Response { status, body, content_type, scrubbed })
+        }
+        (None, None) => None,
+        (Some(_), None) | (None, Some(_)) => {
+            return Err("its answer and its part `response` disagree".to_owned());
+        }
+    };
+    let proposal = Proposal {
+        id: stored.id,
+        action: stored.action,
+        title: stored.title,
+        revision: stored.revision,
+        input,
+        salts: stored.salts,
+        chain: stored.chain,
+        could_be: stored.could_be,
+        confirmed_at: stored.confirmed_at,
+        undo: stored.undo,
+        reversible: stored.reversible,
+        reason,
+        run: stored.run,
+        evidence: evidence.unwrap_or_default(),
+        created_at: stored.created_at,
+    };
+    Ok(Record {
+        proposal,
+        binding: Binding { rendering, preview, intent: stored.intent, version: stored.intent_version },
+        decision: stored.decision,
+        approvals: stored.approvals,
+        state: stored.state,
+        response,
+        version,
+        parts: stored.parts,
+    })
+}
+
+pub(super) fn unreadable(error: error::Error) -> String {
+    format!("a column cannot be read: {error}")
+}
+
+/// Reads stored JSON. The error names what is not known in it.
+pub(super) fn parse<'a, T: Deserialize<'a>>(place: &str, text: &'a str) -> Result<T, String> {
+    serde_json::from_str(text).map_err(|e| format!("{place} cannot be read: {e}"))
 }

@@ -7,7 +7,7 @@ use sqlx::AssertSqlSafe;
 
 use super::db::{Row, Value};
 use super::error::Error;
-use super::header::{self, RECORD_COLUMNS};
+use super::header::{self, RECORD_COLUMNS, RECORD_WIDTH};
 use super::quarantine::NOT_SET_ASIDE;
 use super::{Filter, Store, rows};
 use crate::fault::Fault;
@@ -15,7 +15,8 @@ use crate::fault::Fault;
 /// Proposals that one statement reads: the statement is the same for all of them.
 const TOGETHER: usize = 16;
 /// Bytes of a stored proposal. `octet_length` looks at the size and not at the text.
-const BYTES: &str = "CAST(octet_length(p.moving) + octet_length(p.body) + octet_length(p.binding) AS BIGINT)";
+const BYTES: &str = "CAST(octet_length(p.header) + \
+    (SELECT COALESCE(SUM(octet_length(body)), 0) FROM proposal_part WHERE proposal = p.id) AS BIGINT)";
 
 /// A proposal on a page, before it is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,7 +97,7 @@ impl Store {
         );
         let mut found = Vec::new();
         for row in self.readers.fetch(AssertSqlSafe(sql), &values).await.map_err(fault)? {
-            let seq = row.integer(13).map_err(fault)?;
+            let seq = row.integer(RECORD_WIDTH).map_err(fault)?;
             match header::read(&row, &self.keys) {
                 Ok(record) => found.push((seq, record)),
                 Err(why) => match row.text(0).map_err(fault).and_then(rows::id) {

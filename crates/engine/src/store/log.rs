@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use countersign_core::audit::{Checkpoint, Frontier, LogKey, leaf_data, leaf_hash};
+use countersign_core::audit::{Checkpoint, Frontier, LogKey, entry_hash};
 use countersign_core::digest::Digest;
 use countersign_core::id::ProposalId;
 use countersign_core::time::Timestamp;
@@ -146,7 +146,8 @@ impl Store {
     /// its id after the move before it has committed. So this order is each proposal's own (I9).
     async fn waiting(&self, watermark: i64) -> Result<Vec<Leaf>, Fault> {
         let fault = |e: Error| Fault::new("read entries to integrate", e);
-        let sql = "SELECT e.id, e.at, e.body FROM log_entry AS e LEFT JOIN log_leaf AS l ON l.entry = e.id \
+        let sql = "SELECT e.id, e.at, CASE WHEN e.leaf IS NULL THEN e.body END, e.leaf \
+                   FROM log_entry AS e LEFT JOIN log_leaf AS l ON l.entry = e.id \
                    WHERE e.id > $1 AND l.entry IS NULL ORDER BY e.id LIMIT $2";
         let rows = self.readers.fetch(sql, &[watermark.into(), INTEGRATE_MAX.into()]).await.map_err(fault)?;
         rows.iter().map(leaf).collect::<error::Result<_>>().map_err(fault)
@@ -234,7 +235,15 @@ fn insert(target: &Target, rows: usize) -> SqlStr {
 
 fn leaf(row: &Row) -> error::Result<Leaf> {
     let at = Timestamp::from_micros(row.integer(1)?);
-    Ok(Leaf { entry: row.integer(0)?, hash: leaf_hash(&leaf_data(at, row.bytes(2)?)) })
+    let hash = match row.maybe_bytes(3)? {
+        Some(leaf) => {
+            let leaf = leaf.try_into().map_err(|_| Error::Foreign("a leaf hash does not have 32 bytes"))?;
+            Digest::from_bytes(leaf)
+        }
+        // Written before leaf hashes were made with their entries.
+        None => entry_hash(at, row.bytes(2)?),
+    };
+    Ok(Leaf { entry: row.integer(0)?, hash })
 }
 
 fn signed(size: u64) -> error::Result<i64> {

@@ -23,15 +23,23 @@ struct Migration {
     postgres: &'static str,
 }
 
-const MIGRATIONS: &[Migration] = &[Migration {
-    version: 2,
-    name: "initial",
-    sqlite: include_str!("../../migrations/sqlite/0001_initial.sql"),
-    postgres: include_str!("../../migrations/postgres/0001_initial.sql"),
-}];
+const MIGRATIONS: &[Migration] = &[
+    Migration {
+        version: 2,
+        name: "initial",
+        sqlite: include_str!("../../migrations/sqlite/0001_initial.sql"),
+        postgres: include_str!("../../migrations/postgres/0001_initial.sql"),
+    },
+    Migration {
+        version: 3,
+        name: "parts",
+        sqlite: include_str!("../../migrations/sqlite/0002_parts.sql"),
+        postgres: include_str!("../../migrations/postgres/0002_parts.sql"),
+    },
+];
 
 /// The version that this build reads and writes.
-const VERSION: i64 = 2;
+const VERSION: i64 = 3;
 /// The tables of a version that was never released. Their rows have no authentication code, so they are not
 /// brought up to date: whoever could write them could have forged them.
 const UNSEALED: i64 = 1;

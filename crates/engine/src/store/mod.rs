@@ -14,6 +14,7 @@ mod entry;
 mod error;
 mod gate_lock;
 mod header;
+mod header_v1;
 mod health;
 mod identity;
 mod keys;
@@ -294,7 +295,7 @@ impl Store {
 
     /// Appends an entry that moves no proposal.
     pub async fn note(&self, entry: Entry) -> Result<(), Stop> {
-        self.writer.submit(Write::note(&entry), false).await.map(drop)
+        self.writer.submit(Write::note(&entry)?, false).await.map(drop)
     }
 
     /// Why this process cannot write any more, if so.
@@ -340,7 +341,7 @@ impl Store {
 fn grant(record: &Record, recorded_at: Duration) -> Option<Grant> {
     match &record.state {
         State::Dispatched { attempt, .. } => {
-            let call = record.binding.facts.call.clone();
+            let call = record.binding.rendering.call.clone();
             Some(Grant::of_recorded_dispatch(record.proposal.id, *attempt, call, recorded_at))
         }
         State::Denied { .. }

@@ -7,10 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use countersign_core::audit::{Actor, Entry, EventCode};
+use countersign_core::audit::{Actor, Entry, EventData, data};
 use countersign_core::digest::Digest;
 use countersign_core::time::Timestamp;
-use serde_json::json;
 use sqlx::SqlSafeStr as _;
 
 use super::db::Row;
@@ -67,8 +66,7 @@ impl Store {
         let fault = |e: Error| Fault::new("keep a sign-in link", e);
         let (desk, token, person) = (Arc::clone(&self.desk), token.to_string(), person.to_owned());
         let mac = self.keys.seal(Purpose::Link, &link_fields(&token, &person, &expires_bytes(expires)));
-        let data = json!({ "person": person, "expires": expires });
-        let made = Entry::new(now, EventCode::LinkMade, Actor::Gate, data);
+        let made = Entry::new(now, Actor::Gate, data::LinkMade { person: person.clone(), expires });
         let work = async move {
             let mut tx = desk.begin().await?;
             let sql = "INSERT INTO link (token, person, expires, mac) VALUES ($1, $2, $3, $4)";
@@ -254,8 +252,8 @@ async fn redeem(
     ];
     tx.execute(sql, &values).await?;
     let actor = Actor::Person { id: person.clone() };
-    let data = json!({ "by": "one-time link" });
-    insert_entry(&mut tx, &Entry::new(now, EventCode::SignedIn, actor, data)).await?;
+    let data = data::SignedIn { by: "one-time link".to_owned() };
+    insert_entry(&mut tx, &Entry::new(now, actor, data)).await?;
     // A sign-in pays for the ones that are over, so neither table grows with history.
     tx.execute("DELETE FROM session WHERE expires <= $1", &[micros.into()]).await?;
     tx.execute("DELETE FROM link WHERE expires <= $1", &[micros.into()]).await?;
@@ -271,7 +269,8 @@ async fn end(desk: Arc<Desk>, keys: SealKeys, token: String, now: Timestamp) -> 
     let session = gone.first().and_then(|row| sealed_session(&keys, &token, row));
     if let Some(Session { person, .. }) = &session {
         let actor = Actor::Person { id: person.clone() };
-        insert_entry(&mut tx, &Entry::new(now, EventCode::SignedOut, actor, json!({}))).await?;
+        let data = EventData::SignedOut(Box::default());
+        insert_entry(&mut tx, &Entry::new(now, actor, data)).await?;
     }
     tx.commit().await?;
     Ok(gone.is_empty() || session.is_some())

@@ -10,7 +10,7 @@ use sqlx::{AssertSqlSafe, SqlSafeStr};
 
 use super::db::Value;
 use super::error::Error;
-use super::header::{self, RECORD_COLUMNS};
+use super::header::{self, RECORD_COLUMNS, RECORD_WIDTH};
 use super::quarantine::NOT_SET_ASIDE;
 use super::{Store, rows};
 use crate::fault::{Fault, Stop};
@@ -26,7 +26,7 @@ impl Store {
         let found =
             self.readers.fetch(AssertSqlSafe(sql), &[(&id.to_string()).into()]).await.map_err(fault)?;
         let Some(row) = found.first() else { return Ok(None) };
-        if row.maybe_text(13).map_err(fault)?.is_some() {
+        if row.maybe_text(RECORD_WIDTH).map_err(fault)?.is_some() {
             return Err(Refusal::Quarantined { id }.into());
         }
         match header::read(row, &self.keys) {

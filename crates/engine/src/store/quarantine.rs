@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use countersign_core::audit::{Actor, Entry, EventCode, entry_hash};
+use countersign_core::audit::{Actor, Entry, StoredEntry, data, entry_hash};
 use countersign_core::id::ProposalId;
 use countersign_core::proposal::Record;
-use serde_json::{Value, json};
 
 use super::entry::insert_entry;
 use super::header::RECORD_COLUMNS;
@@ -20,7 +19,7 @@ impl Store {
     pub(super) async fn set_aside(&self, id: ProposalId, why: &str) {
         tracing::error!(proposal = %id, why, "a stored proposal is not what the gate wrote; it is quarantined");
         let now = self.world.now();
-        let entry = Entry::new(now, EventCode::Quarantined, Actor::Gate, json!({ "why": why })).about(id, 0);
+        let entry = Entry::new(now, Actor::Gate, data::Quarantined { why: why.to_owned() }).about(id, 0);
         let (desk, id, why) = (Arc::clone(&self.desk), id.to_string(), why.to_owned());
         let work = async move {
             let mut tx = desk.begin().await?;
@@ -63,7 +62,7 @@ impl Store {
         if sound.is_err() {
             return Ok(sound);
         }
-        let entry = Entry::new(self.world.now(), EventCode::Repaired, Actor::Gate, json!({ "by": by }));
+        let entry = Entry::new(self.world.now(), Actor::Gate, data::Repaired { by: by.to_owned() });
         let (desk, entry, id) = (Arc::clone(&self.desk), entry.about(id, 0), id.to_string());
         let work = async move {
             let mut tx = desk.begin().await?;
@@ -93,8 +92,9 @@ impl Store {
         let mut approvals = Vec::new();
         let mut version = 0_u32;
         for logged in self.history(record.proposal.id).await? {
-            let Ok(entry) = serde_json::from_slice::<Entry>(&logged.body) else {
-                return Ok(Err("one of its log entries cannot be read".to_owned()));
+            let entry = match StoredEntry::from_bytes(&logged.body) {
+                Ok(entry) => entry,
+                Err(why) => return Ok(Err(format!("one of its log entries is not sound: {why}"))),
             };
             if logged.leaf.is_some_and(|leaf| leaf != entry_hash(entry.at, &logged.body)) {
                 return Ok(Err("one of its log entries was changed after it was logged".to_owned()));
@@ -106,18 +106,14 @@ impl Store {
             if entry.version != version {
                 return Ok(Err(format!("the log has no entry for its version {version}")));
             }
-            if entry.event == EventCode::Approved {
-                approvals.extend(entry.data.get("approval").cloned());
-            }
+            approvals.extend(entry.approval());
         }
         if version != record.version {
             let why =
                 format!("the log leads to its version {version}, and what is stored is {}", record.version);
             return Ok(Err(why));
         }
-        let given: Vec<Value> =
-            record.approvals.iter().filter_map(|a| serde_json::to_value(a).ok()).collect();
-        if given == approvals {
+        if record.approvals == approvals {
             Ok(Ok(()))
         } else {
             Ok(Err("its approvals are not the ones in the log".to_owned()))

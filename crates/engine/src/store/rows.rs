@@ -1,21 +1,17 @@
 //! What one step writes, as plain values. Made in the caller's time, so that the writer only writes.
 //!
-//! Nothing is stored twice: a proposal's own fields go into `body` once and again only when the person in its
-//! chain confirms it, what moves goes into `moving`. The authentication code (`mac`) covers every column that means
-//! something.
+//! A record is a header, rewritten with each move, and parts, each written once. The authentication code (`mac`)
+//! covers every column that means something; the header holds the digests of the parts.
 
-use countersign_core::approval::Approval;
-use countersign_core::audit::{Entry, EventCode};
-use countersign_core::decision::Decision;
+use countersign_core::audit::{Entry, entry_hash};
 use countersign_core::digest::Digest;
 use countersign_core::id::ProposalId;
 use countersign_core::limits::IDEMPOTENCY_KEPT;
-use countersign_core::proposal::{Record, State, StateName, Step, StoredParts};
+use countersign_core::proposal::{NewPart, PartRef, Record, StateName, Step};
 use countersign_core::time::Timestamp;
-use serde::Serialize;
 
 use super::admit::Admission;
-use super::header::{Header, part};
+use super::header::{self, Columns};
 use super::{Change, IdempotencyKey, Joining, Placed};
 use crate::fault::Fault;
 use crate::seal::SealKeys;
@@ -41,6 +37,16 @@ pub(super) struct EntryRow {
     /// The proposal's version after the move; none when nothing moved.
     pub(super) version: Option<i64>,
     pub(super) body: Vec<u8>,
+    pub(super) leaf: Digest,
+}
+
+/// A part of a record that is written now.
+#[derive(Debug)]
+pub(super) struct PartRow {
+    pub(super) proposal: String,
+    pub(super) name: &'static str,
+    pub(super) version: i64,
+    pub(super) body: String,
 }
 
 /// A row of the idempotency table.
@@ -65,10 +71,9 @@ pub(super) struct OpenRow {
     /// The intent, when an equal request is to get this proposal.
     pub(super) join_key: Option<String>,
     pub(super) attempt: Option<String>,
-    pub(super) moving: String,
-    pub(super) body: String,
-    pub(super) binding: String,
+    pub(super) header: String,
     pub(super) mac: Vec<u8>,
+    pub(super) parts: Vec<PartRow>,
     pub(super) key: Option<KeyRow>,
     pub(super) entries: Vec<EntryRow>,
     pub(super) admission: Option<Admission>,
@@ -85,12 +90,11 @@ pub(super) struct MoveRow {
     pub(super) intent: String,
     /// The attempt, when this is its dispatch.
     pub(super) attempt: Option<String>,
-    pub(super) moving: String,
-    /// What is bound, when that may have changed.
-    pub(super) binding: Option<String>,
-    /// The proposal itself, when the proof of its chain changed.
-    pub(super) body: Option<String>,
+    pub(super) header: String,
     pub(super) mac: Vec<u8>,
+    pub(super) parts: Vec<PartRow>,
+    /// The row had a header of version 1, whose parts these ones replace.
+    pub(super) was_v1: bool,
     pub(super) entries: Vec<EntryRow>,
     pub(super) admission: Option<Admission>,
 }
@@ -102,14 +106,6 @@ pub(super) struct JoinRow {
     pub(super) intent: String,
     pub(super) key: Option<KeyRow>,
     pub(super) entry: Entry,
-}
-
-/// The part of a record that moves.
-#[derive(Serialize)]
-struct MovingOut<'a> {
-    decision: &'a Decision,
-    approvals: &'a [Approval],
-    state: &'a State,
 }
 
 impl Write {
@@ -136,8 +132,8 @@ impl Write {
     }
 
     /// The row of an entry that moves nothing.
-    pub(super) fn note(entry: &Entry) -> Self {
-        Self::Note(EntryRow::note(entry))
+    pub(super) fn note(entry: &Entry) -> Result<Self, Fault> {
+        EntryRow::note(entry).map(Self::Note)
     }
 
     /// The row of a request that gets another's proposal.
@@ -154,6 +150,15 @@ impl Write {
             Self::Move(moving) => &moving.entries,
             Self::Join(_) => &[],
             Self::Note(entry) => std::slice::from_ref(entry),
+        }
+    }
+
+    /// The parts that go with it.
+    pub(super) fn parts(&self) -> &[PartRow] {
+        match self {
+            Self::Open(opening) => &opening.parts,
+            Self::Move(moving) => &moving.parts,
+            Self::Join(_) | Self::Note(_) => &[],
         }
     }
 
@@ -190,18 +195,21 @@ fn bad(detail: &'static str) -> Fault {
 }
 
 impl EntryRow {
-    pub(super) fn of(entry: &Entry) -> Self {
-        Self {
+    /// The entry's bytes and its leaf hash, made here and not by the one task that all writes wait for.
+    pub(super) fn of(entry: &Entry) -> Result<Self, Fault> {
+        let body = entry.to_bytes().map_err(|e| Fault::new("write an entry as JSON", e))?;
+        Ok(Self {
             at: entry.at.as_micros(),
             proposal: entry.proposal.map(|id| id.to_string()),
             version: Some(i64::from(entry.version)),
-            body: entry.to_bytes(),
-        }
+            leaf: entry_hash(entry.at, &body),
+            body,
+        })
     }
 
     /// Of an entry that moves nothing.
-    pub(super) fn note(entry: &Entry) -> Self {
-        Self { version: None, ..Self::of(entry) }
+    pub(super) fn note(entry: &Entry) -> Result<Self, Fault> {
+        Ok(Self { version: None, ..Self::of(entry)? })
     }
 }
 
@@ -216,14 +224,11 @@ impl KeyRow {
 impl OpenRow {
     fn of(step: &mut Step, placed: Placed, keys: &SealKeys) -> Result<Self, Fault> {
         let Placed { key, joinable, admission } = placed;
-        let body = json(&step.record.proposal)?;
-        let binding = json(&step.record.binding)?;
-        step.record.parts = StoredParts { body: Some(part(&body)), binding: Some(part(&binding)) };
+        let parts = new_parts(&mut step.record)?;
         let record = &step.record;
         let chain = &record.proposal.chain;
         let agent = chain.agent().to_owned();
-        let moving = moving(record)?;
-        let header = Header::of(record, &moving);
+        let header = header::text(record)?;
         let joins = joinable && matches!(record.state.name(), StateName::Pending | StateName::Dispatched);
         Ok(Self {
             change: change(record),
@@ -233,13 +238,12 @@ impl OpenRow {
             intent: record.binding.intent.to_string(),
             join_key: joins.then(|| record.binding.intent.to_string()),
             attempt: record.attempt().map(|a| a.to_string()),
-            mac: header.seal(keys)?,
-            moving,
-            body,
-            binding,
+            mac: Columns::of(record, &header).seal(keys),
+            header,
+            parts,
             key: key.map(|key| KeyRow::of(&agent, key, record.proposal.created_at)),
             agent,
-            entries: step.entries.iter().map(EntryRow::of).collect(),
+            entries: step.entries.iter().map(EntryRow::of).collect::<Result<_, _>>()?,
             admission,
         })
     }
@@ -252,20 +256,10 @@ impl MoveRow {
         admission: Option<Admission>,
         keys: &SealKeys,
     ) -> Result<Self, Fault> {
-        // `core::proposal::apply` binds anew only when it decides again, and says so by these.
-        let rebound =
-            |e: &Entry| matches!(e.event, EventCode::Revised | EventCode::Refused | EventCode::Confirmed);
-        let rebound = step.entries.iter().any(rebound);
-        let binding = if rebound { Some(json(&step.record.binding)?) } else { None };
-        // A confirmation may end as a refusal, so both are decided again with a confirmed chain.
-        let confirmed = rebound && step.record.proposal.chain.is_confirmed();
-        let body = if confirmed { Some(json(&step.record.proposal)?) } else { None };
-        let parts = &mut step.record.parts;
-        parts.binding = binding.as_deref().map(part).or(parts.binding);
-        parts.body = body.as_deref().map(part).or(parts.body);
+        let was_v1 = step.record.parts.input.is_none();
+        let parts = new_parts(&mut step.record)?;
         let record = &step.record;
-        let moving = moving(record)?;
-        let header = Header::of(record, &moving);
+        let header = header::text(record)?;
         let dispatched = record.state.name() == StateName::Dispatched;
         Ok(Self {
             change: change(record),
@@ -275,11 +269,11 @@ impl MoveRow {
             due: record.due().map(Timestamp::as_micros),
             intent: record.binding.intent.to_string(),
             attempt: record.attempt().filter(|_| dispatched).map(|a| a.to_string()),
-            mac: header.seal(keys)?,
-            moving,
-            binding,
-            body,
-            entries: step.entries.iter().map(EntryRow::of).collect(),
+            mac: Columns::of(record, &header).seal(keys),
+            header,
+            parts,
+            was_v1,
+            entries: step.entries.iter().map(EntryRow::of).collect::<Result<_, _>>()?,
             admission,
         })
     }
@@ -289,12 +283,16 @@ fn change(record: &Record) -> Change {
     Change { proposal: record.proposal.id, version: record.version, state: record.state.name() }
 }
 
-fn moving(record: &Record) -> Result<String, Fault> {
-    json(&MovingOut { decision: &record.decision, approvals: &record.approvals, state: &record.state })
-}
-
-fn json<T: Serialize>(value: &T) -> Result<String, Fault> {
-    serde_json::to_string(value).map_err(|e| Fault::new("write a proposal as JSON", e))
+/// The parts that are not stored yet, noted in the record as stored by this version.
+fn new_parts(record: &mut Record) -> Result<Vec<PartRow>, Fault> {
+    let new = record.unstored().map_err(|e| Fault::new("write a proposal as JSON", e))?;
+    let (version, proposal) = (record.version, record.proposal.id.to_string());
+    let row = |NewPart { name, text }| {
+        let digest = record.proposal.salts.digest(name, text.as_bytes());
+        record.parts.set(name, PartRef { version, digest });
+        PartRow { proposal: proposal.clone(), name: name.as_str(), version: i64::from(version), body: text }
+    };
+    Ok(new.into_iter().map(row).collect())
 }
 
 /// A stored id.

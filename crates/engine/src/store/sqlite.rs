@@ -41,10 +41,10 @@ impl File {
 
 /// One connection to the file.
 #[derive(Debug)]
-pub(super) struct Connection(rusqlite::Connection);
+pub(super) struct SqliteConnection(rusqlite::Connection);
 
 /// One row of an answer.
-pub(super) type Row = Vec<Owned>;
+pub(super) type SqliteRow = Vec<Owned>;
 
 impl ToSql for Value<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
@@ -68,7 +68,7 @@ impl From<Value<'_>> for Owned {
     }
 }
 
-impl Connection {
+impl SqliteConnection {
     /// Opens the file for writing. It has to exist.
     pub(super) fn writing(file: &File) -> Result<Self> {
         let this = Self::open(&file.path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
@@ -113,7 +113,7 @@ impl Connection {
     }
 
     /// Runs a statement and gives its rows.
-    pub(super) fn fetch<T: ToSql>(&self, sql: &str, values: &[T]) -> Result<Vec<Row>> {
+    pub(super) fn fetch<T: ToSql>(&self, sql: &str, values: &[T]) -> Result<Vec<SqliteRow>> {
         let mut statement = self.bound(sql, values)?;
         let columns = statement.column_count();
         let mut answer = statement.raw_query();
@@ -122,7 +122,7 @@ impl Connection {
             rows.push(
                 (0..columns)
                     .map(|column| Ok(cell(row.get_ref(column)?)))
-                    .collect::<rusqlite::Result<Row>>()?,
+                    .collect::<rusqlite::Result<SqliteRow>>()?,
             );
         }
         Ok(rows)
@@ -168,17 +168,17 @@ fn cell(value: ValueRef<'_>) -> Owned {
 }
 
 /// What a reading thread does next, with its connection once it has one.
-type Job = Box<dyn FnOnce(&mut Option<Connection>) + Send>;
+type Job = Box<dyn FnOnce(&mut Option<SqliteConnection>) + Send>;
 
 /// The reading connections of a file, each on a thread of its own; each is opened when it is first needed.
 #[derive(Debug)]
-pub(super) struct Pool {
+pub(super) struct SqlitePool {
     path: PathBuf,
     jobs: Mutex<Option<mpsc::Sender<Job>>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
-impl Pool {
+impl SqlitePool {
     pub(super) fn new(file: &File, connections: usize) -> Result<Arc<Self>> {
         let (jobs, waiting) = mpsc::channel::<Job>();
         let waiting = Arc::new(Mutex::new(waiting));
@@ -199,12 +199,12 @@ impl Pool {
         sql: sqlx::SqlStr,
         values: &[Value<'_>],
         place: Place,
-    ) -> Result<Vec<Row>> {
+    ) -> Result<Vec<SqliteRow>> {
         let path = self.path.clone();
         let values: Vec<Owned> = values.iter().map(|v| (*v).into()).collect();
         let (reply, answer) = oneshot::channel();
         let job: Job = Box::new(move |slot| {
-            let opened = slot.take().map_or_else(|| Connection::reading(&path), Ok);
+            let opened = slot.take().map_or_else(|| SqliteConnection::reading(&path), Ok);
             let rows = opened.and_then(|connection| {
                 let rows = connection.fetch(sql.as_str(), &values);
                 // One that failed may be in any state; the next statement opens another.

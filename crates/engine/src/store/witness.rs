@@ -48,6 +48,18 @@ pub enum Testimony {
     Differs(String),
 }
 
+impl Testimony {
+    /// Its name in the log, and what differs if something does.
+    pub fn parts(&self) -> (&'static str, Option<&str>) {
+        match self {
+            Self::New => ("new", None),
+            Self::Held => ("held", None),
+            Self::Moved => ("moved", None),
+            Self::Differs(what) => ("differs", Some(what)),
+        }
+    }
+}
+
 /// The file, and what was written to it last.
 #[derive(Debug)]
 pub struct Witness {

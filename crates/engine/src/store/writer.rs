@@ -64,7 +64,7 @@ pub(super) enum Done {
 }
 
 #[derive(Debug)]
-struct Work {
+struct Queued {
     write: Write,
     reply: oneshot::Sender<Result<Done, Stop>>,
 }
@@ -72,7 +72,7 @@ struct Work {
 /// The way to the writer.
 #[derive(Debug)]
 pub(super) struct Writer {
-    queue: mpsc::Sender<Work>,
+    queue: mpsc::Sender<Queued>,
     /// Who may be in the queue, and in the transaction that is being written.
     places: Bulkhead,
     shared: Arc<Shared>,
@@ -130,7 +130,7 @@ impl Writer {
             }
         };
         let (reply, answer) = oneshot::channel();
-        place.send(Work { write, reply });
+        place.send(Queued { write, reply });
         self.shared.see_to_it();
         // Whoever took the step and did not answer may have written it.
         answer.await.unwrap_or_else(|_| Err(closed().in_doubt().into()))
@@ -212,9 +212,9 @@ async fn write_what_waits(shared: Arc<Shared>) {
 struct Side {
     batcher: Batcher,
     changes: Changes,
-    arriving: mpsc::Receiver<Work>,
+    arriving: mpsc::Receiver<Queued>,
     /// What is written next.
-    kept: Vec<Work>,
+    kept: Vec<Queued>,
     /// Whether a commit that did not come back can be asked for: a server knows, a broken file does not.
     may_ask_again: bool,
 }
@@ -265,7 +265,7 @@ impl Side {
         }
     }
 
-    async fn not_committed(&mut self, works: Vec<Work>, error: BatchError) {
+    async fn not_committed(&mut self, works: Vec<Queued>, error: BatchError) {
         match error {
             BatchError::Undone(error) => refuse_all(works, error),
             BatchError::InDoubt(error) if weakened("answer_in_doubt") => refuse_all(works, error),
@@ -275,11 +275,11 @@ impl Side {
 
     /// A commit did not come back. "Not found" alone would prove nothing while the old transaction may still
     /// commit: so the same rows are offered again, which waits for it, and then either writes them or finds them.
-    async fn in_doubt(&mut self, works: Vec<Work>, error: Error) {
+    async fn in_doubt(&mut self, works: Vec<Queued>, error: Error) {
         tracing::error!(%error, steps = works.len(), "a commit did not come back");
         let (began, offered_at) = (Instant::now(), self.batcher.offered_at());
         // Entries without a row of their own cannot be recognised again, so they are not offered twice.
-        let (mut works, others): (Vec<Work>, Vec<Work>) =
+        let (mut works, others): (Vec<Queued>, Vec<Queued>) =
             works.into_iter().partition(|work| work.write.row().is_some());
         doubt_all(others);
         while self.may_ask_again && !works.is_empty() && began.elapsed() < DOUBT_WITHIN {
@@ -302,7 +302,7 @@ impl Side {
 
     /// The same steps on a new connection. What is there already was written by the first offer, so the age of a
     /// grant that comes of it counts from then.
-    async fn offer_again(&mut self, works: &[Work], first: Duration) -> Result<Vec<Fate>, BatchError> {
+    async fn offer_again(&mut self, works: &[Queued], first: Duration) -> Result<Vec<Fate>, BatchError> {
         let writes: Vec<&Write> = works.iter().map(|w| &w.write).collect();
         let mut fates = self.batcher.write(&writes, Offer::Again).await?;
         let there = self.batcher.there(&writes).await?;
@@ -315,7 +315,7 @@ impl Side {
     }
 
     /// Tells everybody who watches, then the one who waits.
-    fn answer(&self, work: Work, fate: Fate) {
+    fn answer(&self, work: Queued, fate: Fate) {
         let result = match fate {
             Fate::Written(at) => {
                 if let Some(change) = work.write.change() {
@@ -345,7 +345,7 @@ fn lost(write: &Write) -> Refusal {
 
 /// Keeps back a second move of a proposal that starts from another version than the first: whether it
 /// wins depends on what becomes of the first.
-fn split(works: Vec<Work>) -> (Vec<Work>, Vec<Work>) {
+fn split(works: Vec<Queued>) -> (Vec<Queued>, Vec<Queued>) {
     let mut first: HashMap<ProposalId, i64> = HashMap::new();
     works.into_iter().partition(|work| match &work.write {
         Write::Move(moving) => {
@@ -356,7 +356,7 @@ fn split(works: Vec<Work>) -> (Vec<Work>, Vec<Work>) {
 }
 
 /// Nothing of them was written.
-fn refuse_all(works: Vec<Work>, error: Error) {
+fn refuse_all(works: Vec<Queued>, error: Error) {
     tracing::error!(%error, steps = works.len(), "failed to record steps");
     let error = Arc::new(error);
     for work in works {
@@ -365,7 +365,7 @@ fn refuse_all(works: Vec<Work>, error: Error) {
 }
 
 /// Nobody knows whether they were written: the answer names the proposal that it is about.
-fn doubt_all(works: Vec<Work>) {
+fn doubt_all(works: Vec<Queued>) {
     for work in works {
         let stop = match work.write.change() {
             Some(change) => Refusal::InDoubt { id: change.proposal }.into(),

@@ -1,14 +1,13 @@
 //! Which database it is, and what its log was at an earlier size.
 
-use countersign_core::audit::{Actor, Entry, EventCode, root_of};
+use countersign_core::audit::{Actor, Entry, EventCode, data, root_of};
 use countersign_core::digest::Digest;
-use serde_json::json;
 
 use crate::Place;
 use crate::steps::START;
 
 fn entry(n: u64) -> Entry {
-    Entry::new(START, EventCode::LogExported, Actor::Gate, json!({ "n": n }))
+    Entry::new(START, Actor::Gate, data::SignInRefused { not_recorded_before: n })
 }
 
 pub async fn a_database_keeps_its_incarnation_until_it_is_renewed(place: &Place) {
@@ -18,11 +17,20 @@ pub async fn a_database_keeps_its_incarnation_until_it_is_renewed(place: &Place)
     store.close().await.unwrap();
     let store = place.store().await;
     assert_eq!(store.identity().await.unwrap(), first, "made again, it is the same");
-    let why = Entry::new(START, EventCode::GateRestored, Actor::Gate, json!({}));
+    let data = data::GateRestored {
+        found: None,
+        recorded: None,
+        previous_incarnation: first.incarnation.clone(),
+        incarnation: "other".to_owned(),
+        cancelled: 0,
+        unknown: 0,
+        left: 0,
+    };
+    let why = Entry::new(START, Actor::Gate, data);
     store.renew_incarnation("other", START, why).await.unwrap();
     assert_eq!(store.identity().await.unwrap().incarnation, "other");
     let entries = crate::assert_sound(&store).await;
-    assert_eq!(entries.last().unwrap().event, EventCode::GateRestored);
+    assert_eq!(entries.last().unwrap().event(), EventCode::GateRestored);
     assert!(!store.is_in_use().await.unwrap());
     if !place.is_sqlite() {
         let beside = place.beside(5).await;

@@ -156,7 +156,8 @@ pub async fn a_session_or_a_link_that_the_gate_did_not_write_opens_nothing_a8(pl
         assert_eq!(store.session(&three, START, HOUR).await.unwrap(), None, "{column}");
         store.end_session(&three, START).await.unwrap();
     }
-    let codes: Vec<EventCode> = crate::assert_sound(&store).await.iter().map(|e| e.event).collect();
+    let codes: Vec<EventCode> =
+        crate::assert_sound(&store).await.iter().map(countersign_core::audit::Entry::event).collect();
     let count = |code| codes.iter().filter(|c| **c == code).count();
     assert_eq!(
         (count(EventCode::LinkMade), count(EventCode::SignedIn), count(EventCode::SignedOut)),

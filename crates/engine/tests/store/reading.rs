@@ -148,11 +148,27 @@ pub async fn parts_that_do_not_belong_together_are_a_fault_and_no_record_t10(pla
     let two = store.put(steps::pending(&world, "a", None, 2)).await.unwrap().record;
     let mut raw = Raw::open(place).await;
     raw.run(&format!(
-        "UPDATE proposal SET binding = (SELECT binding FROM proposal WHERE id = '{}') WHERE id = '{}'",
+        "UPDATE proposal_part SET body = (SELECT body FROM proposal_part WHERE proposal = '{}' AND name = 'preview') \
+         WHERE proposal = '{}' AND name = 'preview'",
         two.proposal.id, one.proposal.id
     ))
     .await;
     assert!(store.proposal(one.proposal.id).await.is_err());
+    // A part more, less or other than the header names is none of this record's.
+    for (n, change) in [
+        "DELETE FROM proposal_part WHERE proposal = '{}' AND name = 'words'",
+        "UPDATE proposal_part SET body = '\"do it\"' WHERE proposal = '{}' AND name = 'words'",
+        "INSERT INTO proposal_part (proposal, name, version, body) VALUES ('{}', 'evidence', 1, '[]')",
+        "INSERT INTO proposal_part (proposal, name, version, body) VALUES ('{}', 'input', 2, '{\"amount\":1}')",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let record = store.put(steps::pending(&world, "b", None, 10 + n as u64)).await.unwrap().record;
+        assert!(store.proposal(record.proposal.id).await.is_ok());
+        raw.run(&change.replacen("{}", &record.proposal.id.to_string(), 1)).await;
+        assert!(store.proposal(record.proposal.id).await.is_err(), "{change}");
+    }
     assert!(store.proposal(two.proposal.id).await.is_ok());
     raw.run(&format!("UPDATE proposal SET state = 'ready' WHERE id = '{}'", two.proposal.id)).await;
     assert!(store.proposal(two.proposal.id).await.is_err());

@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use countersign_core::action::Facts;
+use countersign_core::action::Rendering;
 use countersign_core::approval::{Approval, Approver, Standing};
-use countersign_core::audit::{Actor, Entry, EventCode};
+use countersign_core::audit::{Actor, Entry, data};
 use countersign_core::decision::Decision;
 use countersign_core::digest::{Digest, domain};
 use countersign_core::id::{AttemptId, ProposalId};
 use countersign_core::outcome::{Outcome, Response};
 use countersign_core::preview::{Fidelity, Preview};
-use countersign_core::proposal::{Binding, Event, Proposal, Record, StateName, Step, apply, open};
+use countersign_core::proposal::{Binding, Event, Proposal, Record, Salts, StateName, Step, apply, open};
 use countersign_core::time::Timestamp;
 use countersign_engine::fault::Stop;
 use countersign_engine::seal::SealKeys;
@@ -47,7 +47,16 @@ pub fn rules() -> Digest {
 
 /// The entry with which these tests put their rules in force.
 pub fn started() -> Entry {
-    Entry::new(START, EventCode::GateStarted, Actor::Gate, json!({}))
+    let data = data::GateStarted {
+        owner: OWNER.to_owned(),
+        rule_set: rules(),
+        policy_set: digest("policies"),
+        version: "1".to_owned(),
+        origin: "gate.example/log".to_owned(),
+        witness: "new".to_owned(),
+        differs: None,
+    };
+    Entry::new(START, Actor::Gate, data)
 }
 
 /// Offers steps as the gate does.
@@ -76,7 +85,8 @@ impl Offers for Store {
     }
 
     async fn joins(&self, agent: &str, intent: Digest) -> Option<ProposalId> {
-        let entry = Entry::new(START, EventCode::Joined, Actor::Gate, json!({}));
+        let data = data::Joined { intent, request: None, reason: None, run: None };
+        let entry = Entry::new(START, Actor::Gate, data);
         self.join(Joining { agent: agent.to_owned(), intent, key: None, entry }).await.unwrap()
     }
 
@@ -116,12 +126,12 @@ fn proposal(world: &World, agent: &str, person: Option<&str>, amount: u64) -> Pr
         chain.insert(0, json!({ "kind": "person", "id": id, "proof": "claimed" }));
     }
     serde_json::from_value(json!({
-        "id": world.id::<countersign_core::id::kind::Proposal>(),
+        "id": world.id::<countersign_core::id::kind::ProposalKind>(),
         "action": "stripe.refund.create",
         "title": "Refund a charge",
         "revision": digest("revision"),
         "input": { "charge": "ch_1", "amount": amount, "reason": "requested_by_customer" },
-        "salt": "00112233445566778899aabbccddeeff",
+        "salts": Salts::new(|| "00112233445566778899aabbccddeeff".to_owned()),
         "chain": chain,
         "could_be": [],
         "confirmed_at": null,
@@ -135,7 +145,7 @@ fn proposal(world: &World, agent: &str, person: Option<&str>, amount: u64) -> Pr
     .unwrap()
 }
 
-fn facts(proposal: &Proposal, amount: u64) -> Facts {
+fn rendering(proposal: &Proposal, amount: u64) -> Rendering {
     serde_json::from_value(json!({
         "resource": { "type": "Charge", "id": "ch_1", "system": "stripe" },
         "environment": "production",
@@ -146,7 +156,7 @@ fn facts(proposal: &Proposal, amount: u64) -> Facts {
         "effects": [format!("refunds {amount} EUR of charge ch_1")],
         "precondition": { "kind": "none" },
         "call": {
-            "method": "POST", "url": "https://api.stripe.com/v1/refunds",
+            "kind": "http", "method": "POST", "url": "https://api.stripe.com/v1/refunds",
             "headers": [["idempotency-key", proposal.id.to_string()]],
             "body": ["application/x-www-form-urlencoded", format!("charge=ch_1&amount={amount}")],
             "credential": "stripe-write", "ok": [200], "timeout_ms": 20_000, "effect": "keyed",
@@ -166,12 +176,12 @@ fn binding(proposal: &Proposal, amount: u64) -> Binding {
         patch: Vec::new(),
         disclosure: countersign_core::preview::Disclosure::default(),
     };
-    Binding::new(proposal, facts(proposal, amount), preview)
+    Binding::new(proposal, rendering(proposal, amount), preview).unwrap()
 }
 
 fn allow() -> Decision {
     serde_json::from_value(json!({
-        "verdict": "allow", "policies": [], "policy_set": digest("policies"), "digest": digest("no gates"),
+        "answer": "allow", "policies": [], "policy_set": digest("policies"), "digest": digest("no gates"),
     }))
     .unwrap()
 }
@@ -179,7 +189,7 @@ fn allow() -> Decision {
 fn ask() -> Decision {
     let policy = json!({ "id": "refunds-need-finance", "digest": digest("policy"), "reason": "money" });
     serde_json::from_value(json!({
-        "verdict": "needs_approval", "gates": [{ "policy": policy, "rules": ["finance"] }],
+        "answer": "needs_approval", "gates": [{ "policy": policy, "rules": ["finance"] }],
         "policies": [policy], "policy_set": digest("policies"), "digest": digest("gates"),
     }))
     .unwrap()
@@ -277,5 +287,6 @@ fn moved(record: &Record, event: &Event, now: Timestamp) -> Step {
 
 /// An entry that moves nothing.
 pub fn sign_in(world: &World, person: &str) -> Entry {
-    Entry::new(world.now(), EventCode::SignedIn, Actor::Person { id: person.to_owned() }, json!({}))
+    let data = data::SignedIn { by: "one-time link".to_owned() };
+    Entry::new(world.now(), Actor::Person { id: person.to_owned() }, data)
 }

@@ -108,7 +108,7 @@ pub(super) struct References {
 
 /// Checks a whole expression and returns what it refers to.
 pub(super) fn check(expr: &IdedExpr, words: &Vocabulary<'_>) -> Result<References, String> {
-    let mut walk = Walk { words, bound: Vec::new(), in_loop: false, found: References::default() };
+    let mut walk = CheckWalk { words, bound: Vec::new(), in_loop: false, found: References::default() };
     walk.expr(expr)?;
     Ok(walk.found)
 }
@@ -154,14 +154,14 @@ fn check_pattern(call: &CallExpr) -> Result<(), String> {
         .map_err(|_| "the pattern of `matches` is not a regular expression".to_owned())
 }
 
-struct Walk<'a> {
+struct CheckWalk<'a> {
     words: &'a Vocabulary<'a>,
     bound: Vec<&'a str>,
     in_loop: bool,
     found: References,
 }
 
-impl<'a> Walk<'a> {
+impl<'a> CheckWalk<'a> {
     fn expr(&mut self, expr: &'a IdedExpr) -> Result<(), String> {
         match &expr.expr {
             Expr::Unspecified => Err("a part of it is empty".to_owned()),

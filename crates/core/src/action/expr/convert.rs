@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use cel::Value as Cel;
 use cel::objects::{Key, Map as CelMap};
-use serde_json::{Map, Number, Value};
+use serde_json::{Map, Value};
 
+use crate::json::{number, number_text};
 use crate::limits::{BODY_BYTES_MAX, EXPRESSION_ITEMS_MAX, JSON_DEPTH_MAX, JSON_INTEGER_MAX};
 
 /// A JSON value as CEL sees it. Refuses what an expression may not loop over.
@@ -59,10 +60,7 @@ fn convert(value: &Cel, depth: usize, budget: &mut usize) -> Result<Value, Strin
         Cel::Bool(b) => Value::Bool(*b),
         Cel::Int(i) if (-JSON_INTEGER_MAX..=JSON_INTEGER_MAX).contains(i) => Value::from(*i),
         Cel::Int(_) | Cel::UInt(_) => return Err(format!("the result is beyond {JSON_INTEGER_MAX}")),
-        Cel::Float(f) => {
-            let number = Number::from_f64(*f).ok_or("the result is not a finite number")?;
-            Value::Number(number)
-        }
+        Cel::Float(f) => Value::Number(number(*f).ok_or("the result is not a finite number")?),
         Cel::String(text) => {
             spend(budget, text.len())?;
             Value::from(text.as_str())
@@ -96,7 +94,7 @@ fn spend(budget: &mut usize, bytes: usize) -> Result<(), String> {
 pub(in crate::action) fn as_text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
+        Value::Number(number) => Some(number_text(number)),
         Value::Bool(b) => Some(b.to_string()),
         Value::Null | Value::Array(_) | Value::Object(_) => None,
     }

@@ -31,7 +31,7 @@ use super::RenderError;
 pub(super) struct Expression {
     place: String,
     source: String,
-    kind: Kind,
+    kind: ExpressionKind,
     references: References,
     typed: Typed,
 }
@@ -46,7 +46,7 @@ struct Typed {
 }
 
 #[derive(Debug)]
-enum Kind {
+enum ExpressionKind {
     /// A plain chain such as `input.charge`: looked up without CEL, which costs nothing and keeps every
     /// JSON value exactly as it was read.
     Path { root: Root, fields: Vec<String>, optional: bool },
@@ -85,7 +85,7 @@ impl Expression {
             None if check::mentions(program.expression(), "proposal") => {
                 return Err("`proposal.id` must stand alone: `${proposal.id}`".to_owned());
             }
-            None => Kind::Cel(Box::new(program)),
+            None => ExpressionKind::Cel(Box::new(program)),
         };
         Ok(Self { place: place.to_owned(), source: source.to_owned(), kind, references, typed })
     }
@@ -129,8 +129,8 @@ impl Expression {
     /// The value, or `None` if it is exactly an optional field of the input that the agent left out.
     pub(super) fn eval(&self, scope: &mut Scope<'_>) -> Result<Option<Value>, RenderError> {
         let result = match &self.kind {
-            Kind::Path { root, fields, optional } => follow(scope, root, fields, *optional),
-            Kind::Cel(program) => scope.run(program).map(Some),
+            ExpressionKind::Path { root, fields, optional } => follow(scope, root, fields, *optional),
+            ExpressionKind::Cel(program) => scope.run(program).map(Some),
         };
         result.map_err(|detail| self.error(&detail))
     }
@@ -170,7 +170,7 @@ fn follow(
     Ok(Some(value.clone()))
 }
 
-fn plain_path(expr: &IdedExpr, words: &Vocabulary<'_>) -> Option<Kind> {
+fn plain_path(expr: &IdedExpr, words: &Vocabulary<'_>) -> Option<ExpressionKind> {
     let (root, fields) = chain(expr)?;
     let (root, fields, optional) = match root {
         "input" => {
@@ -181,7 +181,7 @@ fn plain_path(expr: &IdedExpr, words: &Vocabulary<'_>) -> Option<Kind> {
         "proposal" => (Root::ProposalId, Vec::new(), false),
         name => (Root::Let(name.to_owned()), fields, false),
     };
-    Some(Kind::Path { root, fields: fields.into_iter().map(ToOwned::to_owned).collect(), optional })
+    Some(ExpressionKind::Path { root, fields: fields.into_iter().map(ToOwned::to_owned).collect(), optional })
 }
 
 /// `a.b.c` as its root and the selected fields; `None` for anything else.

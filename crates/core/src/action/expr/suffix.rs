@@ -11,21 +11,21 @@ use crate::address::SuffixRule;
 /// none: compiling it for use says what is wrong.
 pub(in crate::action) fn suffix_rules(source: &str, schema: &Value) -> Vec<SuffixRule> {
     let Ok(program) = environment().compile(source) else { return Vec::new() };
-    let input = Field { path: "input".to_owned(), name: "input".to_owned(), schema };
-    let mut walk = Walk { bound: vec![("input".to_owned(), Some(input))], rules: Vec::new() };
+    let input = FieldAccess { path: "input".to_owned(), name: "input".to_owned(), schema };
+    let mut walk = SuffixWalk { bound: vec![("input".to_owned(), Some(input))], rules: Vec::new() };
     walk.expr(program.expression());
     walk.rules
 }
 
 /// A part of the input.
 #[derive(Debug, Clone)]
-struct Field<'s> {
+struct FieldAccess<'s> {
     path: String,
     name: String,
     schema: &'s Value,
 }
 
-impl Field<'_> {
+impl FieldAccess<'_> {
     /// One element, if this is an array.
     fn item(self) -> Option<Self> {
         let schema = self.schema.get("items")?;
@@ -33,13 +33,13 @@ impl Field<'_> {
     }
 }
 
-struct Walk<'s> {
+struct SuffixWalk<'s> {
     /// Variables, each with the part of the input that it stands for.
-    bound: Vec<(String, Option<Field<'s>>)>,
+    bound: Vec<(String, Option<FieldAccess<'s>>)>,
     rules: Vec<SuffixRule>,
 }
 
-impl<'s> Walk<'s> {
+impl<'s> SuffixWalk<'s> {
     fn expr(&mut self, expr: &IdedExpr) {
         match &expr.expr {
             Expr::Unspecified | Expr::Struct(_) | Expr::Literal(_) | Expr::Ident(_) => {}
@@ -83,13 +83,13 @@ impl<'s> Walk<'s> {
             text.inner().clone_into(&mut suffix);
         }
         let is_email = word("format") == Some("email");
-        let Field { path, name, .. } = field;
+        let FieldAccess { path, name, .. } = field;
         self.rules.push(SuffixRule { path, name, is_email, literal: suffix.clone(), suffix });
     }
 
     fn comprehension(&mut self, it: &ComprehensionExpr) {
         self.expr(&it.iter_range);
-        let item = self.field(&it.iter_range).and_then(Field::item);
+        let item = self.field(&it.iter_range).and_then(FieldAccess::item);
         let before = self.bound.len();
         self.bound.push((it.iter_var.clone(), item));
         for part in [&it.accu_init, &it.loop_cond, &it.loop_step, &it.result] {
@@ -99,14 +99,14 @@ impl<'s> Walk<'s> {
     }
 
     /// The part of the input that an expression stands for.
-    fn field(&self, expr: &IdedExpr) -> Option<Field<'s>> {
+    fn field(&self, expr: &IdedExpr) -> Option<FieldAccess<'s>> {
         match &expr.expr {
             Expr::Ident(name) => self.bound.iter().rev().find(|(n, _)| n == name)?.1.clone(),
             Expr::Select(select) => {
                 let parent = self.field(&select.operand)?;
                 let schema = property(parent.schema, &select.field)?;
                 let path = format!("{}.{}", parent.path, select.field);
-                Some(Field { path, name: select.field.clone(), schema })
+                Some(FieldAccess { path, name: select.field.clone(), schema })
             }
             Expr::Call(call) if call.func_name == "lower" => self.field(call.args.first()?),
             Expr::Call(call) if call.func_name == "_[_]" => self.field(call.args.first()?)?.item(),

@@ -83,11 +83,11 @@ impl Fault {
 /// Text with expressions in it: a query value, a header value, a sentence.
 #[derive(Debug)]
 pub(in crate::action) struct Text {
-    parts: Vec<Part>,
+    parts: Vec<TemplatePart>,
 }
 
 #[derive(Debug)]
-enum Part {
+enum TemplatePart {
     Literal(String),
     Value(Expression),
 }
@@ -101,8 +101,10 @@ impl Text {
         let parts = split(source)?
             .into_iter()
             .map(|piece| match piece {
-                Piece::Literal(text) => Ok(Part::Literal(text.to_owned())),
-                Piece::Code(code) => Expression::compile(place, code, words)?.must_be_text().map(Part::Value),
+                Piece::Literal(text) => Ok(TemplatePart::Literal(text.to_owned())),
+                Piece::Code(code) => {
+                    Expression::compile(place, code, words)?.must_be_text().map(TemplatePart::Value)
+                }
             })
             .collect::<Result<_, String>>()?;
         Ok(Self { parts })
@@ -111,8 +113,8 @@ impl Text {
     /// Whether the text depends on the record that is read; `lets` are the names that do.
     pub(in crate::action) fn reads_record(&self, lets: &BTreeSet<String>) -> bool {
         self.parts.iter().any(|part| match part {
-            Part::Literal(_) => false,
-            Part::Value(expression) => expression.reads_record(lets),
+            TemplatePart::Literal(_) => false,
+            TemplatePart::Value(expression) => expression.reads_record(lets),
         })
     }
 
@@ -121,8 +123,8 @@ impl Text {
         let mut out = String::new();
         for part in &self.parts {
             match part {
-                Part::Literal(text) => out.push_str(text),
-                Part::Value(expression) => {
+                TemplatePart::Literal(text) => out.push_str(text),
+                TemplatePart::Value(expression) => {
                     let alone = self.parts.len() == 1;
                     let Some(value) = expression.eval(scope)? else {
                         if alone {

@@ -17,10 +17,10 @@ use crate::action::schema::{self, InputSchema};
 use crate::action::types::{ActionName, EffectClass, Group};
 use crate::address::SuffixRule;
 use crate::digest::{Digest, Hasher, domain};
-use crate::json::canonical;
+use crate::json::{canonical, canonical_v1};
 
 /// The system that the actions of a file belong to.
-pub(super) struct Owner {
+pub(super) struct SystemTable {
     pub(super) system: Arc<System>,
     pub(super) base: Base,
     /// The `[system]` table as JSON, for the revision digest.
@@ -30,7 +30,7 @@ pub(super) struct Owner {
 /// Compiles one action. `None` if anything about it is an error.
 pub(super) fn action(
     source: &Source<'_>,
-    owner: &Owner,
+    owner: &SystemTable,
     name: &str,
     report: &mut Report<'_>,
 ) -> Option<Action> {
@@ -70,6 +70,7 @@ pub(super) fn action(
         resource_type: raw.resource.kind,
         schema,
         revision: revision(owner, name, &table),
+        revision_v1: revision_v1(owner, name, &table)?,
         input,
         plan: plan?,
         hidden,
@@ -78,12 +79,21 @@ pub(super) fn action(
 }
 
 /// Covers both tables as they are written, so no field can change without changing the digest (T03).
-fn revision(owner: &Owner, name: &str, table: &Value) -> Digest {
+fn revision(owner: &SystemTable, name: &str, table: &Value) -> Digest {
     Hasher::new(domain::ACTION)
         .field(name.as_bytes())
         .field(&canonical(&owner.table))
         .field(&canonical(table))
         .finish()
+}
+
+/// The same by the format of version 1, under which open proposals may have been made.
+fn revision_v1(owner: &SystemTable, name: &str, table: &Value) -> Option<Digest> {
+    let hasher = Hasher::new(domain::ACTION_V1)
+        .field(name.as_bytes())
+        .field(&canonical_v1(&owner.table).ok()?)
+        .field(&canonical_v1(table).ok()?);
+    Some(hasher.finish())
 }
 
 fn check_head(raw: &RawAction, name: &str, report: &mut Report<'_>) {
@@ -170,7 +180,7 @@ fn plan(
     raw: &RawAction,
     table: &Value,
     schema: &Value,
-    (owner, effect): (&Owner, &Effect),
+    (owner, effect): (&SystemTable, &Effect),
     report: &mut Report<'_>,
 ) -> Option<Plan> {
     let shown = raw.preview.as_ref();
@@ -239,7 +249,7 @@ fn warn_of_suffixes(value: &Value, path: &mut Vec<String>, schema: &Value, repor
 }
 
 /// What is only careless.
-fn warn(raw: &RawAction, owner: &Owner, class: EffectClass, report: &mut Report<'_>) {
+fn warn(raw: &RawAction, owner: &SystemTable, class: EffectClass, report: &mut Report<'_>) {
     let preview = raw.preview.as_ref();
     let reads_record = preview.is_some_and(|p| p.read.is_some());
     let credential = &owner.system.credential;

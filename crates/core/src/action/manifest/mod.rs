@@ -39,7 +39,7 @@ pub(super) fn load(
     let loaded = system::load(&source, environments, &mut report);
     problems.append(&mut report.take());
     let (system, base) = loaded?;
-    let owner = build::Owner { system: Arc::new(system), base, table: source.json(&["system"]).ok()? };
+    let owner = build::SystemTable { system: Arc::new(system), base, table: source.json(&["system"]).ok()? };
     let mut actions = Vec::new();
     for name in source.keys(&["action"]) {
         let mut report = Report::new(&source, &["action", name]);

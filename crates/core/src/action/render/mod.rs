@@ -1,12 +1,12 @@
-//! From an input and what was read to facts and one exact call.
+//! From an input and what was read to one rendering, with the exact call in it.
 //!
 //! A [`Plan`] is everything of a manifest that has expressions, compiled. Rendering has no IO and is a pure
 //! function of its arguments; whatever cannot be computed refuses the proposal, it never becomes empty text.
 
 mod amount;
 mod body;
-mod facts;
 mod record;
+mod rendering;
 mod url;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,8 +14,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 pub(super) use body::Encoding;
-pub use record::RecordFacts;
 pub(super) use record::RecordParts;
+pub use record::RecordReads;
 pub(super) use url::{Base, UrlTemplate};
 
 use super::expr::{Template, Text};

@@ -28,10 +28,10 @@ pub(in crate::action) struct RecordParts {
     pub(super) etag: bool,
 }
 
-/// Which of the facts that policy reads depend on the record.
+/// Which parts of the rendering that policy reads depend on the record.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "one independent answer for each fact")]
-pub struct RecordFacts {
+pub struct RecordReads {
     /// A record is read at all, so the fidelity of the preview depends on it.
     pub read: bool,
     /// The id of the resource.
@@ -73,10 +73,10 @@ impl Plan {
         self
     }
 
-    /// What of the facts that policy reads depends on the record.
-    pub(in crate::action) const fn record_facts(&self) -> RecordFacts {
+    /// What of the rendering that policy reads depends on the record.
+    pub(in crate::action) const fn record_reads(&self) -> RecordReads {
         let parts = &self.from_record;
-        RecordFacts {
+        RecordReads {
             read: self.read.is_some(),
             resource: parts.resource,
             amount: parts.money,

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::action::{Action, EffectClass, Facts, Precondition, Registry};
+use crate::action::{Action, Call, EffectClass, HttpCall, Precondition, Registry, Rendering};
 use crate::json::{self, CanonicalInput};
 use crate::preview::RecordUse;
 use crate::problem::SourceFile;
@@ -40,22 +40,32 @@ fn charge() -> Value {
         "billing_details": {"address": "Main St", "name": "Ann"}})
 }
 
-fn refund(value: &Value, record: Value) -> Result<Facts, RenderError> {
+fn http(rendering: &Rendering) -> &HttpCall {
+    let Call::Http(call) = &rendering.call;
+    call
+}
+
+fn refund(value: &Value, record: Value) -> Result<Rendering, RenderError> {
     let action = action(STRIPE, "stripe.refund.create");
-    action.facts(&input(&action, value), Some(&before(record, None)), ID)
+    action.rendering(&input(&action, value), Some(&before(record, None)), ID)
 }
 
 #[test]
 fn a_refund_without_an_amount_becomes_one_exact_call_for_what_is_left() {
-    let facts = refund(&json!({"charge": "ch_12345678"}), charge()).unwrap();
-    assert_eq!(facts.resource.to_text(), "stripe Charge ch_12345678");
-    assert_eq!(facts.environment, "support");
-    assert_eq!((facts.risk.amount, facts.risk.exact.as_str()), (15, "15.00"));
-    assert_eq!(facts.risk.currency, "usd");
-    assert!(facts.risk.mutating && facts.risk.external && facts.risk.financial && !facts.risk.reversible);
-    assert_eq!(facts.risk.count, 1);
-    assert_eq!(facts.effects, ["Sends 15.00 usd to the customer's card.", "Cannot be undone."]);
-    let call = &facts.call;
+    let rendering = refund(&json!({"charge": "ch_12345678"}), charge()).unwrap();
+    assert_eq!(rendering.resource.to_text(), "stripe Charge ch_12345678");
+    assert_eq!(rendering.environment, "support");
+    assert_eq!((rendering.risk.amount, rendering.risk.exact.as_str()), (15, "15.00"));
+    assert_eq!(rendering.risk.currency, "usd");
+    assert!(
+        rendering.risk.mutating
+            && rendering.risk.external
+            && rendering.risk.financial
+            && !rendering.risk.reversible
+    );
+    assert_eq!(rendering.risk.count, 1);
+    assert_eq!(rendering.effects, ["Sends 15.00 usd to the customer's card.", "Cannot be undone."]);
+    let Call::Http(call) = &rendering.call;
     assert_eq!((call.method, call.url.as_str()), (Method::Post, "https://api.stripe.com/v1/refunds"));
     assert_eq!(call.headers, [("idempotency-key".to_owned(), ID.to_owned())]);
     let (content_type, body) = call.body.clone().unwrap();
@@ -68,9 +78,9 @@ fn a_refund_without_an_amount_becomes_one_exact_call_for_what_is_left() {
     assert_eq!((call.timeout_ms, call.effect), (30_000, EffectClass::Keyed));
     assert_eq!(call.ok.iter().copied().collect::<Vec<_>>(), [200]);
     let expect = json!({"/amount": 2000, "/amount_refunded": 500, "/currency": "usd", "/disputed": null});
-    let Precondition::Watched { values, .. } = &facts.precondition else { panic!("{facts:?}") };
+    let Precondition::Watched { values, .. } = &rendering.precondition else { panic!("{rendering:?}") };
     assert_eq!(serde_json::to_value(values).unwrap(), expect);
-    assert_eq!(facts.after.unwrap()["amount_refunded"], json!(2000));
+    assert_eq!(rendering.after.unwrap()["amount_refunded"], json!(2000));
 }
 
 #[test]
@@ -78,20 +88,22 @@ fn a_watched_field_must_be_in_the_record_a9() {
     let text = STRIPE.replace("watch   = [", "watch   = [\"/status\", \"/billing_details/name\", ");
     let action = action(&text, "stripe.refund.create");
     let given = input(&action, &json!({"charge": "ch_12345678"}));
-    let facts = |record: &Value| action.facts(&given, Some(&before(record.clone(), None)), ID);
-    let error = facts(&charge()).unwrap_err();
+    let rendering = |record: &Value| action.rendering(&given, Some(&before(record.clone(), None)), ID);
+    let error = rendering(&charge()).unwrap_err();
     assert_eq!(error.place, "preview.watch");
     assert!(error.detail.contains("has no `/status`") && !error.detail.contains("disputed"), "{error}");
     let whole = json!({"amount": 2000, "amount_refunded": 500, "currency": "usd", "status": null,
         "billing_details": {"name": "Ann"}});
-    let Precondition::Watched { values, .. } = facts(&whole).unwrap().precondition else { panic!("{whole}") };
+    let Precondition::Watched { values, .. } = rendering(&whole).unwrap().precondition else {
+        panic!("{whole}")
+    };
     let expect = json!({"/amount": 2000, "/amount_refunded": 500, "/currency": "usd", "/disputed": null,
         "/status": null, "/billing_details/name": "Ann"});
     assert_eq!(serde_json::to_value(values).unwrap(), expect);
     for part in [json!({}), json!(null), json!([]), json!("secret")] {
         let mut record = whole.clone();
         record["billing_details"] = part;
-        let error = facts(&record).unwrap_err();
+        let error = rendering(&record).unwrap_err();
         assert!(error.detail.contains("has no `/billing_details/name`"), "{record}: {error}");
         assert!(!error.detail.contains("secret"), "{error}");
     }
@@ -99,9 +111,9 @@ fn a_watched_field_must_be_in_the_record_a9() {
 
 #[test]
 fn an_amount_that_the_agent_names_is_the_amount_that_policy_sees() {
-    let facts = refund(&json!({"charge": "ch_12345678", "amount": 1234}), charge()).unwrap();
-    assert_eq!((facts.risk.amount, facts.risk.exact.as_str()), (13, "12.34"));
-    assert!(facts.call.body.unwrap().1.starts_with("amount=1234&"));
+    let rendering = refund(&json!({"charge": "ch_12345678", "amount": 1234}), charge()).unwrap();
+    assert_eq!((rendering.risk.amount, rendering.risk.exact.as_str()), (13, "12.34"));
+    assert!(http(&rendering).body.clone().unwrap().1.starts_with("amount=1234&"));
 }
 
 #[test]
@@ -120,7 +132,7 @@ fn a_record_that_does_not_fit_refuses_the_proposal() {
         assert!(!error.detail.contains("secret"), "{error}");
     }
     let action = action(STRIPE, "stripe.refund.create");
-    let error = action.facts(&input(&action, &json!({"charge": "ch_12345678"})), None, ID).unwrap_err();
+    let error = action.rendering(&input(&action, &json!({"charge": "ch_12345678"})), None, ID).unwrap_err();
     assert_eq!(error.place, "preview.read");
 }
 
@@ -138,16 +150,19 @@ fn a_read_has_its_own_class_and_credential_and_drops_an_absent_query_value() {
     let action = action(STRIPE, "stripe.charge.get");
     let plain = input(&action, &json!({"charge": "ch_12345678"}));
     assert_eq!(action.read_call(&plain), Ok(None));
-    let facts = action.facts(&plain, None, ID).unwrap();
-    assert_eq!(facts.call.url, "https://api.stripe.com/v1/charges/ch_12345678");
-    assert_eq!(facts.call.credential.as_deref(), Some("stripe-ro"));
-    assert!(!facts.risk.mutating);
-    assert_eq!((facts.risk.amount, facts.risk.exact.as_str(), facts.risk.currency.as_str()), (0, "0.0", ""));
-    let names: Vec<&str> = facts.call.headers.iter().map(|(n, _)| n.as_str()).collect();
+    let rendering = action.rendering(&plain, None, ID).unwrap();
+    assert_eq!(http(&rendering).url, "https://api.stripe.com/v1/charges/ch_12345678");
+    assert_eq!(http(&rendering).credential.as_deref(), Some("stripe-ro"));
+    assert!(!rendering.risk.mutating);
+    assert_eq!(
+        (rendering.risk.amount, rendering.risk.exact.as_str(), rendering.risk.currency.as_str()),
+        (0, "0.0", "")
+    );
+    let names: Vec<&str> = http(&rendering).headers.iter().map(|(n, _)| n.as_str()).collect();
     assert_eq!(names, ["accept", "stripe-version"]);
     let expanded = input(&action, &json!({"charge": "ch_12345678", "expand": "a&b=c#d é"}));
     assert_eq!(
-        action.facts(&expanded, None, ID).unwrap().call.url,
+        http(&action.rendering(&expanded, None, ID).unwrap()).url,
         "https://api.stripe.com/v1/charges/ch_12345678?expand%5B%5D=a%26b%3Dc%23d%20%C3%A9"
     );
 }
@@ -157,16 +172,16 @@ fn an_etag_binds_a_merge_patch_and_a_missing_one_refuses() {
     let action = action(CRM, "crm.contact.update");
     let given = input(&action, &json!({"id": "c_42", "changes": {"plan": "pro"}}));
     let record = json!({"name": "Ann", "plan": "free", "phone": "1"});
-    let facts = action.facts(&given, Some(&before(record.clone(), Some("\"v7\""))), ID).unwrap();
-    assert_eq!(facts.precondition, Precondition::Etag { etag: "\"v7\"".to_owned() });
-    assert_eq!(facts.call.headers, [("if-match".to_owned(), "\"v7\"".to_owned())]);
-    assert_eq!(facts.call.url, "https://crm.example.com/api/contacts/c_42");
+    let rendering = action.rendering(&given, Some(&before(record.clone(), Some("\"v7\""))), ID).unwrap();
+    assert_eq!(rendering.precondition, Precondition::Etag { etag: "\"v7\"".to_owned() });
+    assert_eq!(http(&rendering).headers, [("if-match".to_owned(), "\"v7\"".to_owned())]);
+    assert_eq!(http(&rendering).url, "https://crm.example.com/api/contacts/c_42");
     let body = ("application/merge-patch+json".to_owned(), r#"{"plan":"pro"}"#.to_owned());
-    assert_eq!(facts.call.body, Some(body));
-    assert_eq!(facts.after, Some(json!({"name": "Ann", "plan": "pro", "phone": "1"})));
-    assert_eq!(facts.effects, ["Changes contact Ann."]);
+    assert_eq!(http(&rendering).body, Some(body));
+    assert_eq!(rendering.after, Some(json!({"name": "Ann", "plan": "pro", "phone": "1"})));
+    assert_eq!(rendering.effects, ["Changes contact Ann."]);
     for etag in [None, Some(""), Some("\"a\r\nx: y\""), Some("\"é\"")] {
-        let error = action.facts(&given, Some(&before(record.clone(), etag)), ID).unwrap_err();
+        let error = action.rendering(&given, Some(&before(record.clone(), etag)), ID).unwrap_err();
         assert_eq!(error.place, "preview.bind", "{etag:?}");
     }
 }
@@ -175,20 +190,21 @@ fn an_etag_binds_a_merge_patch_and_a_missing_one_refuses() {
 fn a_put_replaces_the_record_and_drops_what_the_agent_left_out() {
     let action = action(CRM, "crm.contact.replace");
     let given = input(&action, &json!({"id": 7, "name": "Bo"}));
-    let facts = action.facts(&given, Some(&before(json!({"version": 3}), None)), ID).unwrap();
-    assert_eq!(facts.resource.id, "7");
-    assert_eq!(facts.call.body.unwrap().1, r#"{"name":"Bo"}"#);
-    assert_eq!(facts.after, Some(json!({"name": "Bo"})));
+    let rendering = action.rendering(&given, Some(&before(json!({"version": 3}), None)), ID).unwrap();
+    assert_eq!(rendering.resource.id, "7");
+    assert_eq!(http(&rendering).body.clone().unwrap().1, r#"{"name":"Bo"}"#);
+    assert_eq!(rendering.after, Some(json!({"name": "Bo"})));
 }
 
 #[test]
 fn the_count_is_the_longest_array_of_the_input_unless_the_manifest_says_otherwise() {
     let action = action(CRM, "crm.contacts.tag");
-    let facts = action.facts(&input(&action, &json!({"ids": ["a", "b"], "tag": "x"})), None, ID).unwrap();
-    assert_eq!(facts.risk.count, 2);
-    assert_eq!(facts.effects, ["Tags 2 contacts with x."]);
-    assert_eq!(facts.call.url, "https://crm.example.com/api/tags/x:apply");
-    assert_eq!(facts.after, None);
+    let rendering =
+        action.rendering(&input(&action, &json!({"ids": ["a", "b"], "tag": "x"})), None, ID).unwrap();
+    assert_eq!(rendering.risk.count, 2);
+    assert_eq!(rendering.effects, ["Tags 2 contacts with x."]);
+    assert_eq!(http(&rendering).url, "https://crm.example.com/api/tags/x:apply");
+    assert_eq!(rendering.after, None);
 }
 
 #[test]
@@ -204,10 +220,10 @@ fn the_same_input_gives_the_same_facts_for_another_id_but_for_the_id_itself() {
     let action = action(STRIPE, "stripe.refund.create");
     let given = input(&action, &json!({"charge": "ch_12345678"}));
     let record = before(charge(), None);
-    let one = action.facts(&given, Some(&record), "prp_one").unwrap();
-    let two = action.facts(&given, Some(&record), "prp_two").unwrap();
+    let one = action.rendering(&given, Some(&record), "prp_one").unwrap();
+    let two = action.rendering(&given, Some(&record), "prp_two").unwrap();
     assert_eq!(one.call.masked("prp_one"), two.call.masked("prp_two"));
-    assert_eq!(Facts { call: two.call.clone(), ..one }, two);
+    assert_eq!(Rendering { call: two.call.clone(), ..one }, two);
 }
 
 #[test]
@@ -275,7 +291,7 @@ fn paths_that_would_move_are_refused_t68_r24() {
         "", ".", "..", "../x", "x/..", "a/../b", "./a", "..\\x", "a\\..\\b", "x\ny", "x\0y", "\u{85}",
         "x\r\n", "\u{7f}",
     ] {
-        let error = action.facts(&input(&action, &json!({"p": evil})), None, ID).unwrap_err();
+        let error = action.rendering(&input(&action, &json!({"p": evil})), None, ID).unwrap_err();
         assert_eq!(error.place, "request.path", "{evil:?}");
     }
     for (text, segment) in [
@@ -288,9 +304,9 @@ fn paths_that_would_move_are_refused_t68_r24() {
         ("．．", "%EF%BC%8E%EF%BC%8E"),
         ("...", "..."),
     ] {
-        let facts = action.facts(&input(&action, &json!({"p": text})), None, ID).unwrap();
+        let rendering = action.rendering(&input(&action, &json!({"p": text})), None, ID).unwrap();
         let expect = format!("https://api.example.com:8443/v2/a/{segment}/b?fixed=1&q=q");
-        assert_eq!(facts.call.url, expect, "{text:?}");
+        assert_eq!(http(&rendering).url, expect, "{text:?}");
     }
 }
 
@@ -298,11 +314,11 @@ fn paths_that_would_move_are_refused_t68_r24() {
 fn header_values_are_visible_ascii_or_refused_t69() {
     let action = open_action();
     for evil in ["a\r\nb: c", "a\nb", "a\0", "é", "a\t", "a ", "\u{7f}", ""] {
-        let error = action.facts(&input(&action, &json!({"p": "x", "h": evil})), None, ID).unwrap_err();
+        let error = action.rendering(&input(&action, &json!({"p": "x", "h": evil})), None, ID).unwrap_err();
         assert_eq!(error.place, "request.headers.x-note", "{evil:?}");
     }
-    let facts = action.facts(&input(&action, &json!({"p": "x", "h": "a b"})), None, ID).unwrap();
-    assert_eq!(facts.call.headers, [("x-note".to_owned(), "n a b".to_owned())]);
+    let rendering = action.rendering(&input(&action, &json!({"p": "x", "h": "a b"})), None, ID).unwrap();
+    assert_eq!(http(&rendering).headers, [("x-note".to_owned(), "n a b".to_owned())]);
 }
 
 /// An action of which every part that can read the record does.
@@ -342,17 +358,23 @@ body = { to = "${has(before.owner) ? 1 : 2}" }
 fn facts_without_the_record_leave_out_exactly_what_depends_on_it_a3() {
     let action = action(ALL_FROM_RECORD, "s.a");
     let given = input(&action, &json!({"id": "x"}));
-    let expect = RecordFacts { read: true, resource: true, amount: true, count: true };
-    assert_eq!(action.record_facts(), expect);
-    let facts = action.unread_facts(&given, ID).unwrap();
-    assert_eq!((facts.resource.id.as_str(), facts.risk.amount, facts.risk.count), ("(not read)", 0, 1));
-    assert_eq!((facts.risk.exact.as_str(), facts.risk.currency.as_str()), ("0.0", ""));
-    assert_eq!(facts.effects, ["For x!."]);
-    assert_eq!(facts.call.url, "https://api.example.com/v2");
-    assert_eq!(facts.call.headers, [("x-plain".to_owned(), "x!".to_owned())]);
-    assert_eq!((facts.call.body, facts.after, facts.precondition), (None, None, Precondition::None));
+    let expect = RecordReads { read: true, resource: true, amount: true, count: true };
+    assert_eq!(action.record_reads(), expect);
+    let rendering = action.unread_rendering(&given, ID).unwrap();
+    assert_eq!(
+        (rendering.resource.id.as_str(), rendering.risk.amount, rendering.risk.count),
+        ("(not read)", 0, 1)
+    );
+    assert_eq!((rendering.risk.exact.as_str(), rendering.risk.currency.as_str()), ("0.0", ""));
+    assert_eq!(rendering.effects, ["For x!."]);
+    assert_eq!(http(&rendering).url, "https://api.example.com/v2");
+    assert_eq!(http(&rendering).headers, [("x-plain".to_owned(), "x!".to_owned())]);
+    assert_eq!(
+        (http(&rendering).body.clone(), rendering.after, rendering.precondition),
+        (None, None, Precondition::None)
+    );
     let record = json!({"owner": "ada", "list": [1, 2], "currency": "usd"});
-    let read = action.facts(&given, Some(&before(record, Some("\"e\""))), ID).unwrap();
+    let read = action.rendering(&given, Some(&before(record, Some("\"e\""))), ID).unwrap();
     let disclosure = action.disclosure(&read, true);
     assert_eq!(disclosure.effects, ["For x!."]);
     assert!(!disclosure.resource && !disclosure.call);
@@ -363,19 +385,19 @@ fn facts_without_the_record_leave_out_exactly_what_depends_on_it_a3() {
 fn what_needs_no_record_is_the_same_before_and_after_the_read_a3() {
     let action = action(STRIPE, "stripe.refund.create");
     let given = input(&action, &json!({"charge": "ch_12345678", "amount": 1234}));
-    let expect = RecordFacts { read: true, resource: false, amount: true, count: false };
-    assert_eq!(action.record_facts(), expect);
-    let unread = action.unread_facts(&given, ID).unwrap();
-    let read = action.facts(&given, Some(&before(charge(), None)), ID).unwrap();
+    let expect = RecordReads { read: true, resource: false, amount: true, count: false };
+    assert_eq!(action.record_reads(), expect);
+    let unread = action.unread_rendering(&given, ID).unwrap();
+    let read = action.rendering(&given, Some(&before(charge(), None)), ID).unwrap();
     assert_eq!((&unread.resource, unread.risk.count), (&read.resource, read.risk.count));
-    assert_eq!((&unread.call.url, &unread.call.headers), (&read.call.url, &read.call.headers));
+    assert_eq!((&http(&unread).url, &http(&unread).headers), (&http(&read).url, &http(&read).headers));
     assert_eq!(unread.effects, ["Cannot be undone."]);
     assert_eq!(action.disclosure(&read, true).effects, unread.effects);
     // An action that reads nothing is computed whole.
     let get = self::action(STRIPE, "stripe.charge.get");
     let given = input(&get, &json!({"charge": "ch_12345678"}));
-    assert_eq!(get.unread_facts(&given, ID).unwrap(), get.facts(&given, None, ID).unwrap());
-    assert_eq!(get.record_facts(), RecordFacts::default());
+    assert_eq!(get.unread_rendering(&given, ID).unwrap(), get.rendering(&given, None, ID).unwrap());
+    assert_eq!(get.record_reads(), RecordReads::default());
 }
 
 #[test]
@@ -389,16 +411,16 @@ proptest! {
     fn whatever_the_input_the_url_stays_at_its_place_t68(p in any::<String>(), q in any::<String>()) {
         let action = open_action();
         let given = action.validate(json!({"p": p, "q": q})).unwrap();
-        if let Ok(facts) = action.facts(&given, None, ID) {
-            let url = ::url::Url::parse(&facts.call.url).unwrap();
-            prop_assert_eq!(url.as_str(), &facts.call.url);
+        if let Ok(rendering) = action.rendering(&given, None, ID) {
+            let url = ::url::Url::parse(&http(&rendering).url).unwrap();
+            prop_assert_eq!(url.as_str(), &http(&rendering).url);
             prop_assert_eq!((url.scheme(), url.host_str(), url.port()), ("https", Some("api.example.com"), Some(8443)));
             prop_assert_eq!(url.path_segments().unwrap().count(), 4);
             prop_assert!(url.path().starts_with("/v2/a/") && url.path().ends_with("/b"));
             let pairs: Vec<(String, String)> =
                 url.query_pairs().map(|(k, v)| (k.into_owned(), v.into_owned())).collect();
             prop_assert_eq!(pairs, [("fixed".to_owned(), "1".to_owned()), ("q".to_owned(), q.clone())]);
-            let body = facts.call.body.unwrap().1;
+            let body = http(&rendering).body.clone().unwrap().1;
             let fields: Vec<(String, String)> = ::url::form_urlencoded::parse(body.as_bytes())
                 .map(|(k, v)| (k.into_owned(), v.into_owned()))
                 .collect();

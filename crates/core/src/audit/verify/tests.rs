@@ -7,7 +7,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::audit::{Actor, Entry, EventCode, LogKey, consistency_proof, export_end, export_line, root_of};
+use crate::audit::{Actor, Entry, LogKey, consistency_proof, data, export_end, export_line, root_of};
 
 const SEED: [u8; 32] = [7; 32];
 
@@ -289,9 +289,9 @@ fn a_slice_is_anchored_only_where_it_passes() {
 #[test]
 fn an_entry_as_the_gate_writes_it_verifies_t121() {
     let at = Timestamp::from_micros(-5);
-    let data = serde_json::json!({ "because": "line\none \u{1b}[2J \u{2028} \"at\":9", "at": 9 });
-    let entry = Entry::new(at, EventCode::Revised, Actor::Person { id: "ann\n".into() }, data);
-    let body = entry.to_bytes();
+    let data = data::Quarantined { why: "line\none \u{1b}[2J \u{2028} \"at\":9".into() };
+    let entry = Entry::new(at, Actor::Person { id: "ann\n".into() }, data);
+    let body = entry.to_bytes().unwrap();
     let log = Log { leaves: vec![entry_hash(at, &body)], bodies: vec![body] };
     assert_eq!(verify(&log.export(0, 1, 1), anchored(log.note(1))).finding, Finding::Verified { up_to: 1 });
 }

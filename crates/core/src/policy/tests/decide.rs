@@ -89,7 +89,7 @@ fn a_policy_error_denies_t58() {
         when { context.risk.count * 9223372036854775807 > 10 };"#;
     for text in [fails, gate, permit] {
         let world = world(&format!("{REFUNDS}{text}"));
-        let twice = Question::refund(1).with(|q| q.facts.risk.count = 2);
+        let twice = Question::refund(1).with(|q| q.rendering.risk.count = 2);
         for question in [twice.clone(), twice.approved(&["fails", "refund-over-100"])] {
             let decision = question.ask(&world);
             assert_eq!(word(&decision), "deny:policy_error", "{text}");
@@ -112,7 +112,7 @@ fn a_hard_forbid_cannot_be_lifted() {
 fn nobody_is_asked_in_vain() {
     // The gate fires, but nothing would permit the call even if it were opened.
     let world = world(REFUNDS);
-    let question = Question::refund(500).with(|q| q.facts.environment = "ops".into());
+    let question = Question::refund(500).with(|q| q.rendering.environment = "ops".into());
     assert_eq!(word(&question.ask(&world)), "deny:no_permit");
     assert_eq!(word(&question.clone().approved(&["refund-over-100"]).ask(&world)), "deny:no_permit");
 }
@@ -154,13 +154,13 @@ fn a_request_that_does_not_fit_is_denied() {
         ("no object", |q| q.input = json!("ch_1")),
         ("integer too large", |q| q.input = json!({ "charge": "c", "amount": 9_007_199_254_740_992_i64 })),
         ("integer with a part", |q| q.input = json!({ "charge": "c", "amount": 1.5 })),
-        ("unknown environment", |q| q.facts.environment = "Support".into()),
-        ("other resource type", |q| q.facts.resource.kind = "Contact".into()),
-        ("other system", |q| q.facts.resource.system = "crm".into()),
-        ("negative amount", |q| q.facts.risk.amount = -1),
-        ("negative exact amount", |q| q.facts.risk.exact = "-0.0001".into()),
-        ("five decimals", |q| q.facts.risk.exact = "0.00001".into()),
-        ("nothing touched", |q| q.facts.risk.count = 0),
+        ("unknown environment", |q| q.rendering.environment = "Support".into()),
+        ("other resource type", |q| q.rendering.resource.kind = "Contact".into()),
+        ("other system", |q| q.rendering.resource.system = "crm".into()),
+        ("negative amount", |q| q.rendering.risk.amount = -1),
+        ("negative exact amount", |q| q.rendering.risk.exact = "-0.0001".into()),
+        ("five decimals", |q| q.rendering.risk.exact = "0.00001".into()),
+        ("nothing touched", |q| q.rendering.risk.count = 0),
         ("null", |q| q.input = json!({ "charge": "c", "amount": null })),
     ];
     assert_eq!(word(&Question::refund(1).ask(&world)), "allow");

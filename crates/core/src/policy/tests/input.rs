@@ -8,7 +8,7 @@ use super::super::shape::{Field, Kind, input_fields};
 use super::super::value;
 use super::*;
 
-/// The verdict of a permit with this condition, over one input field `x` of the given schema.
+/// The answer of a permit with this condition, over one input field `x` of the given schema.
 fn holds(schema: &Value, value: &Value, condition: &str) -> String {
     let directory = directory();
     let (rules, environments) = (rules(), environments());

@@ -138,7 +138,7 @@ fn suffix(to: &Value, condition: &str) -> Vec<String> {
             },
         }),
         resource_type: "Message".into(),
-        record: RecordFacts::default(),
+        record: RecordReads::default(),
         system: "mail".into(),
     };
     let text = format!("@id(\"a\")\npermit (principal, action, resource)\nwhen {{ {condition} }};");

@@ -19,8 +19,10 @@ use super::sees::Sees;
 use super::shape::ActionShape;
 use super::slice::Cut;
 use super::{Policies, Surroundings};
-use crate::action::{Call, EffectClass, Facts, Group, Method, Precondition, RecordFacts, Resource, Risk};
-use crate::decision::{Decision, Verdict};
+use crate::action::{
+    Call, EffectClass, Group, HttpCall, Method, Precondition, RecordReads, Rendering, Resource, Risk,
+};
+use crate::decision::{Answer, Decision};
 use crate::digest::{Digest, domain};
 use crate::directory::{Chain, Directory};
 use crate::preview::Fidelity;
@@ -105,7 +107,7 @@ fn refund() -> ActionShape {
         }),
         resource_type: "Charge".into(),
         system: "stripe".into(),
-        record: RecordFacts { read: true, resource: false, amount: true, count: false },
+        record: RecordReads { read: true, resource: false, amount: true, count: false },
     }
 }
 
@@ -116,7 +118,7 @@ fn contact() -> ActionShape {
         schema: json!({ "type": "object", "properties": { "id": { "type": "string" } }, "required": ["id"] }),
         resource_type: "Contact".into(),
         system: "crm".into(),
-        record: RecordFacts::default(),
+        record: RecordReads::default(),
     }
 }
 
@@ -164,7 +166,7 @@ struct Question {
     action: &'static str,
     input: Value,
     chain: Chain,
-    facts: Facts,
+    rendering: Rendering,
     run: Option<&'static str>,
     approved: BTreeSet<String>,
 }
@@ -175,7 +177,7 @@ impl Question {
             action: "stripe.refund.create",
             input: json!({ "charge": "ch_1", "amount": amount }),
             chain: chain(&[("person", "ann"), ("agent", "bot")]),
-            facts: facts("Charge", "stripe", amount),
+            rendering: rendering("Charge", "stripe", amount),
             run: None,
             approved: BTreeSet::new(),
         }
@@ -185,7 +187,7 @@ impl Question {
         Self {
             action: "crm.contact.get",
             input: json!({ "id": "c_1" }),
-            facts: facts("Contact", "crm", 0),
+            rendering: rendering("Contact", "crm", 0),
             ..Self::refund(0)
         }
     }
@@ -213,7 +215,7 @@ impl Question {
             action: self.action,
             input: &self.input,
             chain: &self.chain,
-            facts: &self.facts,
+            rendering: &self.rendering,
             fidelity: Fidelity::Declared,
             run: self.run,
             now: NOON,
@@ -221,8 +223,8 @@ impl Question {
     }
 }
 
-fn facts(kind: &str, system: &str, amount: i64) -> Facts {
-    Facts {
+fn rendering(kind: &str, system: &str, amount: i64) -> Rendering {
+    Rendering {
         resource: Resource { kind: kind.into(), id: "x_1".into(), system: system.into() },
         environment: "support".into(),
         risk: Risk {
@@ -237,7 +239,7 @@ fn facts(kind: &str, system: &str, amount: i64) -> Facts {
         },
         effects: Vec::new(),
         precondition: Precondition::None,
-        call: Call {
+        call: Call::Http(HttpCall {
             method: Method::Post,
             url: "https://api.example.com/".into(),
             headers: Vec::new(),
@@ -246,17 +248,17 @@ fn facts(kind: &str, system: &str, amount: i64) -> Facts {
             ok: BTreeSet::from([200]),
             timeout_ms: 1_000,
             effect: EffectClass::Opaque,
-        },
+        }),
         after: None,
     }
 }
 
 /// `allow`, `deny:<code>` or `approval{rules}:gates`.
 fn word(decision: &Decision) -> String {
-    match &decision.verdict {
-        Verdict::Allow => "allow".to_owned(),
-        Verdict::Deny { code } => format!("deny:{}", serde_json::to_value(code).unwrap().as_str().unwrap()),
-        Verdict::NeedsApproval { gates } => {
+    match &decision.answer {
+        Answer::Allow => "allow".to_owned(),
+        Answer::Deny { code } => format!("deny:{}", serde_json::to_value(code).unwrap().as_str().unwrap()),
+        Answer::NeedsApproval { gates } => {
             let ids: Vec<&str> = gates.iter().map(|g| g.policy.id.as_str()).collect();
             format!("approval{{{}}}:{}", decision.rules().join(","), ids.join(","))
         }

@@ -131,8 +131,8 @@ pub(super) fn question() -> impl Strategy<Value = Question> {
             let base = if refund { Question::refund(amount) } else { Question::contact() };
             base.with(|q| {
                 q.chain = chain(&links);
-                q.facts.risk.count = count;
-                q.facts.environment = if support { "support".into() } else { "ops".into() };
+                q.rendering.risk.count = count;
+                q.rendering.environment = if support { "support".into() } else { "ops".into() };
                 q.run = run.then_some("r");
                 q.approved = approved;
                 q.input = input.filter(|_| refund).unwrap_or_else(|| q.input.clone());
@@ -145,26 +145,26 @@ fn gate_ids(decision: &Decision) -> BTreeSet<&str> {
     decision.gates().iter().map(|g| g.policy.id.as_str()).collect()
 }
 
-/// How much a verdict lets through.
+/// How much a answer lets through.
 fn openness(decision: &Decision) -> u8 {
-    match decision.verdict {
-        Verdict::Deny { .. } => 0,
-        Verdict::NeedsApproval { .. } => 1,
-        Verdict::Allow => 2,
+    match decision.answer {
+        Answer::Deny { .. } => 0,
+        Answer::NeedsApproval { .. } => 1,
+        Answer::Allow => 2,
     }
 }
 
 fn code(decision: &Decision) -> Option<DenyCode> {
-    match decision.verdict {
-        Verdict::Deny { code } => Some(code),
-        Verdict::Allow | Verdict::NeedsApproval { .. } => None,
+    match decision.answer {
+        Answer::Deny { code } => Some(code),
+        Answer::Allow | Answer::NeedsApproval { .. } => None,
     }
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
 
-    /// Slicing changes neither verdict nor reasons nor errors, and neither does any other shortcut.
+    /// Slicing changes neither answer nor reasons nor errors, and neither does any other shortcut.
     #[test]
     fn a_sliced_decision_is_the_whole_sets_decision(
         policies in policies(),
@@ -195,15 +195,15 @@ proptest! {
         let (before, after) = (world(&source(&base)), world(&source(&wider)));
         for question in questions {
             let (old, new) = (question.ask(&before), question.ask(&after));
-            match old.verdict {
-                Verdict::NeedsApproval { .. } if code(&new) != Some(DenyCode::PolicyError) => {
+            match old.answer {
+                Answer::NeedsApproval { .. } if code(&new) != Some(DenyCode::PolicyError) => {
                     prop_assert_eq!(gate_ids(&new), gate_ids(&old), "{}", source(&wider));
                     prop_assert_eq!(new.digest, old.digest);
                 }
-                Verdict::Deny { code: DenyCode::Forbidden | DenyCode::PolicyError } => {
+                Answer::Deny { code: DenyCode::Forbidden | DenyCode::PolicyError } => {
                     prop_assert_eq!(openness(&new), 0, "{}", source(&wider));
                 }
-                Verdict::Allow | Verdict::NeedsApproval { .. } | Verdict::Deny { .. } => {}
+                Answer::Allow | Answer::NeedsApproval { .. } | Answer::Deny { .. } => {}
             }
         }
     }

@@ -5,13 +5,13 @@ use proptest::prelude::*;
 use super::super::unread::Unread;
 use super::properties::{loadable, policies, question, source};
 use super::*;
-use crate::action::RecordFacts;
+use crate::action::RecordReads;
 use crate::decision::DenyCode;
 
-const ALL: RecordFacts = RecordFacts { read: true, resource: true, amount: true, count: true };
+const ALL: RecordReads = RecordReads { read: true, resource: true, amount: true, count: true };
 
-/// The actions of the other tests; of the refund, these facts depend on a record.
-fn load_reading(text: &str, record: RecordFacts) -> World {
+/// The actions of the other tests; of the refund, parts of its rendering depend on a record.
+fn load_reading(text: &str, record: RecordReads) -> World {
     let directory = directory();
     let (rules, environments) = (rules(), environments());
     let around = Surroundings { directory: &directory, rules: &rules, environments: &environments };
@@ -30,7 +30,7 @@ fn unread(world: &World, question: &Question) -> String {
 }
 
 fn code(decision: &Decision) -> Option<DenyCode> {
-    if let Verdict::Deny { code } = decision.verdict { Some(code) } else { None }
+    if let Answer::Deny { code } = decision.answer { Some(code) } else { None }
 }
 
 const PERMIT: &str = "permit (principal, action == Action::\"stripe.refund.create\", resource)";
@@ -38,7 +38,7 @@ const FORBID: &str = "forbid (principal, action == Action::\"stripe.refund.creat
 
 #[test]
 fn what_needs_no_record_is_decided_before_the_read_a3() {
-    let amount = RecordFacts { resource: false, count: false, ..ALL };
+    let amount = RecordReads { resource: false, count: false, ..ALL };
     for (record, policies, expect) in [
         (ALL, String::new(), "deny:no_permit:"),
         (ALL, format!("@id(\"a\") {PERMIT};"), "read, permitted"),
@@ -113,12 +113,12 @@ fn a_question_that_fits_no_schema_is_denied_before_the_read() {
     let world = load_reading(&format!("@id(\"a\") {PERMIT};"), ALL);
     let stranger = Question::refund(5).with(|q| q.chain = chain(&[("agent", "nobody")]));
     assert_eq!(unread(&world, &stranger), "deny:invalid_request:");
-    let elsewhere = Question::refund(5).with(|q| q.facts.environment = "moon".into());
+    let elsewhere = Question::refund(5).with(|q| q.rendering.environment = "moon".into());
     assert_eq!(unread(&world, &elsewhere), "deny:invalid_request:");
 }
 
-fn flags() -> impl Strategy<Value = RecordFacts> {
-    any::<[bool; 3]>().prop_map(|[resource, amount, count]| RecordFacts {
+fn flags() -> impl Strategy<Value = RecordReads> {
+    any::<[bool; 3]>().prop_map(|[resource, amount, count]| RecordReads {
         read: true,
         resource,
         amount,
@@ -127,17 +127,17 @@ fn flags() -> impl Strategy<Value = RecordFacts> {
 }
 
 /// The same question about another record: what `from` says depends on it is changed.
-fn with_record(question: &Question, from: RecordFacts, (amount, id): (i64, &str)) -> Question {
+fn with_record(question: &Question, from: RecordReads, (amount, id): (i64, &str)) -> Question {
     question.clone().with(|q| {
         if from.amount {
-            (q.facts.risk.amount, q.facts.risk.exact) = (amount, amount.to_string());
-            q.facts.risk.currency = if amount > 70 { "usd".into() } else { String::new() };
+            (q.rendering.risk.amount, q.rendering.risk.exact) = (amount, amount.to_string());
+            q.rendering.risk.currency = if amount > 70 { "usd".into() } else { String::new() };
         }
         if from.count {
-            q.facts.risk.count = amount.clamp(1, 3);
+            q.rendering.risk.count = amount.clamp(1, 3);
         }
         if from.resource {
-            q.facts.resource.id = id.into();
+            q.rendering.resource.id = id.into();
         }
     })
 }

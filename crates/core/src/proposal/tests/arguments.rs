@@ -69,10 +69,10 @@ impl Dice {
 
 #[test]
 fn one_change_anywhere_in_the_arguments_is_another_intent_t01_t02() {
-    let (mut dice, facts) = (Dice(1), binding(5).facts);
+    let (mut dice, rendering) = (Dice(1), binding(5).rendering);
     let intent = |input: &Value| {
         let input = crate::json::CanonicalInput::new(input.clone());
-        Proposal { input, ..proposal() }.intent(&facts)
+        Proposal { input, ..proposal() }.intent(&rendering, IntentVersion::CURRENT).unwrap()
     };
     for n in 0..100_000 {
         let input = Value::Object(dice.object(3));
@@ -85,10 +85,10 @@ fn one_change_anywhere_in_the_arguments_is_another_intent_t01_t02() {
 
 #[test]
 fn texts_that_look_alike_are_different_intents_t02() {
-    let facts = binding(5).facts;
+    let rendering = binding(5).rendering;
     let intent = |text: &str| {
         let input = crate::json::CanonicalInput::new(json!({ "charge": text }));
-        Proposal { input, ..proposal() }.intent(&facts)
+        Proposal { input, ..proposal() }.intent(&rendering, IntentVersion::CURRENT).unwrap()
     };
     let alike =
         ["ch_1", "ch_1 ", " ch_1", "CH_1", "ch_1\u{200b}", "ch\u{ad}_1", "сh_1", "é", "e\u{301}", "E\u{301}"];

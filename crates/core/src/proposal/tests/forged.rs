@@ -5,14 +5,14 @@ use serde_json::Value;
 
 use super::*;
 use crate::audit::{
-    EventCode, Expected, ExportHeader, Finding, Frontier, LogKey, Replayed, Verification, Verifier,
-    entry_hash, export_end, export_line,
+    Expected, ExportHeader, Finding, Frontier, LogKey, Replayed, Verification, Verifier, data, entry_hash,
+    export_end, export_line,
 };
 
 /// Verifies the part of a log from `from` on, every entry of which its own key signed.
 fn verify_from(from: usize, entries: &[Value]) -> Verification {
     let key = LogKey::from_seed("gate.example/log", &[7; 32]).unwrap();
-    let body = |entry: &Value| crate::json::canonical_of(entry);
+    let body = |entry: &Value| crate::json::canonical(entry);
     let leaf = |entry: &Value| entry_hash(serde_json::from_value(entry["at"].clone()).unwrap(), &body(entry));
     let mut before = Frontier::default();
     entries[..from].iter().for_each(|e| before.push(leaf(e)));
@@ -55,7 +55,7 @@ fn history(decision: Decision, events: &[&dyn Fn(&Record) -> Event]) -> Vec<Valu
         step = apply(&step.record, &event, now).unwrap();
         entries.extend(step.entries.clone());
     }
-    entries.iter().map(|e| serde_json::to_value(e).unwrap()).collect()
+    entries.iter().map(written).collect()
 }
 
 fn ann(record: &Record) -> Event {
@@ -123,7 +123,8 @@ fn other_proposal(entries: &[Value]) -> Vec<Value> {
 }
 
 fn rules_in_force() -> Value {
-    serde_json::to_value(Entry::new(at(0), EventCode::GateReloaded, Actor::Gate, json!({}))).unwrap()
+    let (rule_set, previous, policy_set) = (digest("new"), digest("old"), digest("policies"));
+    written(&Entry::new(at(0), Actor::Gate, data::GateReloaded { rule_set, previous, policy_set }))
 }
 
 #[test]
@@ -208,7 +209,7 @@ fn a_late_definite_result_settles_what_is_unknown_once_a8() {
     for (n, sound) in [(1, true), (2, false)] {
         let record = opened(allow());
         let evidence = late_result(&record, attempt(n), &outcomes()[0], at(2));
-        let entries = [settled.clone(), vec![serde_json::to_value(evidence).unwrap()]].concat();
+        let entries = [settled.clone(), vec![written(&evidence)]].concat();
         assert_eq!(broken(&entries).is_none(), sound, "{n}");
     }
 }

@@ -8,7 +8,7 @@ use crate::audit::{EventCode, LifeEntry, LifeState, Meaning, life};
 
 /// What the log says about the entry, read from its stored bytes.
 fn read(entry: &Entry) -> LifeEntry {
-    match Meaning::of(&entry.to_bytes()) {
+    match Meaning::of(&entry.to_bytes().unwrap()) {
         Ok(Meaning::Life(entry)) => *entry,
         other => panic!("{other:?}"),
     }

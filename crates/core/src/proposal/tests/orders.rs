@@ -67,7 +67,7 @@ fn check(before: &Place, event: &Event, step: &Step) {
         let confirmed = old.proposal.confirmed(before.now).unwrap();
         assert_eq!(new.proposal, confirmed, "only the proof of the chain changes: {what}");
         assert!(new.standing_approvals().is_empty(), "nobody approved the confirmed chain yet: {what}");
-        assert_eq!(new.binding.facts, old.binding.facts, "{what}");
+        assert_eq!(new.binding.rendering, old.binding.rendering, "{what}");
     } else {
         assert_eq!(new.proposal, old.proposal, "a proposal never changes: {what}");
     }
@@ -82,14 +82,14 @@ fn check(before: &Place, event: &Event, step: &Step) {
     if matches!(to, StateName::Pending | StateName::Ready | StateName::Dispatched) {
         assert!(old.due().is_none_or(|due| before.now < due), "expired never runs: {what}");
     }
-    if to == StateName::Ready && !matches!(new.decision.verdict, Verdict::Allow) {
+    if to == StateName::Ready && !matches!(new.decision.answer, Answer::Allow) {
         let people: BTreeSet<&str> = new.standing_approvals().iter().map(|a| a.person.as_str()).collect();
         assert!(people.len() >= usize::try_from(PEOPLE_ASKED).unwrap(), "{what} with {people:?}");
     }
     if to == StateName::Dispatched {
         assert_eq!(from, StateName::Ready, "only what is ready is dispatched");
         let Event::Dispatch { intent, decision, .. } = event else { panic!("{what}") };
-        assert_eq!((*intent, &decision.verdict), (old.binding.intent, &Verdict::Allow), "{what}");
+        assert_eq!((*intent, &decision.answer), (old.binding.intent, &Answer::Allow), "{what}");
         assert_eq!(before.dispatches, 0, "one dispatch in a proposal's life");
     }
 }
@@ -104,12 +104,13 @@ fn a_confirmation_changes_the_proof_and_voids_what_answered_the_claim_a4_t09() {
     assert_ne!(after.binding.intent, once.binding.intent);
     assert_eq!((after.approvals.len(), after.standing_approvals().len()), (1, 0));
     assert_eq!(step.entries[0].actor, Actor::Person { id: "eve".into() });
-    assert_eq!(step.entries[0].data["previous_intent"], json!(once.binding.intent));
+    assert_eq!(written(&step.entries[0])["data"]["previous_intent"], json!(once.binding.intent));
     // Once, only by the person whom the agent named, and only of the effect that was shown.
     assert_eq!(apply(after, &confirm(after, "eve", allow(), DUE), at(1)).unwrap_err().code(), "not_eligible");
     assert_eq!(apply(&once, &confirm(&once, "ann", allow(), DUE), at(1)).unwrap_err().code(), "not_eligible");
     let Event::Confirm { person, mut revision } = confirm(&once, "eve", allow(), DUE) else { panic!() };
-    revision.binding = Binding::new(&after.proposal, binding(200).facts, revision.binding.preview.clone());
+    revision.binding =
+        Binding::new(&after.proposal, binding(200).rendering, revision.binding.preview.clone()).unwrap();
     let other = Event::Confirm { person, revision };
     assert_eq!(apply(&once, &other, at(1)).unwrap_err().code(), "stale");
 }

@@ -1,7 +1,7 @@
 //! The proposal page: the card in the order in which an approver needs it, then the decision.
 
 use askama::Template;
-use countersign_core::action::{EffectClass, Precondition};
+use countersign_core::action::{Call, EffectClass, Precondition};
 use countersign_core::approval::Rules;
 use countersign_core::directory::{Directory, LinkProof};
 use countersign_core::proposal::{Proposal, Record, State};
@@ -38,7 +38,7 @@ pub(crate) struct Link {
 
 /// The exact request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Call {
+pub(crate) struct ShownCall {
     line: Text,
     headers: Vec<Header>,
     content_type: Option<Text>,
@@ -60,9 +60,9 @@ pub(crate) struct Print {
     digest: String,
 }
 
-/// The facts block: everything that the approval's view digest covers.
+/// What the card shows: everything that the approval's view digest covers.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Facts {
+pub(crate) struct Shown {
     pub(crate) id: String,
     action: Text,
     environment: Text,
@@ -76,10 +76,10 @@ pub(crate) struct Facts {
     undo: Text,
     guarded: bool,
     guard: Text,
-    verdict: &'static str,
+    answer: &'static str,
     /// What must be done before people can decide.
     first: Option<Text>,
-    call: Call,
+    call: ShownCall,
     input: Block,
     prints: Vec<Print>,
     /// Places where something is behind "show them".
@@ -88,16 +88,16 @@ pub(crate) struct Facts {
     suspicious: usize,
 }
 
-/// The facts of a card. Takes nothing that an agent wrote about its own request (T28).
-pub(crate) fn facts(card: &Card, precondition: &Precondition, now: Timestamp) -> Facts {
+/// What is shown of a card. Takes nothing that an agent wrote about its own request (T28).
+pub(crate) fn shown(card: &Card, precondition: &Precondition, now: Timestamp) -> Shown {
     let eye = Eye::default();
     let prints = [
-        ("Intent", card.intent),
-        ("Decision", card.decision),
+        ("Intent", Some(card.intent)),
+        ("Decision", Some(card.decision)),
         ("This card", card.digest()),
-        ("Policy set", card.policy_set),
+        ("Policy set", Some(card.policy_set)),
     ];
-    let mut facts = Facts {
+    let mut shown = Shown {
         id: card.id.clone(),
         action: eye.text(&card.action),
         environment: eye.text(&card.environment),
@@ -111,19 +111,21 @@ pub(crate) fn facts(card: &Card, precondition: &Precondition, now: Timestamp) ->
         undo: eye.text(&card.undo),
         guarded: *precondition != Precondition::None,
         guard: eye.text(&card.guard),
-        verdict: card.verdict,
+        answer: card.answer,
         first: card.asks.as_ref().map(|detail| eye.text(detail)),
         call: call(card, &eye),
         input: eye.json(&card.input),
-        prints: prints.map(|(name, d)| Print { name, digest: d.to_string() }).into(),
+        prints: prints
+            .map(|(name, d)| Print { name, digest: d.map_or_else(String::new, |d| d.to_string()) })
+            .into(),
         shortened: 0,
         altered: 0,
         suspicious: 0,
     };
-    facts.shortened = eye.shortened();
-    facts.altered = eye.altered();
-    facts.suspicious = eye.suspicious();
-    facts
+    shown.shortened = eye.shortened();
+    shown.altered = eye.altered();
+    shown.suspicious = eye.suspicious();
+    shown
 }
 
 /// Money as the registry typed it: exact decimals and the currency's code (T30).
@@ -161,13 +163,13 @@ pub(super) fn chain(card: &Card, eye: &Eye) -> Vec<Link> {
         .collect()
 }
 
-fn call(card: &Card, eye: &Eye) -> Call {
-    let call = &card.call;
-    Call {
-        line: eye.text(&call.line),
+fn call(card: &Card, eye: &Eye) -> ShownCall {
+    let Call::Http(call) = &card.call;
+    ShownCall {
+        line: eye.text(&card.call.line()),
         headers: call.headers.iter().map(|(n, v)| Header { name: eye.text(n), value: eye.text(v) }).collect(),
-        content_type: call.content_type.as_deref().map(|t| eye.text(t)),
-        body: call.body.as_deref().map(|b| eye.block(b)),
+        content_type: call.body.as_ref().map(|(kind, _)| eye.text(kind)),
+        body: call.body.as_ref().map(|(_, text)| eye.block(text)),
         credential: call.credential.as_deref().map(|c| eye.text(c)),
         effect: match call.effect {
             EffectClass::Read => "Nothing changes: it only reads.",
@@ -181,14 +183,14 @@ fn call(card: &Card, eye: &Eye) -> Call {
 
 /// A policy that asks for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Ask {
+pub(crate) struct RuleAsk {
     reason: Text,
     policy: Text,
-    rules: Vec<Progress>,
+    rules: Vec<RuleProgress>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Progress {
+struct RuleProgress {
     name: Text,
     have: Option<u32>,
     want: u32,
@@ -197,12 +199,12 @@ struct Progress {
 }
 
 /// Which policies ask, why, and how far each of their rules has come.
-pub(crate) fn asks(card: &Card, state: &State, rules: &Rules) -> Vec<Ask> {
+pub(crate) fn asks(card: &Card, state: &State, rules: &Rules) -> Vec<RuleAsk> {
     let eye = Eye::default();
     let standing = if let State::Pending { standing, .. } = state { standing.as_slice() } else { &[] };
     let progress = |name: &String| {
         let (rule, now) = (rules.get(name), standing.iter().find(|s| s.rule == *name));
-        Progress {
+        RuleProgress {
             name: eye.text(name),
             have: now.map(|s| s.have),
             want: now.map_or_else(|| rule.map_or(1, |r| r.quorum), |s| s.want),
@@ -212,7 +214,7 @@ pub(crate) fn asks(card: &Card, state: &State, rules: &Rules) -> Vec<Ask> {
     };
     card.gates
         .iter()
-        .map(|gate| Ask {
+        .map(|gate| RuleAsk {
             reason: eye.text(if gate.policy.reason.is_empty() {
                 "The policy gives no reason."
             } else {
@@ -250,7 +252,7 @@ pub(crate) fn given(record: &Record, directory: &Directory, now: Timestamp) -> V
         .collect()
 }
 
-/// What the agent wrote. Printed in a box of its own, closed, after the facts.
+/// What the agent wrote. Printed in a box of its own, closed, after the shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Words {
     reason: Option<Block>,
@@ -299,7 +301,7 @@ pub(crate) fn decide(card: &Card, csrf: &str) -> Decide {
         csrf: csrf.to_owned(),
         intent: card.intent.to_string(),
         decision: card.decision.to_string(),
-        view: card.digest().to_string(),
+        view: card.digest().map(|view| view.to_string()).unwrap_or_default(),
     }
 }
 
@@ -319,8 +321,8 @@ pub(crate) struct ProposalPage {
     pub(crate) chrome: Chrome,
     pub(crate) notice: Option<Notice>,
     pub(crate) version: u32,
-    pub(crate) facts: Facts,
-    pub(crate) asks: Vec<Ask>,
+    pub(crate) shown: Shown,
+    pub(crate) asks: Vec<RuleAsk>,
     pub(crate) approvals: Vec<Given>,
     pub(crate) created: Time,
     pub(crate) words: Words,

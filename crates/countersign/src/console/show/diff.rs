@@ -19,7 +19,7 @@ pub(crate) struct Diff {
     /// The badge's colour.
     pub(crate) tone: &'static str,
     /// Changed fields, grouped by their place.
-    pub(crate) groups: Vec<Row>,
+    pub(crate) groups: Vec<DiffRow>,
     /// Why there is no row.
     pub(crate) note: Option<&'static str>,
     /// Fields that stay as they are, or the record when nothing is known about afterwards.
@@ -34,7 +34,7 @@ pub(crate) struct Diff {
 
 /// One changed field.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Row {
+pub(crate) struct DiffRow {
     /// Its place, such as `metadata / owner`.
     pub(crate) field: Text,
     /// `changed`, `added` or `removed`.
@@ -65,7 +65,7 @@ pub(crate) fn diff(preview: &Preview, eye: &Eye, now: Timestamp) -> Diff {
         Fidelity::None => ("Nothing is known about what this changes.", "red"),
     };
     let places = places(preview);
-    let groups: Vec<Row> = places.iter().map(|place| row(preview, place, eye)).collect();
+    let groups: Vec<DiffRow> = places.iter().map(|place| row(preview, place, eye)).collect();
     let note = match (&preview.before, &preview.after) {
         (Some(_), Some(_)) if groups.is_empty() => Some("The record stays as it is."),
         (Some(_), None) => Some("The record could be read, but not computed as it would be afterwards."),
@@ -118,7 +118,7 @@ fn at<'a>(record: Option<&'a Value>, place: &[String]) -> Option<&'a Value> {
     place.iter().try_fold(record?, |value, token| value.get(token))
 }
 
-fn row(preview: &Preview, place: &[String], eye: &Eye) -> Row {
+fn row(preview: &Preview, place: &[String], eye: &Eye) -> DiffRow {
     let (before, after) = (at(preview.before.as_ref(), place), at(preview.after.as_ref(), place));
     let kind = match (before, after) {
         (None, _) => "added",
@@ -126,7 +126,7 @@ fn row(preview: &Preview, place: &[String], eye: &Eye) -> Row {
         _ => "changed",
     };
     let field = if place.is_empty() { "the whole record".to_owned() } else { place.join(" / ") };
-    Row {
+    DiffRow {
         field: eye.text(&field),
         kind,
         before: before.map(|v| eye.json(v)),

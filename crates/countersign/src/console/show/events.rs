@@ -2,7 +2,7 @@
 
 use askama::Template;
 use askama::filters::HtmlSafe;
-use countersign_core::audit::{EVENT_CODES, Entry, EventCode};
+use countersign_core::audit::{EVENT_CODES, EventCode, StoredEntry};
 use countersign_core::directory::Directory;
 use countersign_core::time::Timestamp;
 use countersign_engine::store::LoggedEntry;
@@ -38,7 +38,7 @@ pub(crate) fn events(logged: &[LoggedEntry], directory: &Directory, now: Timesta
 
 fn event(logged: &LoggedEntry, directory: &Directory, now: Timestamp, linked: bool) -> Event {
     let eye = Eye::default();
-    let Ok(entry) = serde_json::from_slice::<Entry>(&logged.body) else {
+    let Ok(entry) = StoredEntry::from_bytes(&logged.body) else {
         // An entry of a version this console does not know is still shown, as it is.
         return Event {
             index: logged.index,
@@ -51,11 +51,10 @@ fn event(logged: &LoggedEntry, directory: &Directory, now: Timestamp, linked: bo
         };
     };
     let what = EVENT_CODES.iter().find(|(code, _)| *code == entry.event).map_or("", |(_, meaning)| meaning);
-    let code = serde_json::to_value(entry.event).ok().and_then(|v| v.as_str().map(str::to_owned));
     Event {
         index: logged.index,
         what,
-        code: code.unwrap_or_default(),
+        code: entry.event.to_string(),
         who: eye.text(&actor(&entry.actor, directory)),
         at: Time::new(entry.at, now),
         proposal: entry.proposal.filter(|_| linked).map(|id| id.to_string()),
@@ -66,7 +65,7 @@ fn event(logged: &LoggedEntry, directory: &Directory, now: Timestamp, linked: bo
 /// Why the proposal was last decided again, if it was: the gate's own words in the log.
 pub(crate) fn last_revision(logged: &[LoggedEntry]) -> Option<String> {
     logged.iter().rev().find_map(|entry| {
-        let entry: Entry = serde_json::from_slice(&entry.body).ok()?;
+        let entry = StoredEntry::from_bytes(&entry.body).ok()?;
         let because = entry.data.get("because")?.as_str()?;
         matches!(entry.event, EventCode::Revised | EventCode::Confirmed).then(|| because.to_owned())
     })

@@ -15,7 +15,7 @@ use super::text::{Block, Eye, Text, Time};
 /// One proposal in a list.
 #[derive(Debug, Clone, PartialEq, Eq, Template)]
 #[template(path = "console/row.html")]
-pub(crate) struct Row {
+pub(crate) struct ListRow {
     id: String,
     state: &'static str,
     tone: &'static str,
@@ -31,7 +31,7 @@ pub(crate) struct Row {
     irreversible: bool,
 }
 
-impl HtmlSafe for Row {}
+impl HtmlSafe for ListRow {}
 
 /// What a list already says about all of its rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,14 +46,14 @@ pub(crate) enum Kind {
 }
 
 /// A row from a card; `record` gives the state and the times.
-pub(crate) fn row(card: &Card, record: &Record, kind: Kind, now: Timestamp) -> Row {
+pub(crate) fn row(card: &Card, record: &Record, kind: Kind, now: Timestamp) -> ListRow {
     let eye = Eye::default();
     let state = record.state.name();
     let (when_label, when) = match (state, record.due()) {
         (StateName::Pending, Some(due)) => ("Decide by", due),
         _ => ("Proposed", record.proposal.created_at),
     };
-    Row {
+    ListRow {
         id: card.id.clone(),
         state: label(state),
         tone: tone(state),
@@ -76,9 +76,9 @@ pub(crate) fn row(card: &Card, record: &Record, kind: Kind, now: Timestamp) -> R
 pub(crate) struct Inbox {
     pub(crate) chrome: Chrome,
     /// What the viewer may decide on, the nearest deadline first.
-    pub(crate) yours: Vec<Row>,
+    pub(crate) yours: Vec<ListRow>,
     /// What they may see.
-    pub(crate) others: Vec<Row>,
+    pub(crate) others: Vec<ListRow>,
     /// Where the next page begins, when there is one.
     pub(crate) next: Option<u32>,
 }
@@ -105,7 +105,7 @@ pub(crate) struct History {
     pub(crate) chrome: Chrome,
     pub(crate) choices: Vec<Choice>,
     pub(crate) filtered: bool,
-    pub(crate) rows: Vec<Row>,
+    pub(crate) rows: Vec<ListRow>,
     /// Address of the next page.
     pub(crate) older: Option<String>,
 }
@@ -113,7 +113,7 @@ pub(crate) struct History {
 /// The log.
 #[derive(Debug, Clone, PartialEq, Eq, Template)]
 #[template(path = "console/log.html")]
-pub(crate) struct Log {
+pub(crate) struct LogPage {
     pub(crate) chrome: Chrome,
     pub(crate) checkpoint: Option<Block>,
     /// Whether the checkpoint's signature is the log's.

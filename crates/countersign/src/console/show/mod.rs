@@ -1,7 +1,7 @@
 //! From what is bound to what is printed: pure functions from cards and records to the values that the
 //! templates print. Only templates make markup, and every text of others goes through [`text::Eye`] (T26).
 //!
-//! [`card::facts`] takes a card and nothing else, and a card has no place for the agent's own words (T28).
+//! [`card::shown`] takes a card and nothing else, and a card has no place for the agent's own words (T28).
 
 pub(crate) mod card;
 mod diff;

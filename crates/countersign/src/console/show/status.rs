@@ -17,12 +17,12 @@ pub(crate) struct Status {
     pub(crate) sentence: Text,
     pub(crate) due: Option<Time>,
     pub(crate) due_label: &'static str,
-    pub(crate) answer: Option<Answer>,
+    pub(crate) answer: Option<StatusAnswer>,
 }
 
 /// What the upstream answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Answer {
+pub(crate) struct StatusAnswer {
     pub(crate) status: u16,
     pub(crate) content_type: Text,
     pub(crate) body: Block,
@@ -63,25 +63,18 @@ pub(crate) const fn tone(state: StateName) -> &'static str {
 pub(crate) fn status(record: &Record, directory: &Directory, now: Timestamp) -> Status {
     let eye = Eye::default();
     let state = &record.state;
-    let answer = if let State::Succeeded { response, .. } = state {
-        Some(response)
-    } else if let State::Failed { response, .. } | State::Unknown { response, .. } = state {
-        response.as_ref()
-    } else {
-        None
-    };
     Status {
         label: label(state.name()),
         tone: tone(state.name()),
         sentence: eye.text(&sentence(record, directory)),
         due: record.due().map(|at| Time::new(at, now)),
         due_label: if state.name() == StateName::Pending { "Decide by" } else { "Used by" },
-        answer: answer.map(|response| answered(response, &eye)),
+        answer: record.response.as_ref().map(|response| answered(response, &eye)),
     }
 }
 
-fn answered(response: &Response, eye: &Eye) -> Answer {
-    Answer {
+fn answered(response: &Response, eye: &Eye) -> StatusAnswer {
+    StatusAnswer {
         status: response.status,
         content_type: eye.text(&response.content_type),
         body: eye.json(&response.body),

@@ -4,7 +4,7 @@ use askama::Template as _;
 use countersign_core::approval::Rules;
 use countersign_core::directory::Directory;
 use countersign_core::problem::SourceFile;
-use countersign_core::proposal::Record;
+use countersign_core::proposal::{Record, Salts, StoredParts};
 use countersign_core::time::Timestamp;
 use countersign_core::view::{Bound, Card};
 use countersign_engine::store::LoggedEntry;
@@ -46,7 +46,7 @@ fn record(text: &str) -> Record {
     serde_json::from_value(json!({
         "proposal": {
             "id": "prp_01kawkbx1re0003g40r40m30e2", "action": "acme.refund.create", "title": "Refund",
-            "revision": digest("a"), "input": { "charge": text, "amount": 25000 }, "salt": "00",
+            "revision": digest("a"), "input": { "charge": text, "amount": 25000 }, "salts": Salts::new(|| "00".into()),
             "chain": [{ "kind": "person", "id": "ann", "proof": "claimed" },
                       { "kind": "agent", "id": "support-bot", "proof": "key" }],
             "could_be": ["ann"], "confirmed_at": null,
@@ -55,13 +55,13 @@ fn record(text: &str) -> Record {
             "created_at": 1_795_434_900_000_000_i64,
         },
         "binding": {
-            "facts": {
+            "rendering": {
                 "resource": { "type": "Charge", "id": text, "system": "acme" }, "environment": "support",
                 "risk": { "mutating": true, "reversible": false, "external": true, "financial": true,
                           "amount": 250, "exact": "250.00", "currency": "usd", "count": 1 },
                 "effects": [text, "The customer gets a mail."],
                 "precondition": { "kind": "etag", "etag": "v7" },
-                "call": { "method": "POST", "url": format!("https://acme.test/{text}"),
+                "call": { "kind": "http", "method": "POST", "url": format!("https://acme.test/{text}"),
                           "headers": [["x-note", text]], "body": ["application/json", text],
                           "credential": "acme-write", "ok": [200], "timeout_ms": 20000, "effect": "keyed" },
                 "after": null,
@@ -73,14 +73,14 @@ fn record(text: &str) -> Record {
                 "patch": [{ "op": "replace", "path": "/note", "value": "x" },
                           { "op": "replace", "path": "/refunded", "value": 25000 }],
             },
-            "intent": digest("b"),
+            "intent": digest("b"), "version": "2",
         },
         "decision": {
-            "verdict": "needs_approval", "policies": [], "policy_set": digest("c"), "digest": digest("d"),
+            "answer": "needs_approval", "policies": [], "policy_set": digest("c"), "digest": digest("d"),
             "gates": [{ "policy": { "id": "refund-over-100", "digest": digest("e"), "reason": "Refunds over 100." },
                         "rules": ["finance"] }],
         },
-        "approvals": [], "version": 1, "parts": { "body": null, "binding": null },
+        "approvals": [], "version": 1, "response": null, "parts": StoredParts::default(),
         "state": { "state": "pending", "standing": [{ "rule": "finance", "have": 0, "want": 1 }],
                    "decide_by": 1_795_436_700_000_000_i64 },
     }))
@@ -99,9 +99,9 @@ fn logged(text: &str) -> Vec<LoggedEntry> {
     vec![LoggedEntry { index: Some(3), leaf: None, body: serde_json::to_vec(&entry).unwrap() }]
 }
 
-fn facts(record: &Record) -> card::Facts {
+fn shown(record: &Record) -> card::Shown {
     let card = Card::new(Bound::from(record), &directory());
-    card::facts(&card, &record.binding.facts.precondition, NOW)
+    card::shown(&card, &record.binding.rendering.precondition, NOW)
 }
 
 fn page(record: &Record, text: &str) -> String {
@@ -110,7 +110,7 @@ fn page(record: &Record, text: &str) -> String {
         chrome: Chrome::of("x", me(), ""),
         notice: Some(what_changed(&Sent { intent: text, decision: text }, record, &logged(text))),
         version: record.version,
-        facts: facts(record),
+        shown: shown(record),
         asks: card::asks(&card, &record.state, &rules()),
         approvals: card::given(record, &directory(), NOW),
         created: Time::new(record.proposal.created_at, NOW),
@@ -244,17 +244,17 @@ fn odd_one(c: char) -> bool {
 }
 
 #[test]
-fn the_agents_own_words_change_nothing_in_the_facts_t28() {
+fn the_agents_own_words_change_nothing_on_the_card_t28() {
     let plain = record("plain words");
     let mut loud = plain.clone();
     loud.proposal.reason = Some("URGENT: already approved by the security team. Press Approve.".into());
     loud.proposal.run = Some("incident".into());
     loud.proposal.evidence.clear();
-    assert_eq!(facts(&plain), facts(&loud));
+    assert_eq!(shown(&plain), shown(&loud));
     let html = page(&loud, "x");
     let box_at = html.find("class=\"words\"").unwrap();
-    assert!(html.find("URGENT").unwrap() > box_at, "never above the facts");
-    assert!(html.find("</article>").unwrap() < box_at, "never inside the facts");
+    assert!(html.find("URGENT").unwrap() > box_at, "never above the card");
+    assert!(html.find("</article>").unwrap() < box_at, "never inside the card");
     let label = html.find("Written by the agent, not verified").unwrap();
     assert!(label > box_at && label < html.find("URGENT").unwrap());
 }
@@ -302,7 +302,7 @@ fn the_forms_carry_what_the_page_shows_t19() {
     let card = Card::new(Bound::from(&record), &directory());
     let html = page(&record, "x");
     // To confirm that it is for oneself needs no reading of the card; to approve or reject it does.
-    for (digest, forms) in [(card.intent, 3), (card.decision, 3), (card.digest(), 2)] {
+    for (digest, forms) in [(card.intent, 3), (card.decision, 3), (card.digest().unwrap(), 2)] {
         assert_eq!(html.matches(&format!("value=\"{digest}\"")).count(), forms, "{digest}");
     }
     assert_eq!(html.matches("name=\"csrf\" value=\"token\"").count(), 5);
@@ -310,9 +310,9 @@ fn the_forms_carry_what_the_page_shows_t19() {
 
 #[test]
 fn a_long_value_must_be_opened_before_it_is_approved_t25() {
-    assert_eq!(facts(&record("x")).shortened, 0);
+    assert_eq!(shown(&record("x")).shortened, 0);
     let long = record(&"pad ".repeat(500));
-    assert!(facts(&long).shortened > 0);
+    assert!(shown(&long).shortened > 0);
     let html = page(&long, "x");
     assert!(html.contains("name=\"seen\"") && html.contains("required data-seen"));
     assert!(!page(&record("x"), "x").contains("name=\"seen\""));
@@ -349,8 +349,9 @@ fn every_state_has_words_and_a_colour() {
 fn a_decided_proposal_shows_what_the_upstream_answered() {
     let mut value: Value = serde_json::to_value(record("x")).unwrap();
     value["state"] = json!({ "state": "succeeded", "attempt": "att_01kawkbx1re0003g40r40m30e2",
-        "at": NOW.as_micros(), "response": { "status": 200, "body": { "refund": "re_<b>1</b>" },
-        "content_type": "application/json", "scrubbed": true } });
+        "at": NOW.as_micros() });
+    value["response"] = json!({ "status": 200, "body": { "refund": "re_<b>1</b>" },
+        "content_type": "application/json", "scrubbed": true });
     let done: Record = serde_json::from_value(value).unwrap();
     let html = page(&done, "x");
     assert!(html.contains("re_&#60;b&#62;1"));
@@ -360,7 +361,7 @@ fn a_decided_proposal_shows_what_the_upstream_answered() {
 #[test]
 fn an_entry_of_another_version_is_shown_as_it_is_t121() {
     let strange =
-        [LoggedEntry { index: None, leaf: None, body: b"{\"v\":2,\"x\":\"<b>\\u001b\"}\n{}".to_vec() }];
+        [LoggedEntry { index: None, leaf: None, body: b"{\"v\":9,\"x\":\"<b>\\u001b\"}\n{}".to_vec() }];
     let html = events::events(&strange, &directory(), NOW, true).render().unwrap();
     assert!(html.contains("cannot read") && html.contains("&#60;b&#62;"));
 }

@@ -180,6 +180,13 @@ impl GateDir {
         dir
     }
 
+    /// A copy of a directory that is kept with the tests.
+    pub(crate) fn of(kept: &Path) -> Self {
+        let dir = Self { temp: tempfile::tempdir().unwrap(), config_home: tempfile::tempdir().unwrap() };
+        copy(kept, dir.path());
+        dir
+    }
+
     /// Keeps its proposals in this database instead of SQLite.
     pub(crate) fn on_database(self, upstream: &Upstream, url: &str) -> Self {
         self.write("countersign.toml", &config(&upstream.url(), url));
@@ -272,6 +279,21 @@ impl GateDir {
             }
         }
         Gate::start(self, filter)
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+            continue;
+        }
+        std::fs::write(&target, std::fs::read(entry.path()).unwrap()).unwrap();
+        // A checkout keeps no permissions, and secrets must be their owner's alone.
+        std::fs::set_permissions(&target, std::fs::Permissions::from_mode(0o600)).unwrap();
     }
 }
 

@@ -60,8 +60,13 @@ pub(crate) struct Upstream {
 impl Upstream {
     /// Starts it. Every path answers `200 {"ok":true}` until it is told otherwise.
     pub(crate) async fn start() -> Self {
+        Self::start_at("127.0.0.1:0").await
+    }
+
+    /// The same at an address that its actions know already.
+    pub(crate) async fn start_at(address: &str) -> Self {
         let inner = Arc::new(Inner::default());
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let listener = tokio::net::TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
         let router = Router::new().fallback(answer).with_state(Arc::clone(&inner));
         tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });

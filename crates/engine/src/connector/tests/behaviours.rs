@@ -3,7 +3,7 @@
 use super::toxic::{Step, Toxic, answer, send};
 use super::*;
 
-type Make = fn(&str) -> Call;
+type Make = fn(&str) -> HttpCall;
 
 #[derive(Clone)]
 struct Case {

@@ -11,7 +11,7 @@ pub(crate) mod toxic;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use countersign_core::action::{EffectClass, Method};
+use countersign_core::action::{Call, EffectClass, HttpCall, Method};
 use countersign_core::time::Timestamp;
 
 use super::*;
@@ -26,8 +26,8 @@ pub(crate) fn loopback() -> NetworkPolicy {
     NetworkPolicy { allow: vec!["127.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()], own: vec![] }
 }
 
-pub(crate) fn write_call(url: &str) -> Call {
-    Call {
+pub(crate) fn write_call(url: &str) -> HttpCall {
+    HttpCall {
         method: Method::Post,
         url: url.to_owned(),
         headers: vec![("idempotency-key".to_owned(), "prp_1".to_owned())],
@@ -39,13 +39,19 @@ pub(crate) fn write_call(url: &str) -> Call {
     }
 }
 
-pub(crate) fn read_call(url: &str) -> Call {
-    Call { method: Method::Get, effect: EffectClass::Read, headers: vec![], body: None, ..write_call(url) }
+pub(crate) fn read_call(url: &str) -> HttpCall {
+    HttpCall {
+        method: Method::Get,
+        effect: EffectClass::Read,
+        headers: vec![],
+        body: None,
+        ..write_call(url)
+    }
 }
 
-pub(crate) fn grant(call: Call) -> Grant {
+pub(crate) fn grant(call: HttpCall) -> Grant {
     let world = World::manual(1, Timestamp::from_micros(1_700_000_000_000_000));
-    Grant::of_recorded_dispatch(world.id(), world.id(), call, world.ticks())
+    Grant::of_recorded_dispatch(world.id(), world.id(), Call::Http(call), world.ticks())
 }
 
 /// A credential called `key`, from a file, as an operator would keep it.
@@ -69,11 +75,11 @@ pub(crate) async fn secret(origin: &str, usage: Use, placement: Placement) -> Se
         Use::Read => read_call(&format!("{origin}/")),
         Use::Write => write_call(&format!("{origin}/")),
     };
-    let call = Call { credential: Some("key".to_owned()), ..call };
+    let call = HttpCall { credential: Some("key".to_owned()), ..call };
     credentials.for_grant(&grant(call)).await.unwrap().unwrap()
 }
 
-pub(crate) async fn call(call: Call) -> Outcome {
+pub(crate) async fn call(call: HttpCall) -> Outcome {
     HttpConnector::new(loopback()).call(&grant(call), None).await
 }
 

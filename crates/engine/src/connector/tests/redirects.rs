@@ -20,7 +20,7 @@ async fn no_redirect_is_followed_and_no_credential_leaves_its_origin_t67_r28() {
             {
                 let placement = Placement::Header("x-api-key".to_owned());
                 let secret = secret(&upstream.origin(), usage, placement).await;
-                let call = Call { credential: Some("key".to_owned()), ..call };
+                let call = HttpCall { credential: Some("key".to_owned()), ..call };
                 let outcome = HttpConnector::new(loopback()).call(&grant(call), Some(&secret)).await;
                 assert!(class(&outcome).ends_with(" redirected"), "{status} {location}: {}", class(&outcome));
                 assert_eq!(response(&outcome).status, status);

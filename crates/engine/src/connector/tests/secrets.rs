@@ -5,8 +5,8 @@ use base64::Engine as _;
 use super::toxic::{Step, Toxic, answer};
 use super::*;
 
-fn with_key(call: Call) -> Grant {
-    grant(Call { credential: Some("key".to_owned()), ..call })
+fn with_key(call: HttpCall) -> Grant {
+    grant(HttpCall { credential: Some("key".to_owned()), ..call })
 }
 
 async fn ok_upstream() -> Toxic {
@@ -37,7 +37,7 @@ async fn a_secret_of_another_origin_name_or_use_is_not_sent_t89() {
     let connector = HttpConnector::new(loopback());
     let write = secret(&here.origin(), Use::Write, Placement::Bearer).await;
     let read = secret(&here.origin(), Use::Read, Placement::Bearer).await;
-    let other_name = Call { credential: Some("other".to_owned()), ..write_call(&here.url("/")) };
+    let other_name = HttpCall { credential: Some("other".to_owned()), ..write_call(&here.url("/")) };
     for (grant, secret, expected) in [
         (with_key(write_call(&there.url("/"))), Some(&write), "failed credential_unavailable"),
         (with_key(write_call(&here.url("/"))), Some(&read), "failed credential_unavailable"),
@@ -49,7 +49,7 @@ async fn a_secret_of_another_origin_name_or_use_is_not_sent_t89() {
         assert_eq!(class(&connector.call(&grant, secret).await), expected, "{grant:?}");
     }
     let account = vec![("x-account".to_owned(), "1".to_owned())];
-    let clash = Call { headers: account, ..write_call(&here.url("/")) };
+    let clash = HttpCall { headers: account, ..write_call(&here.url("/")) };
     let header = secret_in_header(&here.origin(), "x-account").await;
     assert_eq!(class(&connector.call(&with_key(clash), Some(&header)).await), "failed intent_mismatch");
     assert_eq!((here.requests(), there.requests()), (0, 0));
