@@ -1,5 +1,6 @@
 //! What policy said.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::digest::{Digest, Hasher, domain};
@@ -7,7 +8,7 @@ use crate::preview::Fidelity;
 use crate::time::Timestamp;
 
 /// Why policy refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DenyCode {
     /// A hard forbid matched.
@@ -23,7 +24,7 @@ pub enum DenyCode {
 }
 
 /// A policy that took part in a decision.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PolicyRef {
     /// Its `@id`.
@@ -35,7 +36,7 @@ pub struct PolicyRef {
 }
 
 /// A liftable forbid that fired: what people must add, and why.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Gate {
     /// The policy.
@@ -45,7 +46,7 @@ pub struct Gate {
 }
 
 /// The three answers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "answer", rename_all = "snake_case")]
 pub enum Answer {
     /// May run.
@@ -63,7 +64,7 @@ pub enum Answer {
 }
 
 /// A answer and what determined it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Decision {
     /// The answer.
     #[serde(flatten)]
@@ -85,7 +86,7 @@ pub struct Decision {
 }
 
 /// What policy was given: with action, resource, risk, environment and input of the proposal it is the whole question.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PolicyInput {
     /// The time, by the gate's clock.
@@ -101,7 +102,7 @@ pub struct PolicyInput {
 }
 
 /// A link of the chain as policy sees it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PolicyLink {
     /// Name in the directory.

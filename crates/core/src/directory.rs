@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
@@ -101,7 +102,7 @@ struct DirectoryFile {
 }
 
 /// How the gate knows that a link of a chain is who it says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum LinkProof {
     /// The agent sent its key.
@@ -124,7 +125,7 @@ impl LinkProof {
 }
 
 /// One link of an identity chain. Its proof is part of the chain, so approvals bind it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub enum Link {
     /// A person at the root: the one on whose behalf.
@@ -153,7 +154,7 @@ impl Link {
 }
 
 /// Who acts: from the person at the root, if any, to the agent that holds the key. Never empty.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Chain {
     links: Vec<Link>,

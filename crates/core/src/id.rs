@@ -3,10 +3,12 @@
 //! The text form is a `TypeID` (<https://github.com/jetify-com/typeid>, spec 0.3): a prefix and a `UUIDv7` in
 //! Crockford base32, so ids sort by time and carry 74 random bits.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 use std::str::FromStr;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
@@ -111,6 +113,21 @@ impl<K: IdKind> FromStr for Id<K> {
             uuid = (uuid << 5) | u128::try_from(value).map_err(|_| error.clone())?;
         }
         Ok(Self { uuid, kind: PhantomData })
+    }
+}
+
+impl<K: IdKind> JsonSchema for Id<K> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        format!("Id_{}", K::PREFIX).into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let pattern = format!("^{}_[0-9a-z]{{26}}$", K::PREFIX);
+        json_schema!({ "type": "string", "pattern": pattern })
     }
 }
 

@@ -1,10 +1,11 @@
 //! What became of a call. A connector returns this and never an error: anything unclear is `unknown`.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// What the upstream answered, as it may be kept and returned: bounded, scrubbed of secrets.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Response {
     /// HTTP status.
     pub status: u16,
@@ -18,7 +19,7 @@ pub struct Response {
 }
 
 /// Why a call certainly had no effect, or why nobody knows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Cause {
     /// The credential could not be resolved; nothing was sent.

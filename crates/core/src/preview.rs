@@ -1,6 +1,7 @@
 //! What people see before they decide: the record now, the record afterwards, the difference, and how
 //! faithful that is.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -8,7 +9,7 @@ use crate::action::{Action, Before, Rendering};
 use crate::time::Timestamp;
 
 /// How a preview was made. Always shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Fidelity {
     /// The upstream itself computed it.
@@ -34,7 +35,7 @@ impl Fidelity {
 }
 
 /// How a proposal uses the record that its action reads first, as far as its agent is concerned.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum RecordUse {
     /// The agent sees nothing that depends on it.
@@ -47,7 +48,7 @@ pub enum RecordUse {
 }
 
 /// What of a proposal its agent may see. The default is nothing that could depend on a record.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Disclosure {
     /// Whether a record is read, and whether the agent may see what depends on it.
     pub record: RecordUse,
@@ -60,7 +61,7 @@ pub struct Disclosure {
 }
 
 /// The difference that people see. Not hashed as such: it is a pure function of what is.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Preview {
     /// How it was made.
     pub fidelity: Fidelity,
@@ -102,6 +103,31 @@ impl Preview {
             patch,
             disclosure: action.disclosure(rendering, before.is_some()),
         }
+    }
+}
+
+/// One difference between the record and what it would be.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Change<'a> {
+    /// `add`, `remove`, `replace`, …
+    pub op: &'a str,
+    /// JSON pointer to the place.
+    pub path: &'a str,
+    /// What is there; none when nothing is.
+    pub before: Option<&'a Value>,
+    /// What would be there; none when nothing would.
+    pub after: Option<&'a Value>,
+}
+
+impl Preview {
+    /// The differences, in the order of the patch.
+    pub fn changes(&self) -> impl Iterator<Item = Change<'_>> {
+        self.patch.iter().filter_map(|operation| {
+            let text = |name: &str| operation.get(name).and_then(Value::as_str);
+            let path = text("path")?;
+            let before = self.before.as_ref().and_then(|record| record.pointer(path));
+            Some(Change { op: text("op")?, path, before, after: operation.get("value") })
+        })
     }
 }
 

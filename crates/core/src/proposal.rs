@@ -11,6 +11,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -33,7 +34,7 @@ pub use parts::{NewPart, PartName, PartRef, Salts, StoredParts};
 pub use state::{Clock, RefusedCode, State, StateName};
 
 /// What an agent attached to show why: shown apart from the rest, never part of what is bound.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Evidence {
     /// What it is, in the agent's words.

@@ -4,6 +4,7 @@
 //! inside the gate is a fault and lives in the engine. There is no catch-all variant on purpose, so that
 //! a new refusal makes every surface say how it looks there.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
@@ -11,7 +12,7 @@ use crate::id::ProposalId;
 use crate::json::NotCanonical;
 
 /// One thing wrong with an input, and where.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct InputError {
     /// JSON pointer (RFC 6901) into the input; empty for the whole.
     pub pointer: String,

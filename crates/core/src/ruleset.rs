@@ -101,7 +101,7 @@ impl Ruleset {
                 let (wrong, careless): (Vec<_>, Vec<_>) =
                     unmet.into_iter().partition(|p| p.severity == Severity::Error);
                 warnings.extend(careless);
-                let reachable = |c: &_| policies.reachable(c, &directory, &registry);
+                let reachable = |c: &_| policies.reachable(c, &registry);
                 warnings.extend(lint::unreachable(&registry, &directory, reachable));
                 if wrong.is_empty() {
                     let digest = files.digest();

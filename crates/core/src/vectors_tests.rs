@@ -45,8 +45,8 @@ fn hex(digest: &Digest) -> Value {
 }
 
 fn number(bytes: &[u8]) -> Value {
-    let digits: String = bytes.iter().map(|b| format!("{b:02x}")).collect();
-    json!({ "hex": digits })
+    let digits: Vec<String> = bytes.iter().map(|b| format!("{b:02x}")).collect();
+    json!({ "hex": digits.concat() })
 }
 
 fn vector(name: &str, domain: &str, fields: &[Value], digest: &Digest) -> Value {
@@ -250,7 +250,7 @@ fn stored() -> Vec<Value> {
     let salt = utf8("00112233445566778899aabbccddeeff");
     let request = json!(["shop.note.add", { "id": "i_1" }, [], null, null, []]);
     let (request, v2) = (canonical(&request), canonical_v1(&request).unwrap());
-    let as_text = |bytes: &[u8]| utf8(&String::from_utf8(bytes.to_vec()).unwrap());
+    let as_text = |bytes: &[u8]| utf8(std::str::from_utf8(bytes).unwrap());
     let of = |domain, bytes: &[u8]| vector(domain, domain, &[as_text(bytes)], &Digest::of(domain, bytes));
     vec![
         vector(

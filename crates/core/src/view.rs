@@ -3,7 +3,8 @@
 //! It is a pure function of what is bound, and its digest is part of the approval. The agent's own words
 //! are not an argument here, so they cannot slip in (T28).
 
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::action::{Call, Precondition};
@@ -50,22 +51,22 @@ impl<'a> From<&'a Record> for Bound<'a> {
 }
 
 /// One link of the chain, named by the registry and not by itself (T33).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Who {
     /// `person` or `agent`.
-    pub kind: &'static str,
+    pub kind: String,
     /// Name in the directory.
     pub id: String,
     /// Display name from the directory.
     pub name: String,
     /// `key`, `claimed` or `confirmed`.
-    pub proof: &'static str,
+    pub proof: LinkProof,
     /// The same in words, with the time of a confirmation.
     pub known: String,
 }
 
 /// The card.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Card {
     /// The proposal's id.
     pub id: String,
@@ -100,7 +101,7 @@ pub struct Card {
     /// What must be done before people can decide, or why nobody can; none when nothing is in the way.
     pub asks: Option<String>,
     /// The answer's name.
-    pub answer: &'static str,
+    pub answer: String,
     /// What an approval binds.
     pub intent: Digest,
     /// What an approval binds.
@@ -139,7 +140,8 @@ impl Card {
                 Answer::Allow => "allow",
                 Answer::Deny { .. } => "deny",
                 Answer::NeedsApproval { .. } => "needs_approval",
-            },
+            }
+            .to_owned(),
             intent: bound.binding.intent,
             decision: bound.decision.digest,
             policy_set: bound.decision.policy_set,
@@ -165,7 +167,7 @@ fn who(link: &Link, confirmed_at: Option<Timestamp>, directory: &Directory) -> W
         (LinkProof::Confirmed, None) => format!("confirmed by {name}"),
         (LinkProof::Confirmed, Some(at)) => format!("confirmed by {name} on {}", at.to_rfc3339()),
     };
-    Who { kind, id: id.clone(), name, proof: link.proof().as_str(), known }
+    Who { kind: kind.to_owned(), id: id.clone(), name, proof: link.proof(), known }
 }
 
 fn guard(precondition: &Precondition) -> String {

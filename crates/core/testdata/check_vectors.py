@@ -71,6 +71,8 @@ def encoded(one):
         return field(bytes.fromhex(value))
     if kind == "jcs":
         return field(jcs(value).encode())
+    if kind == "part_v1":
+        return field(hashlib.sha256(b"countersign/part/v1\n" + field(value.encode())).digest())
     if kind == "list":
         return field(struct.pack(">Q", len(value))) + b"".join(field(item.encode()) for item in value)
     raise ValueError(kind)

@@ -1,15 +1,16 @@
 //! The `countersign` binary: surfaces over the engine, and process start.
 
-mod auth;
 mod cli;
 mod config;
 mod console;
 mod demo;
-mod export;
 mod http;
 mod listen;
+mod reference;
 mod reload;
 mod serve;
+mod shell;
+mod surface;
 mod telemetry;
 mod wire;
 

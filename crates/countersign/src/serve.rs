@@ -18,8 +18,10 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use zeroize::Zeroizing;
 
 use crate::config::Config;
-use crate::http::{self, App, Hosts};
+use crate::console;
+use crate::http::{self, Hosts};
 use crate::listen;
+use crate::surface::App;
 
 /// A gate with its two listeners, bound and not yet answering.
 #[derive(Debug)]
@@ -90,7 +92,7 @@ impl Bound {
             Some(u.port().map_or(host.clone(), |p| format!("{host}:{p}")))
         }));
         let for_agents = http::for_agents(&app, Hosts::new(agents.local_addr()?, &config.hosts));
-        let for_people = http::for_people(&app, Hosts::new(people.local_addr()?, &extra));
+        let for_people = http::for_people(&app, console::router(), Hosts::new(people.local_addr()?, &extra));
         let (stopping, stopped_by) = tokio::sync::watch::channel(false);
         let listening = async {
             tokio::join!(
@@ -109,7 +111,7 @@ impl Bound {
         tokio::join!(listening, end);
         tracing::info!("stopping: no new work, waiting for calls under way");
         supervisor.shut_down().await.map_err(stopped)?;
-        gate.store().clone().close().await?;
+        gate.close().await?;
         Ok(())
     }
 }

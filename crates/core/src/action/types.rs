@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// The full name of an action: the system, a dot, the name in the manifest, e.g. `stripe.refund.create`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct ActionName(String);
 
@@ -36,7 +37,7 @@ impl fmt::Display for ActionName {
 }
 
 /// Groups of actions by risk. Policies name them: `action in Action::"financial"`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Group {
     /// Changes nothing.
@@ -82,7 +83,7 @@ impl Group {
 }
 
 /// What the upstream does with a repeated call. Declared in the manifest, shown to approvers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum EffectClass {
     /// No effect at all.
@@ -98,7 +99,7 @@ pub enum EffectClass {
 }
 
 /// The HTTP method of a call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Method {
     /// GET.
@@ -138,7 +139,7 @@ impl Method {
 }
 
 /// The exact thing touched.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Resource {
     /// Its type, e.g. `Charge`.
@@ -158,7 +159,7 @@ impl Resource {
 }
 
 /// The same typed values for every action. Policies should read these rather than the raw input.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[expect(clippy::struct_excessive_bools, reason = "four independent values, each with its name in policies")]
 #[serde(deny_unknown_fields)]
 pub struct Risk {
@@ -181,7 +182,7 @@ pub struct Risk {
 }
 
 /// What must still be true right before the write.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub enum Precondition {
     /// The manifest binds nothing: the approver is told "not guarded" (T07).
@@ -216,7 +217,7 @@ impl Precondition {
 }
 
 /// What the manifest says about going back.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Undo {
     /// Why not, or how, in a sentence for the approver.
@@ -253,7 +254,7 @@ pub struct Rendering {
 }
 
 /// One exact call without its credential, by the connector that makes it. Stored, hashed and shown as it is here.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub enum Call {
     /// An HTTP request.
@@ -307,7 +308,7 @@ impl Call {
 }
 
 /// One exact HTTP request without its credential.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HttpCall {
     /// The method.
@@ -315,8 +316,10 @@ pub struct HttpCall {
     /// The whole URL; its origin is the system's.
     pub url: String,
     /// Headers in order, names in lower case. Never an `authorization`.
+    #[schemars(with = "Vec<Vec<String>>")]
     pub headers: Vec<(String, String)>,
     /// Content type and body text.
+    #[schemars(with = "Option<Vec<String>>")]
     pub body: Option<(String, String)>,
     /// The name of the credential that will be added.
     pub credential: Option<String>,

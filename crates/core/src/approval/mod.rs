@@ -5,6 +5,7 @@ mod quorum;
 mod reach;
 mod rules;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
@@ -18,7 +19,7 @@ pub use reach::{Reach, reach};
 pub use rules::{Exclusion, Proof, Rule, Rules};
 
 /// One person's "yes" to one intent. Single use: it belongs to one proposal and never to another (T09, T10).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Approval {
     /// The person, by name in the directory.
     pub person: String,

@@ -3,13 +3,14 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Approval, ProposedBy, Rules, eligible_through, excluded};
 use crate::directory::Directory;
 
 /// A person who has approved and whose approval may fill a seat of a rule.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Approver {
     /// Name in the directory.
     pub person: String,
@@ -18,7 +19,7 @@ pub struct Approver {
 }
 
 /// How far one rule has come, and what that rests on. The log holds it, so that a verifier can count again.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Standing {
     /// The rule's name.
     pub rule: String,

@@ -1,5 +1,6 @@
 //! One audit record. Codes and fields are stable: auditors build on them.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -14,7 +15,7 @@ use crate::time::Timestamp;
 pub const ENTRY_VERSION: u8 = 2;
 
 /// Who caused an entry.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
 pub enum Actor {
     /// An agent, with its whole identity chain.
@@ -48,7 +49,7 @@ pub struct Entry {
 
 /// An entry as it is written.
 #[derive(Serialize)]
-struct Written<'a> {
+struct WrittenEntry<'a> {
     v: u8,
     at: Timestamp,
     event: EventCode,
@@ -59,7 +60,7 @@ struct Written<'a> {
 }
 
 /// An entry of a known version as it stands in the log, for lists and for comparing.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StoredEntry {
     /// The version of its format.
@@ -81,7 +82,7 @@ pub struct StoredEntry {
 impl StoredEntry {
     /// Reads an entry of this version or the one before. The error names what is not known in it.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, String> {
-        let entry: Self = serde_json::from_slice(bytes).map_err(unreadable)?;
+        let entry: Self = serde_json::from_slice(bytes).map_err(|e| unreadable(&e))?;
         match entry.v {
             1 | ENTRY_VERSION => Ok(entry),
             v => Err(format!("version {v} of entries is not known")),
@@ -95,7 +96,7 @@ impl StoredEntry {
     }
 }
 
-fn unreadable(error: serde_json::Error) -> String {
+fn unreadable(error: &serde_json::Error) -> String {
     format!("the entry cannot be read: {error}")
 }
 
@@ -121,7 +122,7 @@ impl Entry {
     /// The canonical bytes that are stored and hashed.
     pub fn to_bytes(&self) -> Result<Vec<u8>, NotCanonical> {
         let Self { at, proposal, version, actor, data } = self;
-        json::canonical_of(&Written {
+        json::canonical_of(&WrittenEntry {
             v: ENTRY_VERSION,
             at: *at,
             event: data.code(),
@@ -138,7 +139,7 @@ impl Entry {
         if v != ENTRY_VERSION {
             return Err(format!("version {v} of entries is the one before this build's"));
         }
-        let data = EventData::read(event, data).map_err(unreadable)?;
+        let data = EventData::read(event, data).map_err(|e| unreadable(&e))?;
         Ok(Self { at, proposal, version, actor, data })
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
@@ -14,7 +15,7 @@ use super::data::{
 macro_rules! events {
     ($($name:ident($data:ident) $code:literal $doc:literal)*) => {
         /// What happened.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
         pub enum EventCode {
             $(#[doc = $doc] #[serde(rename = $code)] $name,)*
         }
@@ -33,6 +34,13 @@ macro_rules! events {
             pub const fn code(&self) -> EventCode {
                 match self {
                     $(Self::$name(_) => EventCode::$name,)*
+                }
+            }
+
+            /// The schema of what an entry of this code holds.
+            pub fn schema_of(code: EventCode, generator: &mut SchemaGenerator) -> Schema {
+                match code {
+                    $(EventCode::$name => generator.subschema_for::<$data>(),)*
                 }
             }
 

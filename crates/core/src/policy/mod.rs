@@ -38,7 +38,7 @@ use crate::problem::{Problem, Severity, SourceFile};
 use crate::time::Timestamp;
 
 use identity::{Identities, Identity, Types};
-use request::{Asked, Vocabulary};
+use request::{Asked, RequestParts};
 use shape::{ActionShape, Fields};
 use slice::{ActionScope, Cut, Slice};
 use unread::UnreadSlice;
@@ -68,7 +68,7 @@ pub struct Query<'a> {
 
 impl Query<'_> {
     /// What the decision keeps of the question.
-    fn given(&self, approved: &BTreeSet<String>) -> Box<PolicyInput> {
+    fn given(&self, approved: &BTreeSet<String>) -> PolicyInput {
         let link = |link: &Link| {
             let (id, owner) = match link {
                 Link::Person { id, .. } => (id, None),
@@ -77,13 +77,13 @@ impl Query<'_> {
             let teams = self.directory.teams_of(link).into_iter().map(ToOwned::to_owned).collect();
             PolicyLink { id: id.clone(), teams, owner }
         };
-        Box::new(PolicyInput {
+        PolicyInput {
             at: self.now,
             links: self.chain.links().iter().map(link).collect(),
             fidelity: self.fidelity,
             run: self.run.map(ToOwned::to_owned),
             approved: approved.iter().cloned().collect(),
-        })
+        }
     }
 
     /// The parts that policy reads.
@@ -112,7 +112,7 @@ struct KnownPolicy {
 #[derive(Debug)]
 pub struct Policies {
     authorizer: Authorizer,
-    vocabulary: Vocabulary,
+    vocabulary: RequestParts,
     /// By the full name of the action.
     slices: BTreeMap<String, Slice>,
     /// The same for what can be decided without the record; only of actions that read one.
@@ -169,7 +169,7 @@ impl Policies {
     /// agrees, the answer is `Allow` under the same digest; otherwise all of them are named again.
     /// An id in `approved` that is no gate of this action changes nothing.
     pub fn decide(&self, query: &Query<'_>, approved: &BTreeSet<String>) -> Decision {
-        Decision { given: Some(query.given(approved)), ..self.answer(&query.asked(), approved) }
+        Decision { given: Some(Box::new(query.given(approved))), ..self.answer(&query.asked(), approved) }
     }
 
     /// Decides what can be decided before the record is read. The rendering is that of
@@ -177,7 +177,7 @@ impl Policies {
     pub fn decide_unread(&self, query: &Query<'_>) -> Unread {
         match self.answer_unread(&query.asked()) {
             Unread::Denied(decision) => {
-                let given = Some(query.given(&BTreeSet::new()));
+                let given = Some(Box::new(query.given(&BTreeSet::new())));
                 Unread::Denied(Box::new(Decision { given, ..*decision }))
             }
             read @ Unread::Read { .. } => read,
@@ -192,7 +192,7 @@ impl Policies {
     /// The actions that some permit's scope could allow for every link of the chain, in order of name.
     ///
     /// Conditions are not looked at, so this is for listing: what is not in it is certainly denied.
-    pub fn reachable(&self, chain: &Chain, _directory: &Directory, registry: &Registry) -> Vec<ActionName> {
+    pub fn reachable(&self, chain: &Chain, registry: &Registry) -> Vec<ActionName> {
         let mut names: Vec<ActionName> = registry
             .actions()
             .filter(|action| self.may_reach(chain, action.name.as_str()))
@@ -290,7 +290,7 @@ impl Policies {
         let narrower = schema::generate(shapes, &inputs, around.environments, &sees)?;
         let policies = Self {
             authorizer: Authorizer::new(),
-            vocabulary: Vocabulary::new(&types, (narrow, narrower), identities, around.environments),
+            vocabulary: RequestParts::new(&types, (narrow, narrower), identities, around.environments),
             slices,
             unread,
             known: written.into_iter().map(|w| (w.id.clone(), describe(w))).collect(),

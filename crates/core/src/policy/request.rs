@@ -37,7 +37,7 @@ pub(super) struct Asked<'a> {
 
 /// What requests are built from, besides the question.
 #[derive(Debug)]
-pub(super) struct Vocabulary {
+pub(super) struct RequestParts {
     /// With what the policies of each action read of the context.
     pub(super) schema: Schema,
     /// With what the policies that read nothing of the record read of it.
@@ -47,7 +47,7 @@ pub(super) struct Vocabulary {
     fidelities: Vec<(Fidelity, EntityUid)>,
 }
 
-impl Vocabulary {
+impl RequestParts {
     pub(super) fn new(
         types: &Types,
         (schema, unread_schema): (Schema, Schema),
@@ -78,7 +78,7 @@ impl<'a> Prepared<'a> {
     pub(super) fn new(
         asked: &Asked<'_>,
         slice: &'a Slice,
-        words: &'a Vocabulary,
+        words: &'a RequestParts,
         schema: &'a Schema,
     ) -> Option<Self> {
         let links = asked.chain.links();
@@ -134,7 +134,7 @@ fn resource(named: &crate::action::Resource, slice: &Slice) -> Option<Entity> {
 fn context(
     asked: &Asked<'_>,
     slice: &Slice,
-    words: &Vocabulary,
+    words: &RequestParts,
 ) -> Option<Vec<(String, RestrictedExpression)>> {
     let environment = words.environments.get(&asked.rendering.environment)?;
     let (_, preview) = words.fidelities.iter().find(|(f, _)| *f == asked.fidelity)?;
@@ -181,7 +181,7 @@ fn risk(risk: &Risk, sees: &Sees) -> Option<RestrictedExpression> {
     record.finish()
 }
 
-fn chain(chain: &Chain, words: &Vocabulary, sees: &Sees) -> Option<RestrictedExpression> {
+fn chain(chain: &Chain, words: &RequestParts, sees: &Sees) -> Option<RestrictedExpression> {
     let agent = &words.identities.agent(chain.agent())?.uid;
     let depth = i64::try_from(chain.links().len()).ok()?;
     let mut record = CedarRecord::new("chain", sees);

@@ -111,7 +111,7 @@ impl Policies {
     /// The denial of a proposal whose record could not be looked at, for a chain that no policy permits without
     /// knowing the record. It says the same as a denial before the read.
     pub fn deny_unseen(&self, query: &Query<'_>) -> Decision {
-        let given = Some(query.given(&BTreeSet::new()));
+        let given = Some(Box::new(query.given(&BTreeSet::new())));
         Decision { given, ..self.deny(DenyCode::NoPermit, &BTreeSet::new()) }
     }
 }

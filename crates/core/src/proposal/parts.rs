@@ -4,10 +4,11 @@
 //! salt, and nothing that stays behind can be guessed at (T122).
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::{Proposal, Record};
+use super::{Evidence, Proposal, Record};
 use crate::digest::{Digest, Hasher, domain};
+use crate::intent::IntentVersion;
 use crate::json::{self, NotCanonical};
 use crate::outcome::Response;
 
@@ -153,7 +154,10 @@ impl Proposal {
 
     /// The text of what the agent attached.
     fn evidence_text(&self) -> Option<Vec<u8>> {
-        let items = self.evidence.iter().map(|e| json!({ "title": e.title, "body": e.body }));
+        let item = |e: &Evidence| -> Value {
+            [("title", Value::from(e.title.as_str())), ("body", e.body.clone())].into_iter().collect()
+        };
+        let items = self.evidence.iter().map(item);
         (!self.evidence.is_empty()).then(|| json::canonical(&items.collect()))
     }
 
@@ -184,7 +188,11 @@ impl Record {
         let mut new = Vec::new();
         for name in PartName::ALL.into_iter().filter(|name| self.parts.get(*name).is_none()) {
             let text = match name {
-                PartName::Input => Some(self.proposal.input.bytes().to_vec()),
+                PartName::Input => Some(match self.binding.version {
+                    // Its intent digest covers the numbers as they were written then.
+                    IntentVersion::V1 => json::canonical_v1(&self.proposal.input)?,
+                    IntentVersion::V2 => self.proposal.input.bytes().to_vec(),
+                }),
                 PartName::Preview => {
                     let bound = (&self.binding.rendering, &self.binding.preview);
                     Some(serde_json::to_vec(&bound).map_err(NotCanonical::from)?)

@@ -1,5 +1,6 @@
 //! Where a proposal can be. Each variant carries exactly what is known there.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::approval::Standing;
@@ -10,7 +11,7 @@ use crate::outcome::Cause;
 use crate::time::Timestamp;
 
 /// Which clock ran out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Clock {
     /// Nobody decided in time.
@@ -20,7 +21,7 @@ pub enum Clock {
 }
 
 /// Why what was open will never run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RefusedCode {
     /// A link of the identity chain is gone.
@@ -36,7 +37,7 @@ pub enum RefusedCode {
 }
 
 /// The state of a proposal.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "state", rename_all = "snake_case", deny_unknown_fields)]
 pub enum State {
     /// Policy refused. Final.
@@ -132,7 +133,7 @@ pub enum State {
 }
 
 /// The name of a state, without what it carries.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum StateName {
     /// See [`State::Denied`].

@@ -8,10 +8,10 @@ use clap::{Args, Subcommand};
 use countersign_engine::store::Store;
 use countersign_engine::world::World;
 
-use super::client::{Client, keep_session};
-use super::{BROKEN, DONE, Output, write_private};
-use crate::wire::at;
-use crate::{auth, config};
+use crate::config;
+use crate::shell::{BROKEN, Client, DONE, Output, keep_session, write_private};
+use crate::surface::auth;
+use crate::wire::{Done, NewSession, SignInBody};
 
 /// Arguments of `key`.
 #[derive(Debug, Args)]
@@ -89,7 +89,7 @@ pub(super) async fn person(args: &PersonCommand, output: &mut Output) -> anyhow:
         PersonCommand::Link { person, dir } => link(person, dir, output).await,
         PersonCommand::Login { link } => login(link, output).await,
         PersonCommand::Logout => {
-            Client::signed_in()?.post("/v1/sign-out", &serde_json::json!({})).await?.good()?;
+            Client::signed_in()?.post_nothing("/v1/sign-out").await?.good::<Done>()?;
             output.line("signed out");
             Ok(DONE)
         }
@@ -126,10 +126,9 @@ async fn login(link: &str, output: &mut Output) -> anyhow::Result<u8> {
         std::io::stdin().read_line(&mut text)?;
     }
     let (gate, token) = text.trim().rsplit_once("/sign-in/").context("that is not a sign-in link")?;
-    let body = serde_json::json!({ "link": token });
-    let answer = Client::new(gate, "")?.post("/v1/sign-in", &body).await?.good()?;
-    let session = at(&answer, "/session").as_str().context("the gate gave no session")?;
-    keep_session(gate, session)?;
-    output.line(&format!("signed in as {}", at(&answer, "/person").as_str().unwrap_or_default()));
+    let body = SignInBody { link: token.to_owned() };
+    let signed_in: NewSession = Client::new(gate, "")?.post("/v1/sign-in", &body).await?.good()?;
+    keep_session(gate, &signed_in.session)?;
+    output.line(&format!("signed in as {}", signed_in.person));
     Ok(DONE)
 }

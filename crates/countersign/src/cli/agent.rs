@@ -4,10 +4,11 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::Args;
-use serde_json::{Value, json};
+use countersign_core::proposal::StateName;
+use serde_json::Value;
 
-use super::{Client, DONE, Output, REFUSED, UNKNOWN, WAITING};
-use crate::wire::at;
+use crate::shell::{Client, DONE, Output, UNKNOWN, WAITING};
+use crate::wire::{AgentProposal, ProblemBody, ProposeBody};
 
 /// Arguments of `propose`.
 #[derive(Debug, Args)]
@@ -49,54 +50,49 @@ pub(super) async fn propose(args: &Propose, output: &mut Output) -> anyhow::Resu
     let client = Client::new(&args.gate, key.trim())?;
     // The gate's strict reader judges the input; here it only has to be JSON.
     let input: Value = serde_json::from_str(&args.input).context("`--input` is not JSON")?;
-    let mut body = json!({ "action": args.action, "input": input, "dry_run": args.dry_run });
-    for (name, value) in [("on_behalf_of", &args.on_behalf_of), ("reason", &args.reason)] {
-        if let (Some(value), Some(map)) = (value, body.as_object_mut()) {
-            map.insert(name.to_owned(), json!(value));
-        }
-    }
+    let body = ProposeBody {
+        action: args.action.clone(),
+        input,
+        on_behalf_of: args.on_behalf_of.clone(),
+        reason: args.reason.clone(),
+        run: None,
+        evidence: Vec::new(),
+        dry_run: args.dry_run,
+    };
     let path = format!("/v1/proposals?wait={}", args.wait);
     let answer = match &args.idempotency_key {
         Some(key) => client.post_once(&path, &body, key).await?,
         None => client.post(&path, &body).await?,
     };
     if args.json {
-        output.lines(&serde_json::to_string_pretty(&answer.body)?);
-    } else if answer.status >= 400 {
-        output.line(&answer.problem());
-    } else {
-        describe(&answer.body, output);
+        output.lines(&answer.json()?);
     }
-    Ok(match at(&answer.body, "/state").as_str() {
-        Some("succeeded") => DONE,
-        Some("unknown") => UNKNOWN,
-        Some(_) if *at(&answer.body, "/dry_run") == json!(true) => DONE,
-        Some(_) if answer.status < 400 => WAITING,
-        _ if answer.status < 400 => DONE,
-        _ if answer.status < 500 => REFUSED,
-        _ => answer.exit_code(),
-    })
+    if answer.status >= 400 {
+        if !args.json {
+            output.line(&answer.problem());
+        }
+        let unknown = answer.read::<ProblemBody>().is_ok_and(|p| p.code == StateName::Unknown.as_str());
+        return Ok(if unknown { UNKNOWN } else { answer.exit_code() });
+    }
+    let proposal: AgentProposal = answer.read()?;
+    if !args.json {
+        describe(&proposal, output);
+    }
+    let done = proposal.state == StateName::Succeeded || proposal.dry_run == Some(true);
+    Ok(if done { DONE } else { WAITING })
 }
 
-fn describe(body: &Value, output: &mut Output) {
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let name =
-        if *at(body, "/dry_run") == json!(true) { "dry run".to_owned() } else { text(at(body, "/id")) };
-    output.line(&format!("{name}  {}", text(at(body, "/state"))));
-    output.line(&text(at(body, "/message")));
-    for effect in at(body, "/effects").as_array().into_iter().flatten() {
-        output.line(&format!("  effect: {}", text(effect)));
+fn describe(proposal: &AgentProposal, output: &mut Output) {
+    let name = proposal.id.map_or_else(|| "dry run".to_owned(), |id| id.to_string());
+    output.line(&format!("{name}  {}", proposal.state.as_str()));
+    output.line(&proposal.message);
+    for effect in &proposal.effects {
+        output.line(&format!("  effect: {effect}"));
     }
-    for need in at(body, "/needs").as_array().into_iter().flatten() {
-        for because in at(need, "/because").as_array().into_iter().flatten() {
-            output.line(&format!(
-                "  because: {} ({})",
-                text(at(because, "/reason")),
-                text(at(because, "/policy"))
-            ));
-        }
+    for because in proposal.needs.iter().flatten().flat_map(|need| &need.because) {
+        output.line(&format!("  because: {} ({})", because.reason, because.policy));
     }
-    if !at(body, "/result").is_null() {
-        output.line(&format!("  result: {}", at(body, "/result")));
+    if let Some(result) = &proposal.result {
+        output.line(&format!("  result: {result}"));
     }
 }

@@ -2,42 +2,21 @@
 
 mod admin;
 mod agent;
-mod client;
 mod init;
 mod log;
-mod output;
 mod people;
-mod reference;
 mod repair;
 mod restore;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 use countersign_core::problem::{Severity, in_order};
 use countersign_engine::credential::Credentials;
 
-use crate::{config, demo, serve, telemetry};
-
-pub(crate) use client::Client;
-pub(crate) use init::{create_state, write_private};
-pub(crate) use log::{describe as describe_finding, verify as verify_file};
-pub(crate) use output::Output;
-pub(crate) use people::verdict;
-
-/// Done.
-pub(crate) const DONE: u8 = 0;
-/// Something went wrong; nothing is known to have been done.
-pub(crate) const WRONG: u8 = 1;
-/// Not done yet: it waits for people.
-pub(crate) const WAITING: u8 = 3;
-/// The gate or a person said no.
-pub(crate) const REFUSED: u8 = 4;
-/// Nobody knows whether it was done.
-pub(crate) const UNKNOWN: u8 = 5;
-/// A log or a gate directory did not pass its check.
-pub(crate) const BROKEN: u8 = 6;
+use crate::shell::{BROKEN, DONE, Output, WRONG, stop_signal};
+use crate::{config, demo, reference, serve, telemetry};
 
 /// A runtime gate for AI agents: agents propose, policy and people decide, the gate executes.
 #[derive(Debug, Parser)]
@@ -102,7 +81,7 @@ enum Command {
     Restore(restore::Restore),
     /// The demo's company, in a process of its own.
     #[command(hide = true)]
-    DemoAcme(demo::acme::AcmeArgs),
+    DemoAcme(demo::AcmeArgs),
     /// The documents of `docs/reference`, as they are generated.
     #[command(hide = true)]
     Reference {
@@ -141,7 +120,7 @@ async fn dispatch(command: Command, output: &mut Output) -> anyhow::Result<u8> {
         Command::Serve { dir } => Box::pin(run_gate(&dir, output)).await,
         Command::Demo(args) => Box::pin(demo::run(&args, output)).await,
         Command::DemoAcme(args) => {
-            demo::acme::serve(&args).await?;
+            demo::serve_acme(&args).await?;
             Ok(DONE)
         }
         Command::Propose(args) => agent::propose(&args, output).await,
@@ -157,7 +136,9 @@ async fn dispatch(command: Command, output: &mut Output) -> anyhow::Result<u8> {
         Command::Restore(args) => restore::run(&args, output).await,
         Command::Person(args) => admin::person(&args, output).await,
         Command::Reference { document } => {
-            output.raw(&reference::text(document)?);
+            let (root, settings) = (Cli::command(), init::SETTINGS);
+            let commands = reference::Commands { root, exit_codes: AFTER, settings };
+            output.raw(&reference::text(document, commands));
             Ok(DONE)
         }
     }
@@ -211,22 +192,4 @@ async fn run_gate(dir: &std::path::Path, output: &mut Output) -> anyhow::Result<
     Box::pin(bound.serve(stop)).await?;
     output.line("stopped");
     Ok(DONE)
-}
-
-/// Resolves at Ctrl-C or SIGTERM. Both are caught from this call on, not only while somebody waits.
-pub(crate) fn stop_signal() -> impl Future<Output = ()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (terminate, interrupt) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
-    async move {
-        match (terminate, interrupt) {
-            (Ok(mut terminate), Ok(mut interrupt)) => {
-                tokio::select! {
-                    _ = terminate.recv() => {}
-                    _ = interrupt.recv() => {}
-                }
-            }
-            // Without handlers the signals end the process by themselves.
-            (Err(_), _) | (_, Err(_)) => std::future::pending().await,
-        }
-    }
 }

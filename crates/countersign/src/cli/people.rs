@@ -2,10 +2,11 @@
 
 use anyhow::{Context as _, bail};
 use clap::Args;
-use serde_json::{Value, json};
+use countersign_core::action::Call;
+use serde_json::Value;
 
-use super::{Client, DONE, Output, REFUSED};
-use crate::wire::at;
+use crate::shell::{Client, DONE, Output, REFUSED, Reply, verdict};
+use crate::wire::{ConfirmBody, PersonPage, PersonProposal};
 
 /// Arguments of `list`.
 #[derive(Debug, Args)]
@@ -84,31 +85,30 @@ pub(super) async fn list(args: &ListArgs, output: &mut Output) -> anyhow::Result
         "all" => format!("/v1/proposals?limit={}", args.limit),
         states => format!("/v1/proposals?limit={}&state={states}", args.limit),
     };
-    let body = Client::signed_in()?.get(&path).await?.good()?;
+    let answer = Client::signed_in()?.get(&path).await?;
+    let page: PersonPage = answer.good()?;
     if args.json {
-        output.lines(&serde_json::to_string_pretty(&body)?);
+        output.lines(&answer.json()?);
         return Ok(DONE);
     }
-    let mut items = at(&body, "/proposals").as_array().cloned().unwrap_or_default();
-    items.truncate(usize::try_from(args.limit).unwrap_or(usize::MAX));
-    if items.is_empty() {
+    let most = usize::try_from(args.limit).unwrap_or(usize::MAX);
+    if page.proposals.is_empty() {
         output.line("nothing here");
     }
-    for item in items {
-        let yours = if *at(&item, "/yours") == json!(true) { "yours" } else { "" };
-        let (id, state, headline) =
-            (text(at(&item, "/id")), text(at(&item, "/state")), text(at(&item, "/headline")));
-        output.row(&[(&id, 30), (&state, 10), (yours, 5), (&headline, 0)]);
+    for item in page.proposals.iter().take(most) {
+        let yours = if item.yours { "yours" } else { "" };
+        output.row(&[(&item.id, 30), (item.state.as_str(), 10), (yours, 5), (&item.headline, 0)]);
     }
     Ok(DONE)
 }
 
 pub(super) async fn show(args: &Show, output: &mut Output) -> anyhow::Result<u8> {
-    let body = read(&Client::signed_in()?, &args.id, args.wait).await?;
+    let answer = ask(&Client::signed_in()?, &args.id, args.wait).await?;
+    let shown: PersonProposal = answer.good()?;
     if args.json {
-        output.lines(&serde_json::to_string_pretty(&body)?);
+        output.lines(&answer.json()?);
     } else {
-        card(&body, output);
+        card(&shown, output);
     }
     Ok(DONE)
 }
@@ -121,14 +121,14 @@ pub(super) async fn approve(args: &Approve, output: &mut Output) -> anyhow::Resu
         return Ok(REFUSED);
     }
     let answer =
-        client.post(&format!("/v1/proposals/{}/approve", args.id), &verdict(&body, &args.comment)).await?;
+        client.post(&format!("/v1/proposals/{}/approve", args.id), &verdict(&body, &args.comment)?).await?;
     if answer.status >= 400 {
         output.line(&answer.problem());
         return Ok(answer.exit_code());
     }
     let after = read(&client, &args.id, args.wait).await?;
-    output.line(&format!("approved; the proposal is {}", text(at(&after, "/state/state"))));
-    output.line(&text(at(&after, "/message")));
+    output.line(&format!("approved; the proposal is {}", after.state.name().as_str()));
+    output.line(&after.message);
     Ok(DONE)
 }
 
@@ -136,7 +136,7 @@ pub(super) async fn reject(args: &Reject, output: &mut Output) -> anyhow::Result
     let client = Client::signed_in()?;
     let body = read(&client, &args.id, 0).await?;
     let answer =
-        client.post(&format!("/v1/proposals/{}/reject", args.id), &verdict(&body, &args.reason)).await?;
+        client.post(&format!("/v1/proposals/{}/reject", args.id), &verdict(&body, &args.reason)?).await?;
     if answer.status >= 400 {
         output.line(&answer.problem());
         return Ok(answer.exit_code());
@@ -152,15 +152,15 @@ pub(super) async fn confirm(args: &Confirm, output: &mut Output) -> anyhow::Resu
         output.line("not confirmed");
         return Ok(REFUSED);
     }
-    let sent = json!({ "intent": at(&body, "/card/intent") });
+    let sent = ConfirmBody { intent: body.card.intent };
     let answer = client.post(&format!("/v1/proposals/{}/confirm", args.id), &sent).await?;
     if answer.status >= 400 {
         output.line(&answer.problem());
         return Ok(answer.exit_code());
     }
     let after = read(&client, &args.id, 0).await?;
-    output.line(&format!("confirmed; the proposal is {}", text(at(&after, "/state/state"))));
-    output.line(&text(at(&after, "/message")));
+    output.line(&format!("confirmed; the proposal is {}", after.state.name().as_str()));
+    output.line(&after.message);
     Ok(DONE)
 }
 
@@ -169,11 +169,11 @@ pub(super) async fn confirm(args: &Confirm, output: &mut Output) -> anyhow::Resu
 fn shown(
     id: &str,
     intent: Option<&str>,
-    body: &Value,
+    body: &PersonProposal,
     question: &str,
     output: &mut Output,
 ) -> anyhow::Result<bool> {
-    let now = text(at(body, "/card/intent"));
+    let now = body.card.intent.to_string();
     match intent {
         Some(intent) if intent != now => {
             bail!("the proposal changed: it is now {now}; look at it again with `countersign show {id}`");
@@ -187,7 +187,7 @@ fn shown(
 }
 
 pub(super) async fn cancel(args: &Cancel, output: &mut Output) -> anyhow::Result<u8> {
-    let answer = Client::signed_in()?.post(&format!("/v1/proposals/{}/cancel", args.id), &json!({})).await?;
+    let answer = Client::signed_in()?.post_nothing(&format!("/v1/proposals/{}/cancel", args.id)).await?;
     if answer.status >= 400 {
         output.line(&answer.problem());
         return Ok(answer.exit_code());
@@ -196,18 +196,12 @@ pub(super) async fn cancel(args: &Cancel, output: &mut Output) -> anyhow::Result
     Ok(DONE)
 }
 
-async fn read(client: &Client, id: &str, wait: u64) -> anyhow::Result<Value> {
-    client.get(&format!("/v1/proposals/{id}?wait={wait}")).await?.good()
+async fn ask(client: &Client, id: &str, wait: u64) -> anyhow::Result<Reply> {
+    client.get(&format!("/v1/proposals/{id}?wait={wait}")).await
 }
 
-/// The digests of what was read: the gate compares them with what is bound.
-pub(crate) fn verdict(body: &Value, comment: &str) -> Value {
-    json!({
-        "intent": at(body, "/card/intent"),
-        "decision": at(body, "/card/decision"),
-        "view": at(body, "/view"),
-        "comment": comment,
-    })
+async fn read(client: &Client, id: &str, wait: u64) -> anyhow::Result<PersonProposal> {
+    ask(client, id, wait).await?.good()
 }
 
 fn confirmed(question: &str, output: &mut Output) -> anyhow::Result<bool> {
@@ -217,70 +211,48 @@ fn confirmed(question: &str, output: &mut Output) -> anyhow::Result<bool> {
     Ok(answer.trim() == "yes")
 }
 
-fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_default().to_owned()
-}
-
 /// The card in the order of the console: the card first, the agent's own words last and marked.
-fn card(body: &Value, output: &mut Output) {
-    let card = at(body, "/card");
-    output.line(&text(at(card, "/headline")));
-    field(output, "state", &text(at(body, "/state/state")));
-    let who: Vec<String> = items(at(card, "/who"))
-        .map(|w| format!("{} ({}, {})", text(at(w, "/name")), text(at(w, "/id")), text(at(w, "/known"))))
-        .collect();
+fn card(shown: &PersonProposal, output: &mut Output) {
+    let card = &shown.card;
+    output.line(&card.headline);
+    field(output, "state", shown.state.name().as_str());
+    let who: Vec<String> =
+        card.who.iter().map(|who| format!("{} ({}, {})", who.name, who.id, who.known)).collect();
     field(output, "who", &who.join(" → "));
-    let preview = at(card, "/preview");
-    field(output, "preview", &format!("{} {}", text(at(preview, "/fidelity")), text(at(preview, "/source"))));
-    for change in items(at(preview, "/patch")) {
-        let before = at(preview, "/before").pointer(&text(at(change, "/path"))).cloned().unwrap_or_default();
-        output.line(&format!(
-            "    {} {}: {before} → {}",
-            text(at(change, "/op")),
-            text(at(change, "/path")),
-            at(change, "/value")
-        ));
+    let preview = &card.preview;
+    let source = preview.source.as_deref().unwrap_or_default();
+    field(output, "preview", &format!("{} {source}", preview.fidelity.name()));
+    for change in preview.changes() {
+        let before = change.before.unwrap_or(&Value::Null);
+        let after = change.after.unwrap_or(&Value::Null);
+        output.line(&format!("    {} {}: {before} → {after}", change.op, change.path));
     }
-    for effect in items(at(card, "/effects")) {
-        field(output, "effect", &text(effect));
+    for effect in &card.effects {
+        field(output, "effect", effect);
     }
-    field(output, "undo", &text(at(card, "/undo")));
-    field(output, "guard", &text(at(card, "/guard")));
-    for gate in items(at(card, "/gates")) {
-        let rules: Vec<String> = items(at(gate, "/rules")).map(text).collect();
-        field(
-            output,
-            "asks",
-            &format!(
-                "{} ({}, {})",
-                text(at(gate, "/policy/reason")),
-                text(at(gate, "/policy/id")),
-                rules.join(", ")
-            ),
-        );
+    field(output, "undo", &card.undo);
+    field(output, "guard", &card.guard);
+    for gate in &card.gates {
+        let policy = &gate.policy;
+        field(output, "asks", &format!("{} ({}, {})", policy.reason, policy.id, gate.rules.join(", ")));
     }
-    let first = text(at(card, "/asks"));
-    if !first.is_empty() {
-        field(output, "first", &first);
+    if let Some(first) = &card.asks {
+        field(output, "first", first);
     }
-    field(output, "call", &format!("{} {}", text(at(card, "/call/method")), text(at(card, "/call/url"))));
-    field(output, "body", &text(at(card, "/call/body/1")));
-    field(output, "credential", &text(at(card, "/call/credential")));
-    field(output, "input", &at(card, "/input").to_string());
-    field(output, "intent", &text(at(card, "/intent")));
-    let words = text(at(body, "/written_by_the_agent/reason"));
-    if !words.is_empty() {
+    field(output, "call", &card.call.line());
+    let Call::Http(call) = &card.call;
+    field(output, "body", call.body.as_ref().map_or("", |(_, text)| text));
+    field(output, "credential", card.call.credential().unwrap_or_default());
+    field(output, "input", &card.input.to_string());
+    field(output, "intent", &card.intent.to_string());
+    if let Some(words) = &shown.written_by_the_agent.reason {
         output.line("  written by the agent, not verified:");
         words.lines().for_each(|line| output.line(&format!("    {line}")));
     }
-    output.line(&format!("  {}", text(at(body, "/message"))));
+    output.line(&format!("  {}", shown.message));
 }
 
-/// One fact of the card: its name, then what it is.
+/// One part of the card: its name, then what it is.
 fn field(output: &mut Output, name: &str, text: &str) {
     output.row(&[("", 0), (name, 10), (text, 0)]);
-}
-
-fn items(value: &Value) -> impl Iterator<Item = &Value> {
-    value.as_array().into_iter().flatten()
 }

@@ -7,7 +7,7 @@ use countersign_core::id::ProposalId;
 use countersign_engine::store::Store;
 use countersign_engine::world::World;
 
-use super::{BROKEN, DONE, Output};
+use crate::shell::{BROKEN, DONE, Output};
 use crate::{config, serve};
 
 /// Arguments of `repair`.

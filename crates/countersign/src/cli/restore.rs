@@ -8,7 +8,7 @@ use countersign_engine::gate;
 use countersign_engine::store::{Store, Testimony, Witness};
 use countersign_engine::world::World;
 
-use super::{BROKEN, DONE, Output};
+use crate::shell::{BROKEN, DONE, Output};
 use crate::{config, serve};
 
 /// Arguments of `restore`.

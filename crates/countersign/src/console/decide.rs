@@ -4,18 +4,19 @@
 use axum::http::header::LOCATION;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
+use countersign_core::digest::Digest;
 use countersign_core::id::ProposalId;
 use countersign_core::proposal::Record;
 use countersign_core::refusal::Refusal;
 use countersign_engine::fault::Stop;
 use countersign_engine::gate::Verdict;
-use serde_json::json;
 
 use super::form::Form;
 use super::proposal::{self, Sent};
 use super::session::Visit;
 use super::show::card;
-use crate::wire::{ConfirmBody, VerdictBody};
+use crate::surface;
+use crate::wire::VerdictBody;
 
 /// `POST /proposals/{id}/approve`.
 pub(super) async fn approve(visit: Visit, form: Form) -> Response {
@@ -44,9 +45,7 @@ pub(super) async fn reject(visit: Visit, form: Form) -> Response {
 pub(super) async fn confirm(visit: Visit, form: Form) -> Response {
     let work = async {
         let id = visit.ask.id()?;
-        let body: ConfirmBody =
-            serde_json::from_value(json!({ "intent": form.get("intent") })).map_err(|_| unknown_page())?;
-        visit.app.gate.confirm(id, visit.who.person.clone(), body.intent).await
+        visit.app.gate.confirm(id, visit.who.person.clone(), digest(&form, "intent")?).await
     };
     let done = work.await;
     settle(&visit, &form, done).await
@@ -65,19 +64,23 @@ fn malformed(detail: &str) -> Refusal {
     Refusal::MalformedRequest { pointer: String::new(), detail: detail.to_owned() }
 }
 
+fn digest(form: &Form, field: &str) -> Result<Digest, Refusal> {
+    form.get(field).parse().map_err(|_| unknown_page())
+}
+
 fn unknown_page() -> Refusal {
     malformed("the form does not say which proposal was on the page; open it again")
 }
 
 fn verdict(visit: &Visit, form: &Form) -> Result<Verdict, Refusal> {
-    let body = json!({
-        "intent": form.get("intent"),
-        "decision": form.get("decision"),
-        "view": form.get("view"),
-        "comment": form.get("comment"),
-    });
-    let body: VerdictBody = serde_json::from_value(body).map_err(|_| unknown_page())?;
-    body.into_verdict(visit.who.person.clone(), "console")
+    let (intent, decision) = (digest(form, "intent")?, digest(form, "decision")?);
+    let body = VerdictBody {
+        intent,
+        decision,
+        view: digest(form, "view")?,
+        comment: form.get("comment").to_owned(),
+    };
+    surface::verdict(body, &visit.who.person, "console")
 }
 
 /// What was shortened on the page must have been opened before it is approved (T25). The count is a

@@ -9,7 +9,7 @@ use countersign_core::refusal::Refusal;
 use countersign_engine::fault::Stop;
 use subtle::ConstantTimeEq as _;
 
-use crate::http::{App, read_whole};
+use crate::surface::{App, only, read_whole};
 
 /// Bytes of one form: a comment of the longest kind, percent-encoded, with three digests.
 const BYTES_MAX: usize = 16 * 1024;
@@ -22,11 +22,8 @@ impl Form {
     /// Reads a form, if a page of this site posted it.
     pub(super) async fn read(app: &App, headers: &HeaderMap, body: Body) -> Result<Self, Stop> {
         same_site(headers, &app.people_url)?;
-        let one = |name: &HeaderName| {
-            let mut values = headers.get_all(name).iter();
-            values.next().filter(|_| values.next().is_none()).and_then(|v| v.to_str().ok())
-        };
-        let kind = one(&CONTENT_TYPE).unwrap_or_default().to_ascii_lowercase().replace(' ', "");
+        let kind = only(headers, CONTENT_TYPE).ok().flatten().and_then(|value| value.to_str().ok());
+        let kind = kind.unwrap_or_default().to_ascii_lowercase().replace(' ', "");
         let plain = "application/x-www-form-urlencoded";
         if (kind != plain && kind != format!("{plain};charset=utf-8"))
             || headers.contains_key(CONTENT_ENCODING)
@@ -64,13 +61,10 @@ impl Form {
 /// Lets a post through only when the browser says that a page of this site made it.
 fn same_site(headers: &HeaderMap, people_url: &str) -> Result<(), Refusal> {
     let refuse = |detail: &str| Err(Refusal::NotPermitted { detail: detail.to_owned() });
-    let one = |name: &HeaderName| {
-        let mut values = headers.get_all(name).iter();
-        match (values.next(), values.next()) {
-            (None, _) => Ok(None),
-            (Some(value), None) => value.to_str().map(Some).map_err(|_| ()),
-            (Some(_), Some(_)) => Err(()),
-        }
+    let one = |name: &HeaderName| match only(headers, name) {
+        Ok(Some(value)) => value.to_str().map(Some).map_err(|_| ()),
+        Ok(None) => Ok(None),
+        Err(_) => Err(()),
     };
     let fetch_site = HeaderName::from_static("sec-fetch-site");
     let (Ok(origin), Ok(site), Ok(host)) = (one(&ORIGIN), one(&fetch_site), one(&HOST)) else {

@@ -13,7 +13,7 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::session::Visit;
-use crate::http::Problem;
+use crate::surface::Problem;
 
 /// A stream ends after this long. The browser opens it again, which asks for the session again (T47).
 const LIFE: Duration = Duration::from_mins(10);
@@ -31,7 +31,7 @@ pub(super) fn events(visit: Visit) -> Response {
 }
 
 fn hints(gate: Gate, place: StreamPlace) -> impl Stream<Item = Result<Event, Infallible>> {
-    let (changes, began) = (gate.store().changes(), gate.world().ticks());
+    let (changes, began) = (gate.changes(), gate.world().ticks());
     stream::unfold((gate, changes, place, false), move |(gate, mut changes, place, paused)| async move {
         if paused {
             tokio::time::sleep(PAUSE).await;

@@ -28,7 +28,7 @@ use countersign_engine::fault::Stop;
 
 use self::form::Form;
 use self::session::Visit;
-use crate::http::App;
+use crate::surface::App;
 
 /// What a handler gives.
 type PageFuture = Pin<Box<dyn Future<Output = Response> + Send>>;

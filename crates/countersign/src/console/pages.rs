@@ -4,7 +4,6 @@ use axum::body::Body;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
-use countersign_core::audit::{Actor, Entry, EventData};
 use countersign_core::id::ProposalId;
 use countersign_core::proposal::{Record, StateName};
 use countersign_core::refusal::Refusal;
@@ -15,8 +14,8 @@ use super::html;
 use super::session::Visit;
 use super::show::list::{History, Inbox, Kind, ListRow, LogPage, choices, row};
 use super::show::text::Eye;
-use super::show::{Chrome, Me, Message, NextStep, events};
-use crate::http::{App, problem};
+use super::show::{Chrome, Message, NextStep, PagePerson, events};
+use crate::surface::{App, problem};
 
 /// Proposals on a page of the history.
 const ROWS: u32 = 50;
@@ -92,33 +91,24 @@ pub(super) async fn history(visit: Visit) -> Response {
     }
 }
 
-fn may_read_log(visit: &Visit) -> Result<(), Stop> {
-    if visit.reads_log() {
-        return Ok(());
-    }
-    let detail = "the log is for auditors and operators; ask for a role in directory.toml".to_owned();
-    Err(Refusal::NotPermitted { detail }.into())
-}
-
 /// `GET /log?from=…`: the newest entries, or those from an index on.
 pub(super) async fn log(visit: Visit) -> Response {
     let work = async {
-        may_read_log(&visit)?;
         let gate = &visit.app.gate;
-        let note = gate.store().checkpoint().await?;
+        let note = gate.checkpoint(&visit.who.person).await?;
         let opened = note.as_deref().and_then(|n| gate.log_key().public().open(n).ok());
         let size = opened.as_ref().map_or(0, |checkpoint| checkpoint.size);
         let page = u64::from(ENTRIES);
         let from = visit.ask.query("from").and_then(|t| t.parse().ok());
         let from = from.unwrap_or_else(|| size.saturating_sub(page));
-        let mut entries = gate.store().entries(from, ENTRIES).await?;
+        let mut entries = gate.log_entries(&visit.who.person, from, ENTRIES).await?;
         entries.reverse();
         let me = visit.me().await?;
         let next = from.saturating_add(page);
         Ok::<_, Stop>(LogPage {
-            chrome: Chrome::of("LogPage", me, "log"),
+            chrome: Chrome::of("Log", me, "log"),
             checkpoint: note.as_deref().map(|n| Eye::default().block(n.trim_end())),
-            verdict: if opened.is_some() {
+            signature: if opened.is_some() {
                 "Its signature is this log's. It covers every entry below."
             } else {
                 "Its signature is NOT this log's. Stop, and compare it with an older export."
@@ -139,11 +129,7 @@ pub(super) async fn log(visit: Visit) -> Response {
 /// `GET /log/export`: the same bytes as the API's export. Who took it is noted first.
 pub(super) async fn export(visit: Visit) -> Response {
     let work = async {
-        may_read_log(&visit)?;
-        let gate = &visit.app.gate;
-        let actor = Actor::Person { id: visit.who.person.clone() };
-        gate.note(Entry::new(gate.world().now(), actor, EventData::LogExported(Box::default()))).await?;
-        let pieces = crate::export::export(gate.store(), gate.log_key().public()).await?;
+        let pieces = visit.app.gate.export_log(&visit.who.person).await?;
         Ok::<_, Stop>(Body::from_stream(pieces))
     };
     match work.await {
@@ -157,12 +143,17 @@ pub(super) async fn export(visit: Visit) -> Response {
 }
 
 /// The page that says why something was not done, with the status that the API would give.
-pub(super) fn stopped(app: &App, me: Option<Me>, stop: &Stop) -> Response {
+pub(super) fn stopped(app: &App, me: Option<PagePerson>, stop: &Stop) -> Response {
     stopped_at(app, me, stop, None)
 }
 
 /// The same, with the way back to what it was about.
-pub(super) fn stopped_at(app: &App, me: Option<Me>, stop: &Stop, about: Option<ProposalId>) -> Response {
+pub(super) fn stopped_at(
+    app: &App,
+    me: Option<PagePerson>,
+    stop: &Stop,
+    about: Option<ProposalId>,
+) -> Response {
     let problem = problem(app, stop);
     let status = StatusCode::from_u16(problem.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let heading = match status.as_u16() {

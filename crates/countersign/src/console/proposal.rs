@@ -3,7 +3,6 @@
 use axum::http::StatusCode;
 use axum::response::Response;
 use countersign_core::approval::may_decide;
-use countersign_core::directory::Role;
 use countersign_core::proposal::{Record, StateName};
 use countersign_core::refusal::Refusal;
 use countersign_engine::fault::Stop;
@@ -44,7 +43,7 @@ async fn page(visit: &Visit, sent: Option<&Sent<'_>>) -> Result<ProposalPage, St
     let id = visit.ask.id()?;
     let found = gate.read(id, &visit.viewer()).await?;
     let record = found.ok_or_else(|| Refusal::ProposalNotFound { id: id.to_string() })?;
-    let logged = gate.store().history(id).await?;
+    let logged = gate.history(id, &visit.viewer()).await?;
     let me = visit.me().await?;
     let (rules, now) = (gate.ruleset(), gate.world().now());
     let (card, person) = (gate.card(&record), visit.who.person.as_str());
@@ -93,10 +92,7 @@ fn why_not(visit: &Visit, record: &Record) -> Vec<Text> {
 /// Whether the button is shown. The engine asks again when it is pressed.
 fn may_cancel(visit: &Visit, record: &Record) -> bool {
     let open = matches!(record.state.name(), StateName::Pending | StateName::Ready);
-    let rules = visit.app.gate.ruleset();
-    let person = rules.directory.person(&visit.who.person);
-    let operator = person.is_some_and(|p| p.roles.contains(&Role::Operator));
-    open && (operator || record.proposal.chain.person() == Some(visit.who.person.as_str()))
+    open && visit.app.gate.may_cancel(record, &visit.viewer()).is_ok()
 }
 
 /// What is different from what the person saw.

@@ -7,7 +7,6 @@ use axum::body::Body;
 use axum::http::header::{COOKIE, LOCATION, SET_COOKIE, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
-use countersign_core::directory::Role;
 use countersign_core::proposal::StateName;
 use countersign_core::refusal::Refusal;
 use countersign_engine::fault::Stop;
@@ -15,10 +14,10 @@ use countersign_engine::gate::Viewer;
 
 use super::form::Form;
 use super::show::text::Eye;
-use super::show::{Chrome, Me, Message, NextStep, SignIn};
+use super::show::{Chrome, Message, NextStep, PagePerson, SignIn};
 use super::{Ask, html, pages};
-use crate::auth::{self, SignedIn};
-use crate::http::App;
+use crate::surface::App;
+use crate::surface::auth::{self, SignedIn};
 
 /// The session's cookie. The prefix makes browsers insist on `Secure`, `Path=/` and no `Domain`, so no
 /// other host can plant one (T47). Browsers accept it over plain http from loopback, and only from there.
@@ -63,17 +62,15 @@ impl Visit {
 
     /// Whether the whole log is theirs to read.
     pub(super) fn reads_log(&self) -> bool {
-        let rules = self.app.gate.ruleset();
-        let person = rules.directory.person(&self.who.person);
-        person.is_some_and(|p| p.roles.contains(&Role::Auditor) || p.roles.contains(&Role::Operator))
+        self.app.gate.may_read_log(&self.who.person)
     }
 
     /// What the top of the page says about them.
-    pub(super) async fn me(&self) -> Result<Me, Stop> {
-        let counts = self.app.gate.store().counts().await?;
+    pub(super) async fn me(&self) -> Result<PagePerson, Stop> {
+        let counts = self.app.gate.counts().await?;
         let rules = self.app.gate.ruleset();
         let name = rules.directory.person(&self.who.person).map_or("", |p| p.name.as_str());
-        Ok(Me {
+        Ok(PagePerson {
             name: countersign_core::text::visible(name).text,
             csrf: self.who.csrf.clone(),
             pending: counts.get(&StateName::Pending).copied().unwrap_or(0),

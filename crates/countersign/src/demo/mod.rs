@@ -1,9 +1,9 @@
 //! `countersign demo`: a whole small installation to try, made of real parts.
 //!
-//! The gate runs on an embedded SQLite file; Acme, the company whose API it guards, is a process of its own
-//! with a database of its own; the agent speaks HTTP like any other. Nothing is scripted but the agent.
+//! The gate runs on an embedded SQLite file; Acme, the company whose API it guards, is a crate that
+//! knows nothing of the gate, in a process of its own with a database of its own; the agent speaks HTTP like
+//! any other. Nothing is scripted but the agent.
 
-pub(crate) mod acme;
 pub(crate) mod gate;
 mod setup;
 mod story;
@@ -13,11 +13,12 @@ use std::process::Stdio;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
+pub(crate) use countersign_acme::{AcmeArgs, serve as serve_acme};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 
-use crate::cli::{DONE, Output, stop_signal};
 use crate::serve::Bound;
+use crate::shell::{DONE, Output, stop_signal};
 use crate::{config, demo};
 
 /// Arguments of `demo`.

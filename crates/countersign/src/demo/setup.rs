@@ -8,8 +8,8 @@ use countersign_engine::world::World;
 use serde::{Deserialize, Serialize};
 
 use super::gate;
-use crate::auth;
-use crate::cli::{Output, create_state, write_private};
+use crate::shell::{Output, create_state, write_private};
+use crate::surface::auth;
 
 /// What a run needs to know of the files.
 #[derive(Debug)]

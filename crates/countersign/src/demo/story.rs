@@ -1,14 +1,16 @@
 //! The story: what the agent proposes, what the gate answers, what a person decides.
 
-use anyhow::{Context as _, bail};
 use countersign_core::audit::{Expected, Finding};
+use countersign_core::id::ProposalId;
+use countersign_core::proposal::StateName;
 use countersign_engine::gate::Gate;
 use serde_json::{Value, json};
 
 use super::setup::{Setup, next_round};
-use crate::auth;
-use crate::cli::{BROKEN, Client, DONE, Output, REFUSED, describe_finding, verdict, verify_file};
-use crate::wire::at;
+
+use crate::shell::{BROKEN, Client, DONE, Output, REFUSED, describe_finding, verdict, verify_file};
+use crate::surface::auth;
+use crate::wire::{AgentProposal, NewSession, PersonProposal, ProblemBody, ProposeBody, SignInBody};
 
 /// Everything the story needs.
 #[derive(Debug)]
@@ -91,46 +93,63 @@ pub(super) async fn tell(stage: &Stage, output: &mut Output) -> anyhow::Result<u
     for (index, scene) in scenes.iter().enumerate() {
         output.line("");
         output.line(&format!("[{}/{total}] the agent proposes: {}", index.saturating_add(1), scene.says));
-        let body = json!({ "action": scene.action, "input": scene.input, "on_behalf_of": "ann", "reason": scene.reason });
+        let body = ProposeBody {
+            action: scene.action.to_owned(),
+            input: scene.input.clone(),
+            on_behalf_of: Some("ann".to_owned()),
+            reason: Some(scene.reason.to_owned()),
+            run: None,
+            evidence: Vec::new(),
+            dry_run: false,
+        };
         let key = format!("demo-{}-{}", stage.setup.round, scene.name);
         let answer = agent.post_once("/v1/proposals", &body, &key).await?;
-        show_answer(answer.status, &answer.body, output);
+        if answer.status >= 400 {
+            show_problem(answer.status, &answer.read()?, output);
+            continue;
+        }
+        let proposal: AgentProposal = answer.read()?;
+        show_proposal(answer.status, &proposal, output);
         if answer.status == 202 {
-            waiting = at(&answer.body, "/id").as_str().map(ToOwned::to_owned);
+            waiting = proposal.id;
         }
     }
     let mut code = DONE;
     if let Some(id) = waiting {
-        code = wait_for_person(stage, &agent, &id, output).await?;
+        code = wait_for_person(stage, &agent, id, output).await?;
     }
     let verified = verify_log(stage, output).await?;
     next_round(&stage.setup)?;
     Ok(if verified == DONE { code } else { verified })
 }
 
-fn show_answer(status: u16, body: &Value, output: &mut Output) {
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    if status >= 400 {
-        output.line(&format!("  {status} {}: {}", text(at(body, "/code")), text(at(body, "/detail"))));
-        for error in at(body, "/errors").as_array().into_iter().flatten() {
-            output.line(&format!("      {}: {}", text(at(error, "/pointer")), text(at(error, "/detail"))));
-        }
-        return;
-    }
-    output.line(&format!("  {status} {}: {}", text(at(body, "/state")), text(at(body, "/message"))));
-    for effect in at(body, "/effects").as_array().into_iter().flatten() {
-        output.line(&format!("      {}", text(effect)));
-    }
-    if !at(body, "/result").is_null() {
-        output.line(&format!("      result {}", at(body, "/result")));
+fn show_problem(status: u16, problem: &ProblemBody, output: &mut Output) {
+    output.line(&format!("  {status} {}: {}", problem.code, problem.detail));
+    for error in problem.errors.iter().flatten() {
+        output.line(&format!("      {}: {}", error.pointer, error.detail));
     }
 }
 
-async fn wait_for_person(stage: &Stage, agent: &Client, id: &str, output: &mut Output) -> anyhow::Result<u8> {
+fn show_proposal(status: u16, proposal: &AgentProposal, output: &mut Output) {
+    output.line(&format!("  {status} {}: {}", proposal.state.as_str(), proposal.message));
+    for effect in &proposal.effects {
+        output.line(&format!("      {effect}"));
+    }
+    if let Some(result) = &proposal.result {
+        output.line(&format!("      result {result}"));
+    }
+}
+
+async fn wait_for_person(
+    stage: &Stage,
+    agent: &Client,
+    id: ProposalId,
+    output: &mut Output,
+) -> anyhow::Result<u8> {
     let link = auth::invite(&stage.gate, "frank").await.map_err(crate::serve::stopped)?;
     output.line("");
-    let state = agent.get(&format!("/v1/proposals/{id}")).await?.good()?;
-    if *at(&state, "/state") == json!("pending") {
+    let now: AgentProposal = agent.get(&format!("/v1/proposals/{id}")).await?.good()?;
+    if now.state == StateName::Pending {
         if stage.auto {
             output.line("Frank from finance decides, over the API (--auto)");
             approve_as_frank(stage, &link, id, output).await?;
@@ -142,43 +161,43 @@ async fn wait_for_person(stage: &Stage, agent: &Client, id: &str, output: &mut O
         }
     }
     loop {
-        let body = agent.get(&format!("/v1/proposals/{id}?wait=30")).await?.good()?;
-        match at(&body, "/state").as_str() {
-            Some("pending" | "ready" | "dispatched") => {}
-            Some("succeeded") => {
-                output.line("the agent, which waited, is told:");
-                show_answer(200, &body, output);
-                return Ok(DONE);
-            }
-            Some(_) => {
-                show_answer(200, &body, output);
-                return Ok(REFUSED);
-            }
-            None => bail!("the gate gave no state for {id}"),
+        let told: AgentProposal = agent.get(&format!("/v1/proposals/{id}?wait=30")).await?.good()?;
+        if !told.state.is_settled() {
+            continue;
         }
+        let done = told.state == StateName::Succeeded;
+        if done {
+            output.line("the agent, which waited, is told:");
+        }
+        show_proposal(200, &told, output);
+        return Ok(if done { DONE } else { REFUSED });
     }
 }
 
-async fn approve_as_frank(stage: &Stage, link: &str, id: &str, output: &mut Output) -> anyhow::Result<()> {
+async fn approve_as_frank(
+    stage: &Stage,
+    link: &str,
+    id: ProposalId,
+    output: &mut Output,
+) -> anyhow::Result<()> {
     let frank = sign_in(stage, link).await?;
-    let shown = frank.get(&format!("/v1/proposals/{id}")).await?.good()?;
-    output.line(&format!("  he sees: {}", at(&shown, "/card/headline").as_str().unwrap_or_default()));
-    let preview = at(&shown, "/card/preview");
-    for change in at(preview, "/patch").as_array().into_iter().flatten() {
-        let path = at(change, "/path").as_str().unwrap_or_default();
-        let before = at(preview, "/before").pointer(path).cloned().unwrap_or_default();
-        output.line(&format!("      {path}: {before} → {}", at(change, "/value")));
+    let shown: PersonProposal = frank.get(&format!("/v1/proposals/{id}")).await?.good()?;
+    output.line(&format!("  he sees: {}", shown.card.headline));
+    for change in shown.card.preview.changes() {
+        let (before, after) = (change.before.unwrap_or(&Value::Null), change.after.unwrap_or(&Value::Null));
+        output.line(&format!("      {}: {before} → {after}", change.path));
     }
-    let body = verdict(&shown, "The invoice was indeed paid twice.");
-    frank.post(&format!("/v1/proposals/{id}/approve"), &body).await?.good()?;
+    let body = verdict(&shown, "The invoice was indeed paid twice.")?;
+    frank.post(&format!("/v1/proposals/{id}/approve"), &body).await?.good::<PersonProposal>()?;
     output.line("  he approves exactly that");
     Ok(())
 }
 
 async fn sign_in(stage: &Stage, link: &str) -> anyhow::Result<Client> {
-    let body = json!({ "link": link });
-    let answer = Client::new(&stage.people_url, "")?.post("/v1/sign-in", &body).await?.good()?;
-    Client::new(&stage.people_url, at(&answer, "/session").as_str().context("no session")?)
+    let body = SignInBody { link: link.to_owned() };
+    let signed_in: NewSession =
+        Client::new(&stage.people_url, "")?.post("/v1/sign-in", &body).await?.good()?;
+    Client::new(&stage.people_url, &signed_in.session)
 }
 
 /// Olga, the auditor, takes the log away and verifies it without the gate.

@@ -4,20 +4,15 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HOST, ORIGIN};
+use axum::http::header::{AUTHORIZATION, HOST, ORIGIN};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
-use countersign_core::limits;
 use countersign_core::refusal::Refusal;
-use countersign_engine::fault::Stop;
-use futures_util::StreamExt as _;
 use zeroize::Zeroizing;
 
-use super::{App, Problem};
-use crate::auth;
+use crate::surface::{App, Problem, auth, only, problem};
 
 /// The `Host` values a listener answers to: what a rebound name sends is not among them (T131).
 #[derive(Debug, Clone)]
@@ -40,19 +35,18 @@ impl Hosts {
 
     /// Whether a browser that sends an `Origin` sends one of ours. Programs send none.
     fn allows_origin(&self, headers: &HeaderMap) -> bool {
-        let mut values = headers.get_all(ORIGIN).iter();
-        let Some(first) = values.next() else { return true };
-        let text = first.to_str().unwrap_or_default().to_ascii_lowercase();
-        let host = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
-        values.next().is_none() && host.is_some_and(|host| self.0.contains(host))
+        let origin = match only(headers, ORIGIN) {
+            Ok(None) => return true,
+            Ok(Some(origin)) => origin.to_str().unwrap_or_default().to_ascii_lowercase(),
+            Err(_) => return false,
+        };
+        let host = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
+        host.is_some_and(|host| self.0.contains(host))
     }
 
     fn allows(&self, headers: &HeaderMap) -> bool {
-        let mut values = headers.get_all(HOST).iter();
-        match (values.next().and_then(|v| v.to_str().ok()), values.next()) {
-            (Some(host), None) => self.0.contains(&host.to_ascii_lowercase()),
-            _ => false,
-        }
+        let host = only(headers, HOST).ok().flatten().and_then(|value| value.to_str().ok());
+        host.is_some_and(|host| self.0.contains(&host.to_ascii_lowercase()))
     }
 }
 
@@ -151,13 +145,12 @@ pub(super) async fn person(State(app): State<App>, mut request: Request, next: N
             request.extensions_mut().insert(Person { id: signed_in.person, token });
             next.run(request).await
         }
-        Err(stop) => super::problem(&app, &stop).into_response(),
+        Err(stop) => problem(&app, &stop).into_response(),
     }
 }
 
 fn bearer(headers: &HeaderMap) -> Result<&str, Refusal> {
-    let mut values = headers.get_all(AUTHORIZATION).iter();
-    let (Some(value), None) = (values.next(), values.next()) else { return Err(Refusal::Unauthenticated) };
+    let Ok(Some(value)) = only(headers, AUTHORIZATION) else { return Err(Refusal::Unauthenticated) };
     let text = value.to_str().map_err(|_| Refusal::Unauthenticated)?;
     let (scheme, token) = text.split_once(' ').ok_or(Refusal::Unauthenticated)?;
     if scheme.eq_ignore_ascii_case("bearer") && !token.is_empty() {
@@ -165,56 +158,4 @@ fn bearer(headers: &HeaderMap) -> Result<&str, Refusal> {
     } else {
         Err(Refusal::Unauthenticated)
     }
-}
-
-/// Time for a whole body; a client that drips is not waited for (T111).
-const BODY_WITHIN: std::time::Duration = std::time::Duration::from_secs(20);
-
-fn cut(detail: &str) -> Stop {
-    Refusal::MalformedRequest { pointer: String::new(), detail: detail.to_owned() }.into()
-}
-
-/// Reads a JSON body whole: exactly `application/json`, not compressed, bounded by what arrives and not by
-/// what the headers claim (T59, T60).
-pub(crate) async fn read_limited(headers: &HeaderMap, body: Body) -> Result<Vec<u8>, Stop> {
-    let unsupported = |detail: &str| Refusal::UnsupportedMediaType { detail: detail.to_owned() };
-    let mut types = headers.get_all(CONTENT_TYPE).iter();
-    let (Some(value), None) = (types.next(), types.next()) else {
-        return Err(unsupported("send exactly one `Content-Type: application/json`").into());
-    };
-    if !is_plain_json(value.to_str().unwrap_or_default()) {
-        return Err(unsupported("send `Content-Type: application/json` in UTF-8").into());
-    }
-    if headers.contains_key(CONTENT_ENCODING) {
-        return Err(unsupported("send the body without `Content-Encoding`").into());
-    }
-    read_whole(body, limits::BODY_BYTES_MAX).await
-}
-
-/// Reads a body of at most so many bytes within its time. Every body is read here.
-pub(crate) async fn read_whole(body: Body, limit_bytes: usize) -> Result<Vec<u8>, Stop> {
-    tokio::time::timeout(BODY_WITHIN, read_all(body, limit_bytes))
-        .await
-        .map_err(|_| cut("the body did not arrive in time"))?
-}
-
-async fn read_all(body: Body, limit_bytes: usize) -> Result<Vec<u8>, Stop> {
-    let mut pieces = body.into_data_stream();
-    let mut bytes = Vec::new();
-    while let Some(piece) = pieces.next().await {
-        let piece = piece.map_err(|_| cut("the body ended before the end that its headers promised"))?;
-        if bytes.len().saturating_add(piece.len()) > limit_bytes {
-            return Err(Refusal::BodyTooLarge { limit_bytes }.into());
-        }
-        bytes.extend_from_slice(&piece);
-    }
-    Ok(bytes)
-}
-
-/// `application/json`, alone or with `charset=utf-8`: no other parameter, no blanks inside a word.
-fn is_plain_json(content_type: &str) -> bool {
-    let mut parts = content_type.split(';').map(str::trim);
-    let json = parts.next().is_some_and(|p| p.eq_ignore_ascii_case("application/json"));
-    let charset = parts.next().is_none_or(|p| p.eq_ignore_ascii_case("charset=utf-8"));
-    json && charset && parts.next().is_none()
 }

@@ -1,41 +1,55 @@
-//! The HTTP surface. One table of routes makes the two routers, the OpenAPI document and the authorization test.
+//! The HTTP surface. One table of routes makes the two routers, the OpenAPI documents and the authorization test.
 //!
 //! Agents and people have a listener each, with a route set each: an agent's key cannot reach an approval
 //! because the route is not there (I11).
 
 mod agents;
-mod codes;
-mod error;
 mod guard;
 mod openapi;
 mod people;
+mod process;
+mod reply;
 mod routes;
 
-use std::sync::Arc;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::{Extension, Router};
+use countersign_core::limits;
 
-use axum::Router;
-use countersign_engine::gate::Gate;
+pub(crate) use guard::Hosts;
+pub(crate) use openapi::{Listener, text as openapi};
+use routes::{Audience, ROUTES};
 
-pub(crate) use codes::{ErrorCode, of_outcomes, of_refusals, of_surface};
-pub(crate) use error::{Problem, problem};
-pub(crate) use guard::{Hosts, read_whole};
-pub(crate) use openapi::document;
-
-/// What every handler may use.
-#[derive(Debug, Clone)]
-pub(crate) struct App {
-    /// The gate.
-    pub(crate) gate: Gate,
-    /// The console's address as people type it.
-    pub(crate) people_url: Arc<str>,
-}
+use crate::surface::{App, not_found, wrong_method};
 
 /// The agents' router.
 pub(crate) fn for_agents(app: &App, hosts: Hosts) -> Router {
-    routes::build(app, routes::Audience::Agent, Router::new(), hosts)
+    build(app, (Audience::Agent, Listener::Agents), Router::new(), hosts)
 }
 
-/// The people's router: their API, and the console's pages.
-pub(crate) fn for_people(app: &App, hosts: Hosts) -> Router {
-    routes::build(app, routes::Audience::Person, crate::console::router(), hosts)
+/// The people's router: their API, and the pages of another surface beside it.
+pub(crate) fn for_people(app: &App, pages: Router<App>, hosts: Hosts) -> Router {
+    build(app, (Audience::Person, Listener::People), pages, hosts)
+}
+
+/// Builds the router of one listener: its routes, each behind its guard, then the guards for all.
+fn build(app: &App, (audience, listener): (Audience, Listener), pages: Router<App>, hosts: Hosts) -> Router {
+    let mut router = pages;
+    for route in ROUTES.iter().filter(|route| route.is_on(audience)) {
+        let handler = (route.handler)();
+        let guarded = match route.audience {
+            Audience::Anyone => handler,
+            Audience::Agent => handler.layer(from_fn_with_state(app.clone(), guard::agent)),
+            Audience::Person => handler.layer(from_fn_with_state(app.clone(), guard::person)),
+        };
+        router = router.route(route.path, guarded);
+    }
+    router
+        .fallback(not_found)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(Extension(listener))
+        .layer(DefaultBodyLimit::max(limits::BODY_BYTES_MAX))
+        .layer(from_fn_with_state(hosts, guard::host))
+        .layer(from_fn(guard::headers))
+        .with_state(app.clone())
 }

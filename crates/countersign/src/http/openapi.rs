@@ -1,174 +1,278 @@
-//! The OpenAPI document, made from the route table. A golden test keeps it in `docs/reference/openapi.json`.
+//! The OpenAPI 3.1 document of each listener, made from the route table and the wire structs. Golden tests keep them
+//! in `docs/reference`.
 
-use countersign_core::refusal::CODES;
-use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
-use super::routes::{Audience, ROUTES, Route};
+use schemars::generate::SchemaSettings;
+use schemars::{Schema, SchemaGenerator};
+use serde::Serialize;
+use serde_json::{Map, Value};
 
-/// The document of both listeners. Paths that exist on both are told apart by their server.
-pub(crate) fn document() -> Value {
-    json!({
-        "openapi": "3.1.0",
-        "info": {
-            "title": "Countersign",
-            "version": env!("CARGO_PKG_VERSION"),
-            "description": "Agents propose on one listener, people decide on the other. Errors are RFC 9457 problem details.",
-        },
-        "x-listeners": { "agents": paths(Audience::Agent), "people": paths(Audience::Person) },
-        "paths": paths(Audience::Agent),
-        "components": {
-            "schemas": schemas(),
-            "securitySchemes": {
-                "agentKey": { "type": "http", "scheme": "bearer", "bearerFormat": "csk_…" },
-                "session": { "type": "http", "scheme": "bearer", "bearerFormat": "css_…" },
-            },
-        },
-    })
+use super::routes::{Audience, ROUTES, Route, Success};
+use crate::surface::{ErrorCode, Parameter, of_outcomes, of_refusals, of_surface};
+use crate::wire::ProblemBody;
+
+/// Which listener a document is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Listener {
+    /// Agents'.
+    Agents,
+    /// People's.
+    People,
 }
 
-fn paths(listener: Audience) -> Value {
-    let mut paths: Map<String, Value> = Map::new();
-    for route in ROUTES.iter().filter(|r| r.is_on(listener)) {
-        let slot = paths.entry(route.path.to_owned()).or_insert_with(|| json!({}));
-        if let Some(map) = slot.as_object_mut() {
-            map.insert(route.method.to_owned(), operation(route));
+impl Listener {
+    const fn audience(self) -> Audience {
+        match self {
+            Self::Agents => Audience::Agent,
+            Self::People => Audience::Person,
         }
     }
-    Value::Object(paths)
 }
 
-fn operation(route: &Route) -> Value {
-    let security = match route.audience {
-        Audience::Anyone => json!([]),
-        Audience::Agent => json!([{ "agentKey": [] }]),
-        Audience::Person => json!([{ "session": [] }]),
+#[derive(Serialize)]
+struct OpenApi {
+    openapi: &'static str,
+    info: Info,
+    servers: [Server; 1],
+    paths: BTreeMap<&'static str, BTreeMap<&'static str, Operation>>,
+    components: Components,
+}
+
+#[derive(Serialize)]
+struct Info {
+    title: &'static str,
+    version: &'static str,
+    description: &'static str,
+}
+
+#[derive(Serialize)]
+struct Server {
+    url: &'static str,
+    description: &'static str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Components {
+    schemas: Map<String, Value>,
+    security_schemes: BTreeMap<&'static str, SecurityScheme>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SecurityScheme {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    scheme: &'static str,
+    bearer_format: &'static str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Operation {
+    #[serde(rename = "operationId")]
+    id: &'static str,
+    summary: &'static str,
+    #[serde(rename = "x-access")]
+    access: &'static str,
+    security: Vec<BTreeMap<&'static str, Vec<&'static str>>>,
+    parameters: Vec<ParameterDoc>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_body: Option<RequestBody>,
+    responses: BTreeMap<String, Response>,
+}
+
+#[derive(Serialize)]
+struct ParameterDoc {
+    name: &'static str,
+    #[serde(rename = "in")]
+    place: &'static str,
+    required: bool,
+    description: &'static str,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    explode: bool,
+    schema: Schema,
+}
+
+#[derive(Serialize)]
+struct RequestBody {
+    required: bool,
+    content: BTreeMap<&'static str, Content>,
+}
+
+#[derive(Serialize)]
+struct Response {
+    description: String,
+    content: BTreeMap<&'static str, Content>,
+}
+
+#[derive(Serialize)]
+struct Content {
+    schema: Schema,
+}
+
+/// The document as it is served and kept.
+pub(crate) fn text(listener: Listener) -> &'static str {
+    static TEXTS: [OnceLock<String>; 2] = [OnceLock::new(), OnceLock::new()];
+    let [agents, people] = &TEXTS;
+    let slot = match listener {
+        Listener::Agents => agents,
+        Listener::People => people,
     };
-    let mut parameters = Vec::new();
-    if route.path.contains("{id}") {
-        parameters.push(json!({ "name": "id", "in": "path", "required": true, "schema": { "type": "string", "pattern": "^prp_[0-9a-z]{26}$" } }));
-    }
-    for (name, about) in query_of(route.id) {
-        parameters.push(json!({ "name": name, "in": "query", "required": false, "description": about, "schema": { "type": "string" } }));
-    }
-    if route.id == "propose" {
-        parameters.push(json!({ "name": "Idempotency-Key", "in": "header", "required": false,
-            "description": "Makes the request safe to repeat.", "schema": { "type": "string", "maxLength": 255 } }));
-    }
-    let mut operation = json!({
-        "operationId": route.id,
-        "summary": route.summary,
-        "security": security,
-        "parameters": parameters,
-        "responses": responses(route),
-    });
-    if let (Some(schema), Some(map)) = (body_of(route.id), operation.as_object_mut()) {
-        let content = json!({ "required": true, "content": { "application/json": { "schema": { "$ref": format!("#/components/schemas/{schema}") } } } });
-        map.insert("requestBody".to_owned(), content);
-    }
-    operation
-}
-
-fn query_of(id: &str) -> &'static [(&'static str, &'static str)] {
-    match id {
-        "propose" | "read_own" | "read" => &[("wait", "Seconds to wait for a result, at most 60.")],
-        "list_own" => &[
-            ("state", "State names, separated by commas."),
-            ("limit", "How many, at most 200."),
-            ("before", "Only older than this proposal."),
-        ],
-        "list" => &[
-            ("state", "State names, separated by commas."),
-            ("limit", "How many, at most 200."),
-            ("before", "Only older than this proposal."),
-            ("agent", "Only of this agent."),
-            ("order", "`newest`, or `due` for what waits for people, by deadline and fair by agent."),
-            ("from", "With `order=due`: the `next` of the page before."),
-        ],
-        "actions" => &[("on_behalf_of", "The person the agent acts for.")],
-        "entries" => &[("from", "The first index.")],
-        _ => &[],
-    }
-}
-
-fn body_of(id: &str) -> Option<&'static str> {
-    match id {
-        "propose" => Some("Propose"),
-        "approve" | "reject" => Some("Verdict"),
-        "confirm" => Some("Confirm"),
-        "sign_in" => Some("SignIn"),
-        _ => None,
-    }
-}
-
-fn responses(route: &Route) -> Value {
-    let mut responses = Map::new();
-    let ok = match route.id {
-        "livez" | "checkpoint" | "export" => json!({ "text/plain": { "schema": { "type": "string" } } }),
-        "watch_own" => json!({ "text/event-stream": { "schema": { "type": "string" } } }),
-        _ => json!({ "application/json": { "schema": { "type": "object" } } }),
-    };
-    responses.insert("200".to_owned(), json!({ "description": "Done.", "content": ok }));
-    if route.id == "propose" {
-        let content = json!({ "application/json": { "schema": { "type": "object" } } });
-        responses.insert(
-            "202".to_owned(),
-            json!({ "description": "Not done yet; `Location` says where to ask.", "content": content }),
-        );
-    }
-    let content =
-        json!({ "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } } });
-    responses
-        .insert("default".to_owned(), json!({ "description": "A problem; see `code`.", "content": content }));
-    Value::Object(responses)
-}
-
-fn schemas() -> Value {
-    let digest = json!({ "type": "string", "pattern": "^sha256:[0-9a-f]{64}$" });
-    let codes: Vec<&str> = CODES.iter().map(|c| c.code).collect();
-    json!({
-        "Propose": {
-            "type": "object",
-            "required": ["action"],
-            "additionalProperties": false,
-            "properties": {
-                "action": { "type": "string", "description": "For example `crm.add_note_to_customer`." },
-                "input": { "type": "object", "description": "Fits the action's schema." },
-                "on_behalf_of": { "type": "string", "description": "The person the agent acts for." },
-                "reason": { "type": "string", "maxLength": 2000, "description": "The agent's own words; shown apart from the card." },
-                "run": { "type": "string", "maxLength": 255, "description": "An opaque label of the agent's run." },
-                "evidence": { "type": "array", "maxItems": 16, "items": {
-                    "type": "object", "required": ["title", "body"], "additionalProperties": false,
-                    "properties": { "title": { "type": "string" }, "body": {} } } },
-                "dry_run": { "type": "boolean", "default": false, "description": "Decide and preview only." },
-            },
-        },
-        "Verdict": {
-            "type": "object",
-            "required": ["intent", "decision", "view"],
-            "additionalProperties": false,
-            "properties": {
-                "intent": digest, "decision": digest, "view": digest,
-                "comment": { "type": "string", "maxLength": 2000 },
-            },
-        },
-        "Confirm": {
-            "type": "object", "required": ["intent"], "additionalProperties": false,
-            "properties": { "intent": digest },
-        },
-        "SignIn": {
-            "type": "object", "required": ["link"], "additionalProperties": false,
-            "properties": { "link": { "type": "string", "description": "The token of a one-time link, `csl_…`." } },
-        },
-        "Problem": {
-            "type": "object",
-            "required": ["type", "title", "status", "detail", "code"],
-            "properties": {
-                "type": { "type": "string" }, "title": { "type": "string" }, "status": { "type": "integer" },
-                "detail": { "type": "string" },
-                "code": { "type": "string", "examples": codes },
-                "errors": { "type": "array", "items": { "type": "object", "properties": {
-                    "pointer": { "type": "string" }, "detail": { "type": "string" } } } },
-            },
-        },
+    slot.get_or_init(|| {
+        let mut text = serde_json::to_string_pretty(&document(listener)).unwrap_or_default();
+        text.push('\n');
+        text
     })
+}
+
+fn document(listener: Listener) -> OpenApi {
+    let settings = SchemaSettings::draft2020_12().with(|s| {
+        s.definitions_path = "/components/schemas".into();
+        s.meta_schema = None;
+    });
+    let mut generator = settings.into_generator();
+    let mut paths: BTreeMap<&str, BTreeMap<&str, Operation>> = BTreeMap::new();
+    for route in ROUTES.iter().filter(|route| route.is_on(listener.audience())) {
+        paths.entry(route.path).or_default().insert(route.method, operation(route, &mut generator));
+    }
+    let scheme = |format| SecurityScheme { kind: "http", scheme: "bearer", bearer_format: format };
+    let (title, server, scheme) = match listener {
+        Listener::Agents => (
+            "Countersign, the agents' listener",
+            Server { url: "http://127.0.0.1:7400", description: "`[listen] agents`" },
+            ("agentKey", scheme("csk_…")),
+        ),
+        Listener::People => (
+            "Countersign, the people's listener",
+            Server { url: "http://127.0.0.1:7401", description: "`[listen] people`" },
+            ("session", scheme("css_…")),
+        ),
+    };
+    let description =
+        "Agents propose on one listener, people decide on the other. Errors are RFC 9457 problem details.";
+    OpenApi {
+        openapi: "3.1.0",
+        info: Info { title, version: env!("CARGO_PKG_VERSION"), description },
+        servers: [server],
+        paths,
+        components: Components {
+            schemas: generator.take_definitions(true),
+            security_schemes: BTreeMap::from([scheme]),
+        },
+    }
+}
+
+fn operation(route: &Route, generator: &mut SchemaGenerator) -> Operation {
+    let scheme = match route.audience {
+        Audience::Anyone => None,
+        Audience::Agent => Some("agentKey"),
+        Audience::Person => Some("session"),
+    };
+    let mut parameters: Vec<ParameterDoc> = Vec::new();
+    if route.path.contains("{id}") {
+        parameters.push(ParameterDoc {
+            name: "id",
+            place: "path",
+            required: true,
+            description: "The proposal.",
+            explode: false,
+            schema: generator.subschema_for::<countersign_core::id::ProposalId>(),
+        });
+    }
+    parameters.extend(route.query.iter().map(parameter));
+    if route.id == "propose" {
+        parameters.push(ParameterDoc {
+            name: "Idempotency-Key",
+            place: "header",
+            required: false,
+            description: "Makes the request safe to repeat.",
+            explode: false,
+            schema: schemars::json_schema!({
+                "type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"
+            }),
+        });
+    }
+    let body = |shape: super::routes::Shape, generator: &mut SchemaGenerator| RequestBody {
+        required: true,
+        content: BTreeMap::from([("application/json", Content { schema: shape(generator) })]),
+    };
+    Operation {
+        id: route.id,
+        summary: route.summary,
+        access: route.access.name(),
+        security: scheme.into_iter().map(|name| BTreeMap::from([(name, Vec::new())])).collect(),
+        parameters,
+        request_body: route.body.map(|shape| body(shape, generator)),
+        responses: responses(route, generator),
+    }
+}
+
+fn parameter(parameter: &Parameter) -> ParameterDoc {
+    ParameterDoc {
+        name: parameter.name,
+        place: "query",
+        required: false,
+        description: parameter.about,
+        explode: false,
+        schema: parameter.kind.schema(),
+    }
+}
+
+fn responses(route: &Route, generator: &mut SchemaGenerator) -> BTreeMap<String, Response> {
+    let of = |description: &str, kind, schema| Response {
+        description: description.to_owned(),
+        content: BTreeMap::from([(kind, Content { schema })]),
+    };
+    let text = || schemars::json_schema!({ "type": "string" });
+    let json = "application/json";
+    let mut responses = problems(route, generator);
+    let done = match route.success {
+        Success::Json(shape) => of("Done.", json, shape(generator)),
+        Success::Proposed(shape) => {
+            let waiting = of("Not done yet; `Location` says where to ask.", json, shape(generator));
+            responses.insert("202".to_owned(), waiting);
+            of("Done, or a dry run.", json, shape(generator))
+        }
+        Success::Readiness(shape) => {
+            responses.insert("503".to_owned(), of("Nothing is let through.", json, shape(generator)));
+            of("What is allowed runs.", json, shape(generator))
+        }
+        Success::Document => of("Done.", json, schemars::json_schema!({ "type": "object" })),
+        Success::Text => of("Done.", "text/plain", text()),
+        Success::Events(shape) => {
+            // Referred to by no response, so that clients have the type of an event's data.
+            drop(shape(generator));
+            of("Events named `proposal`; `data` is an AgentProposal.", "text/event-stream", text())
+        }
+    };
+    responses.insert("200".to_owned(), done);
+    responses
+}
+
+/// A problem for each status that a code of this gate comes with.
+fn problems(route: &Route, generator: &mut SchemaGenerator) -> BTreeMap<String, Response> {
+    let mut by_status: BTreeMap<u16, Vec<&str>> = BTreeMap::new();
+    let outcomes = if route.id == "propose" { of_outcomes() } else { Vec::new() };
+    let codes = of_refusals().into_iter().chain(of_surface().iter().copied()).chain(outcomes);
+    for ErrorCode { code, status, .. } in codes {
+        by_status.entry(status).or_default().push(code);
+    }
+    let response = |description: String, generator: &mut SchemaGenerator| Response {
+        description,
+        content: BTreeMap::from([(
+            "application/problem+json",
+            Content { schema: generator.subschema_for::<ProblemBody>() },
+        )]),
+    };
+    let mut responses: BTreeMap<String, Response> = by_status
+        .into_iter()
+        .map(|(status, codes)| {
+            (status.to_string(), response(format!("A problem: `{}`.", codes.join("`, `")), generator))
+        })
+        .collect();
+    responses.insert("default".to_owned(), response("A problem; see `code`.".to_owned(), generator));
+    responses
 }

@@ -6,23 +6,21 @@ use axum::extract::{Path, RawQuery, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use countersign_core::audit::{Actor, Entry, EventData};
-use countersign_core::directory::Role;
 use countersign_core::proposal::Record;
 use countersign_core::refusal::Refusal;
 use countersign_engine::fault::Stop;
 use countersign_engine::gate::{Verdict, Viewer};
-use serde::Deserialize;
-use serde_json::{Value, json};
 
-use super::App;
-use super::agents::{answer, filter_of, json_response, malformed, parameter, proposal_id, wait_of};
-use super::guard::{Person, read_limited};
-use crate::auth;
-use crate::wire::{self, ConfirmBody, VerdictBody};
+use super::guard::Person;
+use super::reply::{answer, json_response, proposal_id};
+use super::routes::{ENTRIES, LIST, NO_QUERY, WAIT};
+use crate::surface::{self, App, Query, auth, read_body, read_limited};
+use crate::wire::{
+    ConfirmBody, Counts, Done, LogEntries, Me, NewSession, PersonPage, SignInBody, VerdictBody, Writes,
+};
 
 /// Entries on one page of the log.
-const ENTRIES: u32 = 500;
+const PAGE: u32 = 500;
 
 fn viewer(person: &Person) -> Viewer {
     Viewer::Person { id: person.id.clone() }
@@ -34,18 +32,22 @@ pub(super) async fn list(
     RawQuery(query): RawQuery,
 ) -> Response {
     let work = async {
-        let summary = |r: &Record| wire::summary(&app.gate, r, &person.id);
-        let (query, viewer) = (query.as_deref(), viewer(&person));
-        let body = match parameter(query, "order").as_deref() {
+        let summary = |r: &Record| surface::summary(&app.gate, r, &person.id);
+        let (query, viewer) = (Query::read(query.as_deref(), LIST)?, viewer(&person));
+        let body = match query.get("order") {
             None | Some("newest") => {
-                let page = app.gate.list(&filter_of(query)?, &viewer, summary).await?;
-                json!({ "proposals": page.items, "next": page.next })
+                let page = app.gate.list(&query.filter()?, &viewer, summary).await?;
+                PersonPage { proposals: page.items, next: page.next.map(|id| id.to_string()) }
             }
             Some("due") => {
-                let page = app.gate.inbox(from_of(query)?, &viewer, summary).await?;
-                json!({ "proposals": page.items, "next": page.next })
+                let from = query.number("from")?.unwrap_or(0);
+                let page = app.gate.inbox(from, &viewer, summary).await?;
+                PersonPage { proposals: page.items, next: page.next.map(|from| from.to_string()) }
             }
-            Some(_) => return Err(malformed("`order` is `newest` or `due`").into()),
+            Some(_) => {
+                let detail = "`order` is `newest` or `due`".to_owned();
+                return Err(Refusal::MalformedRequest { pointer: String::new(), detail }.into());
+            }
         };
         Ok(json_response(StatusCode::OK, &body))
     };
@@ -59,37 +61,36 @@ pub(super) async fn read(
     RawQuery(query): RawQuery,
 ) -> Response {
     let work = async {
-        let (id, wait) = (proposal_id(&id)?, wait_of(query.as_deref())?);
+        let wait = Query::read(query.as_deref(), WAIT)?.wait()?;
+        let id = proposal_id(&id)?;
         let found = app.gate.wait(id, &viewer(&person), wait).await?;
         if !wait.is_zero() {
             // The session may have ended meanwhile.
             auth::person(&app.gate, &person.token).await?;
         }
         let record = found.ok_or_else(|| Refusal::ProposalNotFound { id: id.to_string() })?;
-        Ok(json_response(StatusCode::OK, &wire::for_person(&app.gate, &record, &person.id)))
+        Ok(shown(&app, &record, &person))
     };
     answer(&app, work.await)
+}
+
+fn shown(app: &App, record: &Record, person: &Person) -> Response {
+    json_response(StatusCode::OK, &surface::for_person(&app.gate, record, &person.id))
 }
 
 pub(super) async fn history(
     State(app): State<App>,
     Extension(person): Extension<Person>,
     Path(id): Path<String>,
+    RawQuery(query): RawQuery,
 ) -> Response {
     let work = async {
-        let id = proposal_id(&id)?;
-        let found = app.gate.read(id, &viewer(&person)).await?;
-        found.ok_or_else(|| Refusal::ProposalNotFound { id: id.to_string() })?;
-        let entries = app.gate.store().history(id).await?;
-        let items: Vec<Value> = entries.iter().map(entry).collect();
-        Ok(json_response(StatusCode::OK, &json!({ "entries": items })))
+        Query::read(query.as_deref(), NO_QUERY)?;
+        let entries = app.gate.history(proposal_id(&id)?, &viewer(&person)).await?;
+        let entries = entries.iter().map(surface::log_entry).collect();
+        Ok(json_response(StatusCode::OK, &LogEntries { entries }))
     };
     answer(&app, work.await)
-}
-
-fn entry(logged: &countersign_engine::store::LoggedEntry) -> Value {
-    let body: Value = serde_json::from_slice(&logged.body).unwrap_or_default();
-    json!({ "index": logged.index, "entry": body })
 }
 
 pub(super) async fn approve(
@@ -102,7 +103,7 @@ pub(super) async fn approve(
     let work = async {
         let verdict = verdict(&person, &headers, body).await?;
         let record = app.gate.approve(proposal_id(&id)?, verdict).await?;
-        Ok(json_response(StatusCode::OK, &wire::for_person(&app.gate, &record, &person.id)))
+        Ok(shown(&app, &record, &person))
     };
     answer(&app, work.await)
 }
@@ -117,7 +118,7 @@ pub(super) async fn reject(
     let work = async {
         let verdict = verdict(&person, &headers, body).await?;
         let record = app.gate.reject(proposal_id(&id)?, verdict).await?;
-        Ok(json_response(StatusCode::OK, &wire::for_person(&app.gate, &record, &person.id)))
+        Ok(shown(&app, &record, &person))
     };
     answer(&app, work.await)
 }
@@ -131,9 +132,9 @@ pub(super) async fn confirm(
 ) -> Response {
     let work = async {
         let bytes = read_limited(&headers, body).await?;
-        let body: ConfirmBody = wire::read_body(&bytes)?;
+        let body: ConfirmBody = read_body(&bytes)?;
         let record = app.gate.confirm(proposal_id(&id)?, person.id.clone(), body.intent).await?;
-        Ok(json_response(StatusCode::OK, &wire::for_person(&app.gate, &record, &person.id)))
+        Ok(shown(&app, &record, &person))
     };
     answer(&app, work.await)
 }
@@ -141,7 +142,7 @@ pub(super) async fn confirm(
 /// What a person decided, from a body that was read whole.
 async fn verdict(person: &Person, headers: &HeaderMap, body: Body) -> Result<Verdict, Stop> {
     let bytes = read_limited(headers, body).await?;
-    Ok(wire::read_body::<VerdictBody>(&bytes)?.into_verdict(person.id.clone(), channel(headers))?)
+    Ok(surface::verdict(read_body::<VerdictBody>(&bytes)?, &person.id, channel(headers))?)
 }
 
 /// Which surface a person used. A label for the log; it decides nothing.
@@ -157,25 +158,27 @@ pub(super) async fn cancel(
     State(app): State<App>,
     Extension(person): Extension<Person>,
     Path(id): Path<String>,
+    RawQuery(query): RawQuery,
 ) -> Response {
     let work = async {
+        Query::read(query.as_deref(), NO_QUERY)?;
         let record = app.gate.cancel(proposal_id(&id)?, &viewer(&person)).await?;
-        Ok(json_response(StatusCode::OK, &wire::for_person(&app.gate, &record, &person.id)))
+        Ok(shown(&app, &record, &person))
     };
     answer(&app, work.await)
 }
 
 pub(super) async fn counts(State(app): State<App>) -> Response {
     let work = async {
-        let counts = app.gate.store().counts().await?;
-        let writes = app.gate.store().counters();
-        let reads = app.gate.store().reads();
-        let writes =
-            json!({ "commits": writes.commits, "statements": writes.statements, "bytes": writes.bytes });
-        let altered = app.gate.store().altered_sign_in_rows();
-        let body =
-            json!({ "counts": counts, "writes": writes, "reads": reads, "altered_sign_in_rows": altered });
-        Ok(json_response(StatusCode::OK, &body))
+        let proposals = app.gate.counts().await?;
+        let activity = app.gate.activity();
+        let writes = Writes {
+            commits: activity.writes.commits,
+            statements: activity.writes.statements,
+            bytes: activity.writes.bytes,
+        };
+        let (reads, altered_sign_in_rows) = (activity.reads, activity.altered_sign_in_rows);
+        Ok(json_response(StatusCode::OK, &Counts { proposals, writes, reads, altered_sign_in_rows }))
     };
     answer(&app, work.await)
 }
@@ -183,21 +186,15 @@ pub(super) async fn counts(State(app): State<App>) -> Response {
 pub(super) async fn me(State(app): State<App>, Extension(person): Extension<Person>) -> Response {
     let rules = app.gate.ruleset();
     let name = rules.directory.person(&person.id).map(|p| p.name.clone());
-    json_response(StatusCode::OK, &json!({ "person": person.id, "name": name }))
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SignInBody {
-    link: String,
+    json_response(StatusCode::OK, &Me { person: person.id, name })
 }
 
 pub(super) async fn sign_in(State(app): State<App>, headers: HeaderMap, body: Body) -> Response {
     let work = async {
         let bytes = read_limited(&headers, body).await?;
-        let body: SignInBody = wire::read_body(&bytes)?;
+        let body: SignInBody = read_body(&bytes)?;
         let (session, person) = auth::redeem(&app.gate, &body.link).await?;
-        Ok(json_response(StatusCode::OK, &json!({ "session": session, "person": person })))
+        Ok(json_response(StatusCode::OK, &NewSession { session, person }))
     };
     answer(&app, work.await)
 }
@@ -205,15 +202,14 @@ pub(super) async fn sign_in(State(app): State<App>, headers: HeaderMap, body: Bo
 pub(super) async fn sign_out(State(app): State<App>, Extension(person): Extension<Person>) -> Response {
     let work = async {
         auth::sign_out(&app.gate, &person.token).await?;
-        Ok(json_response(StatusCode::OK, &json!({})))
+        Ok(json_response(StatusCode::OK, &Done {}))
     };
     answer(&app, work.await)
 }
 
 pub(super) async fn checkpoint(State(app): State<App>, Extension(person): Extension<Person>) -> Response {
     let work = async {
-        may_read_log(&app, &person)?;
-        let note = app.gate.store().checkpoint().await?.unwrap_or_default();
+        let note = app.gate.checkpoint(&person.id).await?.unwrap_or_default();
         Ok(text_response(note))
     };
     answer(&app, work.await)
@@ -225,46 +221,20 @@ pub(super) async fn entries(
     RawQuery(query): RawQuery,
 ) -> Response {
     let work = async {
-        may_read_log(&app, &person)?;
-        let from = parameter(query.as_deref(), "from").and_then(|t| t.parse().ok()).unwrap_or(0);
-        let page = app.gate.store().entries(from, ENTRIES).await?;
-        let items: Vec<Value> = page.iter().map(entry).collect();
-        Ok(json_response(StatusCode::OK, &json!({ "entries": items })))
+        let from = Query::read(query.as_deref(), ENTRIES)?.number("from")?.unwrap_or(0);
+        let page = app.gate.log_entries(&person.id, from, PAGE).await?;
+        let entries = page.iter().map(surface::log_entry).collect();
+        Ok(json_response(StatusCode::OK, &LogEntries { entries }))
     };
     answer(&app, work.await)
 }
 
 pub(super) async fn export(State(app): State<App>, Extension(person): Extension<Person>) -> Response {
     let work = async {
-        may_read_log(&app, &person)?;
-        let actor = Actor::Person { id: person.id.clone() };
-        app.gate
-            .note(Entry::new(app.gate.world().now(), actor, EventData::LogExported(Box::default())))
-            .await?;
-        // What was done before it was asked for is in it, and that it was asked for, too.
-        app.gate.integrate().await?;
-        let pieces = crate::export::export(app.gate.store(), app.gate.log_key().public()).await?;
+        let pieces = app.gate.export_log(&person.id).await?;
         Ok(text_response(Body::from_stream(pieces)))
     };
     answer(&app, work.await)
-}
-
-/// `?from=20`: where a page of the inbox begins.
-fn from_of(query: Option<&str>) -> Result<u32, Refusal> {
-    let from = parameter(query, "from").map(|text| text.parse());
-    Ok(from.transpose().map_err(|_| malformed("`from` is not a number"))?.unwrap_or(0))
-}
-
-/// The whole log is for auditors and operators; everybody sees the entries of the proposals they see.
-fn may_read_log(app: &App, person: &Person) -> Result<(), Stop> {
-    let rules = app.gate.ruleset();
-    let roles = rules.directory.person(&person.id).map(|p| p.roles.clone()).unwrap_or_default();
-    if roles.contains(&Role::Auditor) || roles.contains(&Role::Operator) {
-        Ok(())
-    } else {
-        let detail = "the log is for auditors and operators; ask for a role in directory.toml".to_owned();
-        Err(Refusal::NotPermitted { detail }.into())
-    }
 }
 
 fn text_response(text: impl Into<Body>) -> Response {

@@ -1,16 +1,12 @@
-//! The one route table.
+//! Every route of the JSON API, one row each: where it is, who it is for and what decides that, what it takes and what
+//! it answers. The routers, the OpenAPI documents and the authorization test are made from this table.
 
-use axum::Router;
-use axum::extract::{DefaultBodyLimit, State};
-use axum::http::StatusCode;
-use axum::middleware::{from_fn, from_fn_with_state};
-use axum::response::Response;
 use axum::routing::{MethodRouter, get, post};
-use countersign_core::limits;
-use countersign_engine::gate::Condition;
-use serde_json::json;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 
-use super::{App, Hosts, agents, error, guard, people};
+use super::{agents, people, process};
+use crate::surface::{App, Parameter, ParameterKind};
+use crate::wire;
 
 /// Who a route is for. Each audience has a listener of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +17,69 @@ pub(crate) enum Audience {
     Agent,
     /// A person, by a session.
     Person,
+}
+
+/// What decides whether a caller of the audience may. The authorization test has a case for each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// Nothing: anybody may.
+    Open,
+    /// A one-time link.
+    Link,
+    /// The agent's own proposals.
+    Own,
+    /// What its chain could be permitted.
+    Chain,
+    /// Any session.
+    Session,
+    /// Proposals that the person may see.
+    Related,
+    /// Whom an approval rule lets decide.
+    Approver,
+    /// The person whom the agent named.
+    Named,
+    /// The person it is for, or an operator.
+    Withdraws,
+    /// Auditors and operators.
+    LogReader,
+}
+
+impl Access {
+    /// The name in the OpenAPI document.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Link => "link",
+            Self::Own => "own",
+            Self::Chain => "chain",
+            Self::Session => "session",
+            Self::Related => "related",
+            Self::Approver => "approver",
+            Self::Named => "named",
+            Self::Withdraws => "withdraws",
+            Self::LogReader => "log-reader",
+        }
+    }
+}
+
+/// Makes the schema of a shape.
+pub(crate) type Shape = fn(&mut SchemaGenerator) -> Schema;
+
+/// What a route answers when all is well.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Success {
+    /// JSON of this shape, with 200.
+    Json(Shape),
+    /// JSON of this shape: 200 when it is done, 202 while it is not.
+    Proposed(Shape),
+    /// JSON of this shape: 200 when all is well, 503 when not.
+    Readiness(Shape),
+    /// Any JSON document.
+    Document,
+    /// Plain text.
+    Text,
+    /// Server-sent events, each with JSON of this shape.
+    Events(Shape),
 }
 
 /// One route.
@@ -34,196 +93,273 @@ pub(crate) struct Route {
     pub(crate) path: &'static str,
     /// Who it is for.
     pub(crate) audience: Audience,
+    /// What decides.
+    pub(crate) access: Access,
     /// One sentence.
     pub(crate) summary: &'static str,
+    /// The parameters of its query.
+    pub(crate) query: &'static [Parameter],
+    /// The shape of its body.
+    pub(crate) body: Option<Shape>,
+    /// What it answers.
+    pub(crate) success: Success,
     /// The handler.
-    handler: fn() -> MethodRouter<App>,
+    pub(super) handler: fn() -> MethodRouter<App>,
 }
 
 impl Route {
     /// Whether it is on the listener of this audience. People sign in on theirs.
     pub(crate) fn is_on(&self, listener: Audience) -> bool {
         match self.audience {
-            Audience::Anyone => matches!(self.id, "livez" | "readyz") || listener == Audience::Person,
+            Audience::Anyone => self.access == Access::Open || listener == Audience::Person,
             Audience::Agent | Audience::Person => self.audience == listener,
         }
     }
+
+    const fn with_query(self, query: &'static [Parameter]) -> Self {
+        Self { query, ..self }
+    }
+
+    const fn with_body(self, body: Shape) -> Self {
+        Self { body: Some(body), ..self }
+    }
 }
 
+/// No parameters.
+pub(super) const NO_QUERY: &[Parameter] = &[];
+/// `?wait=30`.
+pub(super) const WAIT: &[Parameter] =
+    &[Parameter::new("wait", ParameterKind::Seconds, "Seconds to wait for a result, at most 60.")];
+const STATE: Parameter = Parameter::new("state", ParameterKind::States, "State names, separated by commas.");
+const LIMIT: Parameter = Parameter::new("limit", ParameterKind::Number(1, 200), "How many, at most 200.");
+const BEFORE: Parameter = Parameter::new("before", ParameterKind::Proposal, "Only older than this proposal.");
+/// Of an agent's list.
+pub(super) const LIST_OWN: &[Parameter] = &[STATE, LIMIT, BEFORE];
+/// Of a person's list.
+pub(super) const LIST: &[Parameter] = &[
+    STATE,
+    LIMIT,
+    BEFORE,
+    Parameter::new("agent", ParameterKind::Text, "Only of this agent."),
+    Parameter::new(
+        "order",
+        ParameterKind::OneOf(&["newest", "due"]),
+        "`newest`, or `due` for what waits for people, by deadline and fair by agent.",
+    ),
+    Parameter::new(
+        "from",
+        ParameterKind::Number(0, 4_294_967_295),
+        "With `order=due`: the `next` of the page before.",
+    ),
+];
+/// Of the actions.
+pub(super) const ACTIONS: &[Parameter] =
+    &[Parameter::new("on_behalf_of", ParameterKind::Text, "The person the agent acts for.")];
+/// Of the log.
+pub(super) const ENTRIES: &[Parameter] =
+    &[Parameter::new("from", ParameterKind::Number(0, 9_007_199_254_740_991), "The first index.")];
+
+/// The schema of a type.
+fn of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
+    generator.subschema_for::<T>()
+}
+
+#[expect(clippy::too_many_arguments, reason = "one row of the table, in which names would hide the rows")]
 const fn route(
     id: &'static str,
     (method, path): (&'static str, &'static str),
-    audience: Audience,
+    (audience, access): (Audience, Access),
     summary: &'static str,
+    success: Success,
     handler: fn() -> MethodRouter<App>,
 ) -> Route {
-    Route { id, method, path, audience, summary, handler }
+    Route { id, method, path, audience, access, summary, query: NO_QUERY, body: None, success, handler }
 }
 
-/// Every route of the JSON API.
+const ANYONE: (Audience, Access) = (Audience::Anyone, Access::Open);
+const OWN: (Audience, Access) = (Audience::Agent, Access::Own);
+const RELATED: (Audience, Access) = (Audience::Person, Access::Related);
+const SESSION: (Audience, Access) = (Audience::Person, Access::Session);
+const LOG: (Audience, Access) = (Audience::Person, Access::LogReader);
+const FOR_AGENT: Success = Success::Json(of::<wire::AgentProposal>);
+const FOR_PERSON: Success = Success::Json(of::<wire::PersonProposal>);
+
+/// Every route.
 pub(crate) const ROUTES: &[Route] = &[
-    route("livez", ("get", "/livez"), Audience::Anyone, "Whether the process answers.", || get(livez)),
+    route("livez", ("get", "/livez"), ANYONE, "Whether the process answers.", Success::Text, || {
+        get(process::livez)
+    }),
     route(
         "readyz",
         ("get", "/readyz"),
-        Audience::Anyone,
+        ANYONE,
         "Whether the gate lets anything through: store, log, rules, secrets, durability, each with its reason.",
-        || get(readyz),
+        Success::Readiness(of::<wire::Ready>),
+        || get(process::readyz),
     ),
+    route("openapi", ("get", "/openapi.json"), ANYONE, "This document.", Success::Document, || {
+        get(process::openapi)
+    }),
     route(
         "propose",
         ("post", "/v1/proposals"),
-        Audience::Agent,
+        OWN,
         "Propose an action, or preview it with `dry_run`.",
+        Success::Proposed(of::<wire::AgentProposal>),
         || post(agents::propose),
-    ),
+    )
+    .with_query(WAIT)
+    .with_body(of::<wire::ProposeBody>),
     route(
         "list_own",
         ("get", "/v1/proposals"),
-        Audience::Agent,
+        OWN,
         "The agent's own proposals, newest first.",
+        Success::Json(of::<wire::AgentPage>),
         || get(agents::list),
-    ),
+    )
+    .with_query(LIST_OWN),
     route(
         "read_own",
         ("get", "/v1/proposals/{id}"),
-        Audience::Agent,
+        OWN,
         "One of the agent's proposals; `?wait=30` waits for it.",
+        FOR_AGENT,
         || get(agents::read),
-    ),
+    )
+    .with_query(WAIT),
     route(
         "watch_own",
         ("get", "/v1/proposals/{id}/events"),
-        Audience::Agent,
+        OWN,
         "Server-sent events until the proposal is settled.",
+        Success::Events(of::<wire::AgentProposal>),
         || get(agents::events),
     ),
     route(
         "cancel_own",
         ("post", "/v1/proposals/{id}/cancel"),
-        Audience::Agent,
+        OWN,
         "Withdraw a proposal that was not sent.",
+        FOR_AGENT,
         || post(agents::cancel),
     ),
     route(
         "actions",
         ("get", "/v1/actions"),
-        Audience::Agent,
+        (Audience::Agent, Access::Chain),
         "The actions that policy could let this chain propose.",
+        Success::Json(of::<wire::ActionList>),
         || get(agents::actions),
-    ),
+    )
+    .with_query(ACTIONS),
     route(
         "list",
         ("get", "/v1/proposals"),
-        Audience::Person,
+        RELATED,
         "Proposals this person may see, newest first.",
+        Success::Json(of::<wire::PersonPage>),
         || get(people::list),
-    ),
+    )
+    .with_query(LIST),
     route(
         "read",
         ("get", "/v1/proposals/{id}"),
-        Audience::Person,
+        RELATED,
         "The card, its digest, and the agent's words apart.",
+        FOR_PERSON,
         || get(people::read),
-    ),
+    )
+    .with_query(WAIT),
     route(
         "history",
         ("get", "/v1/proposals/{id}/history"),
-        Audience::Person,
+        RELATED,
         "The log entries of one proposal.",
+        Success::Json(of::<wire::LogEntries>),
         || get(people::history),
     ),
     route(
         "approve",
         ("post", "/v1/proposals/{id}/approve"),
-        Audience::Person,
+        (Audience::Person, Access::Approver),
         "Approve what was shown; the digests must match.",
+        FOR_PERSON,
         || post(people::approve),
-    ),
+    )
+    .with_body(of::<wire::VerdictBody>),
     route(
         "reject",
         ("post", "/v1/proposals/{id}/reject"),
-        Audience::Person,
+        (Audience::Person, Access::Approver),
         "Reject what was shown.",
+        FOR_PERSON,
         || post(people::reject),
-    ),
+    )
+    .with_body(of::<wire::VerdictBody>),
     route(
         "confirm",
         ("post", "/v1/proposals/{id}/confirm"),
-        Audience::Person,
+        (Audience::Person, Access::Named),
         "Say that a proposal is for you, as the person whom its agent named.",
+        FOR_PERSON,
         || post(people::confirm),
-    ),
+    )
+    .with_body(of::<wire::ConfirmBody>),
     route(
         "cancel",
         ("post", "/v1/proposals/{id}/cancel"),
-        Audience::Person,
+        (Audience::Person, Access::Withdraws),
         "Withdraw a proposal, as its person or an operator.",
+        FOR_PERSON,
         || post(people::cancel),
     ),
     route(
         "counts",
         ("get", "/v1/counts"),
-        Audience::Person,
+        SESSION,
         "How many proposals are in each state, and what this process has written.",
+        Success::Json(of::<wire::Counts>),
         || get(people::counts),
     ),
-    route("me", ("get", "/v1/me"), Audience::Person, "Who is signed in.", || get(people::me)),
-    route("sign_out", ("post", "/v1/sign-out"), Audience::Person, "End this session.", || {
-        post(people::sign_out)
+    route("me", ("get", "/v1/me"), SESSION, "Who is signed in.", Success::Json(of::<wire::Me>), || {
+        get(people::me)
     }),
-    route("checkpoint", ("get", "/v1/log/checkpoint"), Audience::Person, "The log's signed head.", || {
+    route(
+        "sign_out",
+        ("post", "/v1/sign-out"),
+        SESSION,
+        "End this session.",
+        Success::Json(of::<wire::Done>),
+        || post(people::sign_out),
+    ),
+    route("checkpoint", ("get", "/v1/log/checkpoint"), LOG, "The log's signed head.", Success::Text, || {
         get(people::checkpoint)
     }),
-    route("entries", ("get", "/v1/log/entries"), Audience::Person, "Log entries from an index on.", || {
-        get(people::entries)
-    }),
+    route(
+        "entries",
+        ("get", "/v1/log/entries"),
+        LOG,
+        "Log entries from an index on.",
+        Success::Json(of::<wire::LogEntries>),
+        || get(people::entries),
+    )
+    .with_query(ENTRIES),
     route(
         "export",
         ("get", "/v1/log/export"),
-        Audience::Person,
+        LOG,
         "The whole log, verifiable offline.",
+        Success::Text,
         || get(people::export),
     ),
     route(
         "sign_in",
         ("post", "/v1/sign-in"),
-        Audience::Anyone,
+        (Audience::Anyone, Access::Link),
         "Trade a one-time link's token for a session.",
+        Success::Json(of::<wire::NewSession>),
         || post(people::sign_in),
-    ),
+    )
+    .with_body(of::<wire::SignInBody>),
 ];
-
-/// Builds the router of one listener: its routes, each behind its guard, then the guards for all.
-pub(super) fn build(app: &App, audience: Audience, pages: Router<App>, hosts: Hosts) -> Router {
-    let mut router = pages;
-    for route in ROUTES.iter().filter(|route| route.is_on(audience)) {
-        let handler = (route.handler)();
-        let guarded = match route.audience {
-            Audience::Anyone => handler,
-            Audience::Agent => handler.layer(from_fn_with_state(app.clone(), guard::agent)),
-            Audience::Person => handler.layer(from_fn_with_state(app.clone(), guard::person)),
-        };
-        router = router.route(route.path, guarded);
-    }
-    router
-        .fallback(error::not_found)
-        .method_not_allowed_fallback(error::wrong_method)
-        .layer(DefaultBodyLimit::max(limits::BODY_BYTES_MAX))
-        .layer(from_fn_with_state(hosts, guard::host))
-        .layer(from_fn(guard::headers))
-        .with_state(app.clone())
-}
-
-async fn livez() -> &'static str {
-    "ok\n"
-}
-
-async fn readyz(State(app): State<App>) -> Response {
-    let readiness = app.gate.readiness().await;
-    let status = match readiness.status {
-        Condition::Ready | Condition::Degraded => StatusCode::OK,
-        Condition::NotReady => StatusCode::SERVICE_UNAVAILABLE,
-    };
-    agents::json_response(status, &json!(readiness))
-}

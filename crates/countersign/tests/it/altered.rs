@@ -41,25 +41,6 @@ const ALTERATIONS: [(&str, &str, &str, &str); 12] = [
     ("action", "header", "\"shop.price.set\"", "\"shop.note.add\""),
 ];
 
-fn alter(dir: &GateDir, id: &str, (what, place): (&str, &str), (from, to): (&str, &str)) {
-    let (read, write) = if place == "header" {
-        (
-            "SELECT header FROM proposal WHERE id = ?".to_owned(),
-            "UPDATE proposal SET header = ? WHERE id = ?".to_owned(),
-        )
-    } else {
-        let part = format!("proposal_part WHERE name = '{place}' AND proposal = ?");
-        (
-            format!("SELECT body FROM {part}"),
-            format!("UPDATE {}", part.replacen(" WHERE", " SET body = ? WHERE", 1)),
-        )
-    };
-    let stored = dir.query(&read, &[id]);
-    let stored = stored[0][0].as_str().unwrap();
-    assert!(stored.contains(from), "{what}: {from} is not in {stored}");
-    dir.change(&write, &[&stored.replace(from, to), id]);
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stored_proposal_that_was_altered_is_never_sent_t01() {
     let upstream = Upstream::start().await;
@@ -71,7 +52,7 @@ async fn a_stored_proposal_that_was_altered_is_never_sent_t01() {
         let id = pending(&gate).await;
         let shown = frank.look(&id).await;
         let approve = format!("/v1/proposals/{id}/approve");
-        alter(&gate.dir, &id, (what, place), (from, to));
+        gate.dir.alter(&id, place, (from, to));
         // With what was on the screen before, and with what is on it now, twice.
         frank.post(&approve, &shown).await;
         for _ in 0..2 {
@@ -106,7 +87,7 @@ async fn an_approved_proposal_that_was_altered_while_the_gate_was_down_is_never_
         assert_eq!((status, &answer["state"]["state"]), (200, &json!("ready")), "{what}: {answer}");
         let dir = gate.kill();
         upstream.on("GET /items/i_1", item());
-        alter(&dir, &id, (what, place), (from, to));
+        dir.alter(&id, place, (from, to));
         let gate = dir.serve();
         let olga = gate.sign_in("olga").await;
         let (status, last) = olga.get(&format!("/v1/proposals/{id}?wait=3")).await;

@@ -31,7 +31,8 @@ fn compare(document: &str, file: &str) {
 
 #[test]
 fn the_reference_of_the_api_is_the_one_of_the_code() {
-    compare("openapi", "openapi.json");
+    compare("openapi-agents", "openapi-agents.json");
+    compare("openapi-people", "openapi-people.json");
 }
 
 #[test]

@@ -72,7 +72,7 @@ async fn one_stored_proposal_that_cannot_be_read_neither_stops_a_reload_nor_ends
         let (_, body) = gate.propose("shop.price.set", json!({ "id": "i_1", "price": price })).await;
         ids.push(body["id"].as_str().unwrap().to_owned());
     }
-    gate.dir.change("UPDATE proposal SET body = '{' WHERE id = ?", &[&ids[0]]);
+    gate.dir.change("UPDATE proposal SET header = '{' WHERE id = ?", &[&ids[0]]);
     gate.dir.edit("policies/shop.cedar", "context.risk.amount > 100 }", "context.risk.amount > 100000 }");
     gate.signal("HUP");
     for id in &ids[1..] {

@@ -138,17 +138,17 @@ async fn a_forged_approval_in_the_database_sends_nothing_a8() {
     let gate = GateDir::new(&upstream).serve();
     let id = pending(&gate, &upstream).await;
     let dir = gate.kill();
-    let stored = dir.query("SELECT moving, intent FROM proposal WHERE id = ?", &[&id]);
+    let stored = dir.query("SELECT header, intent FROM proposal WHERE id = ?", &[&id]);
     let original = stored[0][0].as_str().unwrap().to_owned();
-    let mut moving: Value = serde_json::from_str(&original).unwrap();
-    moving["approvals"] = json!([{ "person": "frank", "at": 1, "intent": stored[0][1],
-        "decision": moving["decision"]["digest"], "view": stored[0][1],
-        "policy_set": moving["decision"]["policy_set"], "nonce": "00", "proof": "click",
+    let mut header: Value = serde_json::from_str(&original).unwrap();
+    header["approvals"] = json!([{ "person": "frank", "at": 1, "intent": stored[0][1],
+        "decision": header["decision"]["digest"], "view": stored[0][1],
+        "policy_set": header["decision"]["policy_set"], "nonce": "00", "proof": "click",
         "channel": "console", "comment": "" }]);
-    let use_by = moving["state"]["decide_by"].clone();
-    moving["state"] = json!({ "state": "ready", "use_by": use_by });
-    let sql = "UPDATE proposal SET state = 'ready', moving = ? WHERE id = ?";
-    dir.change(sql, &[&moving.to_string(), &id]);
+    let use_by = header["state"]["decide_by"].clone();
+    header["state"] = json!({ "state": "ready", "use_by": use_by });
+    let sql = "UPDATE proposal SET state = 'ready', header = ? WHERE id = ?";
+    dir.change(sql, &[&header.to_string(), &id]);
     let gate = dir.serve();
     let note = gate.propose("shop.note.add", json!({ "id": "i_1", "text": "everybody else" })).await;
     assert_eq!(note.0, 200, "everybody else is served: {}", note.1);
@@ -163,7 +163,7 @@ async fn a_forged_approval_in_the_database_sends_nothing_a8() {
         assert_eq!(output.status.success(), expect, "{}", String::from_utf8_lossy(&output.stdout));
     };
     repair(false);
-    let sql = "UPDATE proposal SET state = 'pending', moving = ? WHERE id = ?";
+    let sql = "UPDATE proposal SET state = 'pending', header = ? WHERE id = ?";
     gate.dir.change(sql, &[&original, &id]);
     repair(true);
     let (_, found) = gate.agent_get(&format!("/v1/proposals/{id}")).await;
@@ -176,17 +176,13 @@ async fn what_people_see_cannot_be_changed_in_the_database_a8() {
     let gate = GateDir::new(&upstream).serve();
     let frank = gate.sign_in("frank").await;
     for (column, from, to) in [
-        ("body", "Set a price", "Set a fine price"),
-        ("body", "\"reversible\":false", "\"reversible\":true"),
-        ("binding", "\"price\":20000", "\"price\":5001"),
-        ("moving", "Prices over 100 need finance.", "Nothing to see here."),
+        ("header", "Set a price", "Set a fine price"),
+        ("header", "\"reversible\":false", "\"reversible\":true"),
+        ("preview", "\"price\":20000", "\"price\":5001"),
+        ("header", "Prices over 100 need finance.", "Nothing to see here."),
     ] {
         let id = pending(&gate, &upstream).await;
-        let stored = gate.dir.query(&format!("SELECT {column} FROM proposal WHERE id = ?"), &[&id]);
-        let stored = stored[0][0].as_str().unwrap();
-        assert!(stored.contains(from), "{from} is not in {stored}");
-        let sql = format!("UPDATE proposal SET {column} = ? WHERE id = ?");
-        gate.dir.change(&sql, &[&stored.replace(from, to), &id]);
+        gate.dir.alter(&id, column, (from, to));
         let (status, shown) = frank.get(&format!("/v1/proposals/{id}")).await;
         assert_eq!((status, &shown["code"]), (409, &json!("quarantined")), "{column}: {shown}");
         let (status, list) = frank.get("/v1/proposals").await;

@@ -26,7 +26,8 @@ impl Gate {
         .await
     }
 
-    fn may_cancel(&self, record: &Record, viewer: &Viewer) -> Result<Actor, Refusal> {
+    /// As whom this viewer may cancel it, if it is still open.
+    pub fn may_cancel(&self, record: &Record, viewer: &Viewer) -> Result<Actor, Refusal> {
         match viewer {
             Viewer::Agent { .. } => Ok(Actor::Agent { chain: record.proposal.chain.clone() }),
             Viewer::Person { id } => {

@@ -36,7 +36,7 @@ impl Gate {
         let work = async move {
             let outcome = party.serve(gate.call(&grant)).await;
             let _ = came_back.send(());
-            let record = gate.keep_outcome(record, &grant, outcome).await;
+            let record = Box::pin(gate.keep_outcome(record, &grant, outcome)).await;
             drop(slot);
             // Nobody may be waiting any more.
             let _ = recorded.send(record);

@@ -5,6 +5,7 @@
 //! is a credential resolved and a call made.
 
 mod approve;
+mod attended;
 mod cancel;
 mod confirm;
 mod decide;
@@ -13,6 +14,7 @@ mod driver;
 mod execute;
 mod expire;
 mod limits;
+mod log;
 mod orphans;
 mod propose;
 mod quota;
@@ -26,21 +28,24 @@ mod slots;
 mod supervisor;
 mod watch;
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use countersign_core::audit::{Entry, LogKey};
-use countersign_core::proposal::Record;
+use countersign_core::proposal::{Record, StateName};
 use countersign_core::refusal::Refusal;
 use countersign_core::ruleset::Ruleset;
 
 use crate::connector::HttpConnector;
 use crate::credential::Credentials;
 use crate::fault::Stop;
-use crate::store::{Store, Witness};
+use crate::store::{Change, Store, Witness, WriteCounters};
 use crate::world::World;
+use tokio::sync::broadcast;
 
 pub use approve::Verdict;
 pub use limits::{Limit, Limits, Rate};
+pub use log::export;
 pub use propose::{Previewed, Proposal, Proposed};
 pub use read::{Page, Viewer};
 pub use ready::{Condition, Readiness, ReadinessPart};
@@ -80,6 +85,17 @@ struct Active {
     credentials: Credentials,
 }
 
+/// What a process has read and written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Activity {
+    /// What it wrote.
+    pub writes: WriteCounters,
+    /// Statements that it read with.
+    pub reads: u64,
+    /// Sign-in rows that were found altered.
+    pub altered_sign_in_rows: u64,
+}
+
 #[derive(Debug)]
 struct GateInner {
     world: World,
@@ -102,9 +118,29 @@ struct GateInner {
 }
 
 impl Gate {
-    /// The store, for what needs no verb: sessions, the log, counts.
-    pub fn store(&self) -> &Store {
-        &self.0.store
+    /// Closes the store, once everything else has ended.
+    pub async fn close(&self) -> Result<(), Stop> {
+        Ok(self.0.store.clone().close().await?)
+    }
+
+    /// How many proposals are in each state.
+    pub async fn counts(&self) -> Result<BTreeMap<StateName, u64>, Stop> {
+        Ok(self.0.store.counts().await?)
+    }
+
+    /// What this process has read and written since it started.
+    pub fn activity(&self) -> Activity {
+        let store = &self.0.store;
+        Activity {
+            writes: store.counters(),
+            reads: store.reads(),
+            altered_sign_in_rows: store.altered_sign_in_rows(),
+        }
+    }
+
+    /// Every change of a proposal that this process makes, from here on.
+    pub fn changes(&self) -> broadcast::Receiver<Change> {
+        self.0.store.changes()
     }
 
     /// Clock and randomness.

@@ -174,7 +174,7 @@ impl Gate {
             if let Some(record) = self.replay(&asked, key.as_ref()).await? {
                 return Ok(Proposed { record });
             }
-            match self.open_once(&asked, key).await? {
+            match Box::pin(self.open_once(&asked, key)).await? {
                 Opened::As(record) => return Ok(Proposed { record: *record }),
                 Opened::Again(why) => late = why,
                 Opened::Twin => {}

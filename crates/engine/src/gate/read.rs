@@ -155,15 +155,3 @@ impl Gate {
         }
     }
 }
-
-impl Gate {
-    /// Integrates everything that waits for the log now, instead of within the next tick.
-    pub async fn integrate(&self) -> Result<(), Stop> {
-        // Twice at the most: the first may lose to the sequencer's own tick, and new entries must not keep
-        // this one here.
-        if self.0.store.integrate(&self.0.log_key).await? == 0 {
-            self.0.store.integrate(&self.0.log_key).await?;
-        }
-        Ok(())
-    }
-}

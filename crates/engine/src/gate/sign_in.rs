@@ -1,12 +1,15 @@
-//! Refused sign-ins leave entries, few enough that nobody fills the log by guessing.
+//! Signing people in and out. Refused sign-ins leave entries, few enough that nobody fills the log by guessing.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use countersign_core::audit::{Actor, Entry, data};
+use countersign_core::digest::Digest;
 
 use super::Gate;
-use crate::fault::chain_text;
+use crate::fault::{Stop, chain_text};
+use crate::party::Party;
+use crate::store::Session;
 
 /// Entries in one window. The endpoint is open to everybody, so anybody can cause one.
 const ENTRIES_MAX: u32 = 5;
@@ -42,6 +45,36 @@ impl RefusedSignIns {
 }
 
 impl Gate {
+    /// The session under this token's digest, if it is live, was used within `idle`, and its person is still in the
+    /// directory.
+    pub async fn session(&self, token: &Digest, idle: Duration) -> Result<Option<Session>, Stop> {
+        let found = Party::Anybody.serve(self.0.store.session(token, self.0.world.now(), idle)).await?;
+        let known = |s: &Session| self.ruleset().directory.person(&s.person).is_some_and(|p| !p.disabled);
+        Ok(found.filter(known))
+    }
+
+    /// Keeps a one-time sign-in link for a person, by its token's digest.
+    pub async fn add_link(&self, token: &Digest, person: &str, life: Duration) -> Result<(), Stop> {
+        let now = self.0.world.now();
+        Ok(self.0.store.add_link(token, person, (now, now.plus(life))).await?)
+    }
+
+    /// Uses up a link and opens a session for its person. None when the link opens nothing.
+    pub async fn redeem_link(
+        &self,
+        link: &Digest,
+        session: &Digest,
+        life: Duration,
+    ) -> Result<Option<String>, Stop> {
+        let now = self.0.world.now();
+        Ok(Party::Anybody.serve(self.0.store.redeem_link(link, session, now, now.plus(life))).await?)
+    }
+
+    /// Ends a session.
+    pub async fn end_session(&self, token: &Digest) -> Result<(), Stop> {
+        Ok(self.0.store.end_session(token, self.0.world.now()).await?)
+    }
+
     /// Records that a sign-in link was refused. Nothing of the link is kept. That it cannot be recorded changes
     /// nothing for the caller, who is refused either way.
     pub async fn note_refused_sign_in(&self) {

@@ -1,6 +1,6 @@
-//! Owns everything that runs beside a request. A verb runs in a task of its own, so a client that hangs up
-//! never cancels a commit or a call half-way (T94). The number of such tasks is bounded, for each agent and person
-//! and for all of a kind, so that the verbs of one that hang leave room for the others.
+//! Owns everything that runs beside a request. A verb goes on without its caller, so a client that hangs up never
+//! cancels a commit or a call half-way (T94). The number of verbs is bounded, for each agent and person and for all
+//! of a kind, so that the verbs of one that hang leave room for the others.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -13,6 +13,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tracing::Instrument as _;
 
+use super::attended::Attended;
 use super::limits::{AgentLimits, Limit, Limits};
 use super::{Gate, GateInner, Parts};
 use crate::bulkhead::{Bulkhead, Full, Sizes};
@@ -108,24 +109,20 @@ impl Gate {
         Ok((gate.clone(), Supervisor { gate, stop, tasks }))
     }
 
-    /// Runs a verb of this party in a task of its own and waits for it. Dropping the wait does not stop the verb.
-    #[expect(clippy::disallowed_methods, reason = "the supervisor owns tasks")]
+    /// Runs a verb of this party and waits for it. Dropping the wait does not stop the verb.
     pub(super) async fn detached<T: Send + 'static>(
         &self,
         party: Party,
         verb: impl Future<Output = Result<T, Stop>> + Send + 'static,
     ) -> Result<T, Stop> {
         let place = self.0.work.verbs.try_take(&party).map_err(|full| self.no_room(&party, full))?;
-        let task = tokio::spawn(
-            async move {
-                let answer = party.serve(verb).await;
-                drop(place);
-                answer
-            }
-            .in_current_span(),
-        );
+        let work = async move {
+            let answer = party.serve(verb).await;
+            drop(place);
+            answer
+        };
         // A verb that ended without an answer may have recorded something.
-        task.await.map_err(|e| Fault::new("finish a verb", e).in_doubt())?
+        Attended::new(work.in_current_span()).await.map_err(|e| Fault::new("finish a verb", e).in_doubt())?
     }
 
     /// Starts work that nobody waits for. False when there is no room for it now.

@@ -202,7 +202,7 @@ impl<'a> Columns<'a> {
 }
 
 /// The texts of a row's parts.
-pub(super) struct Parts<'a> {
+pub(super) struct PartTexts<'a> {
     pub(super) input: &'a str,
     pub(super) preview: &'a str,
     words: Option<&'a str>,
@@ -210,9 +210,9 @@ pub(super) struct Parts<'a> {
     response: Option<&'a str>,
 }
 
-impl<'a> Parts<'a> {
+impl<'a> PartTexts<'a> {
     fn of(row: &'a Row) -> Result<Self, String> {
-        let text = |column: usize| row.maybe_text(column).map_err(unreadable);
+        let text = |column: usize| row.maybe_text(column).map_err(|e| unreadable(&e));
         Ok(Self {
             input: text(12)?.ok_or("its part `input` is missing")?,
             preview: text(13)?.ok_or("its part `preview` is missing")?,
@@ -243,18 +243,19 @@ struct Version {
 
 /// Puts a record together again. The error says in words what is wrong with the row.
 pub(super) fn read(row: &Row, keys: &SealKeys) -> Result<Record, String> {
-    let version = row.integer(1).map_err(unreadable)?;
+    let version = row.integer(1).map_err(|e| unreadable(&e))?;
     let version = u32::try_from(version).map_err(|_| "its version is not a version".to_owned())?;
-    let (header, code) = (row.text(9).map_err(unreadable)?, row.bytes(10).map_err(unreadable)?);
-    let parts = Parts::of(row)?;
-    let record = match row.integer(11).map_err(unreadable)? {
+    let (header, code) =
+        (row.text(9).map_err(|e| unreadable(&e))?, row.bytes(10).map_err(|e| unreadable(&e))?);
+    let parts = PartTexts::of(row)?;
+    let record = match row.integer(11).map_err(|e| unreadable(&e))? {
         1 => header_v1::read(header, &parts, version)?,
         2 => read_v2(header, &parts, version)?,
         other => return Err(format!("version {other} of stored proposals is not known to this build")),
     };
     let columns = Columns::of(&record, header);
     agree(row, &columns)?;
-    let fits = match row.integer(11).map_err(unreadable)? {
+    let fits = match row.integer(11).map_err(|e| unreadable(&e))? {
         1 => header_v1::fits(&columns, &parts, keys, code),
         _ => columns.fits(keys, code),
     };
@@ -271,16 +272,16 @@ pub(super) fn read(row: &Row, keys: &SealKeys) -> Result<Record, String> {
 
 /// The columns must say what the record says: the gate finds rows by them.
 fn agree(row: &Row, columns: &Columns<'_>) -> Result<(), String> {
-    let text = |column| row.text(column).map_err(unreadable);
+    let text = |column| row.text(column).map_err(|e| unreadable(&e));
     let agree = [
         ("id", text(0)? == columns.id),
         ("state", text(2)? == columns.state),
         ("agent", text(3)? == columns.agent),
-        ("person", row.maybe_text(4).map_err(unreadable)? == columns.person),
-        ("due", row.maybe_integer(5).map_err(unreadable)? == columns.due),
+        ("person", row.maybe_text(4).map_err(|e| unreadable(&e))? == columns.person),
+        ("due", row.maybe_integer(5).map_err(|e| unreadable(&e))? == columns.due),
         ("intent", text(6)? == columns.intent),
-        ("join_key", row.maybe_text(7).map_err(unreadable)?.is_none_or(|key| key == columns.intent)),
-        ("attempt", row.maybe_text(8).map_err(unreadable)? == columns.attempt.as_deref()),
+        ("join_key", row.maybe_text(7).map_err(|e| unreadable(&e))?.is_none_or(|key| key == columns.intent)),
+        ("attempt", row.maybe_text(8).map_err(|e| unreadable(&e))? == columns.attempt.as_deref()),
     ];
     match agree.iter().find(|(_, agrees)| !agrees) {
         Some((column, _)) => Err(format!("column `{column}` disagrees with the record")),
@@ -288,7 +289,7 @@ fn agree(row: &Row, columns: &Columns<'_>) -> Result<(), String> {
     }
 }
 
-fn read_v2(header: &str, parts: &Parts<'_>, version: u32) -> Result<Record, String> {
+fn read_v2(header: &str, parts: &PartTexts<'_>, version: u32) -> Result<Record, String> {
     let Version { v } = parse("column `header`", header)?;
     if v != Some(HEADER_VERSION) {
         let found = v.map_or_else(|| "none".to_owned(), |v| v.to_string());
@@ -342,7 +343,7 @@ fn read_v2(header: &str, parts: &Parts<'_>, version: u32) -> Result<Record, Stri
     })
 }
 
-pub(super) fn unreadable(error: error::Error) -> String {
+pub(super) fn unreadable(error: &error::Error) -> String {
     format!("a column cannot be read: {error}")
 }
 

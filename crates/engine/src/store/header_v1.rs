@@ -23,7 +23,7 @@ use countersign_core::time::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::header::{Columns, Parts, parse};
+use super::header::{Columns, PartTexts, parse};
 use crate::seal::{Purpose, SealKeys};
 
 #[derive(Deserialize)]
@@ -127,7 +127,7 @@ impl StateV1 {
 }
 
 /// The record. It had one salt for everything; its parts get theirs from it, and are written with its next move.
-pub(super) fn read(header: &str, parts: &Parts<'_>, version: u32) -> Result<Record, String> {
+pub(super) fn read(header: &str, parts: &PartTexts<'_>, version: u32) -> Result<Record, String> {
     let MovingV1 { decision, approvals, state } = parse("column `header`", header)?;
     let was: ProposalV1 = parse("its part `input`", parts.input)?;
     let BindingV1 { facts, preview, intent } = parse("its part `preview`", parts.preview)?;
@@ -164,7 +164,7 @@ pub(super) fn read(header: &str, parts: &Parts<'_>, version: u32) -> Result<Reco
 }
 
 /// Whether the code of the row fits: it covers the digests of the two parts as they are stored.
-pub(super) fn fits(columns: &Columns<'_>, parts: &Parts<'_>, keys: &SealKeys, code: &[u8]) -> bool {
+pub(super) fn fits(columns: &Columns<'_>, parts: &PartTexts<'_>, keys: &SealKeys, code: &[u8]) -> bool {
     let digest = |text: &str| *Digest::of(domain::PART_V1, text.as_bytes()).as_bytes();
     let (body, binding) = (digest(parts.input), digest(parts.preview));
     columns.with_fields(&[&body, &binding], |fields| keys.fits(Purpose::ProposalV1, fields, code))

@@ -246,7 +246,7 @@ impl Store {
     /// Commits a step that is no dispatch. See [`Store::offer`].
     pub async fn commit(&self, step: Step, placed: Placed) -> Result<Record, Stop> {
         let id = step.record.proposal.id;
-        match self.offer(step, placed).await? {
+        match Box::pin(self.offer(step, placed)).await? {
             Offered::Committed(committed) if committed.grant.is_none() => Ok(committed.record),
             Offered::Committed(_) | Offered::NotAdmitted(_) => {
                 // `offer` refuses a dispatch without an admission, and `commit` is given none.

@@ -4,11 +4,11 @@
 //! all of them. Nobody is answered before the commit, and a commit that did not come back answers nobody
 //! with a yes: on PostgreSQL the same steps are offered again until it is known whether they are there.
 //!
-//! Who finds nobody writing writes at once, without a change of thread; what arrives meanwhile is the
-//! writer's own, on the desk's thread.
+//! On SQLite a caller who is alone commits itself, without a change of thread; everything else is committed by the
+//! writer's thread. While the disk is slow nobody commits itself, because a runtime's thread would wait for it.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use countersign_core::id::ProposalId;
 use countersign_core::limits::{self, DOUBT_WITHIN, WRITER_BATCH_MAX, WRITER_QUEUE_MAX};
 use countersign_core::refusal::Refusal;
 use tokio::runtime::{Handle, RuntimeFlavor};
-use tokio::sync::{Mutex as Turn, Notify, mpsc, oneshot};
+use tokio::sync::{Mutex as AsyncMutex, Notify, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
@@ -31,11 +31,8 @@ use crate::fault::{Fault, Stop};
 use crate::party::Party;
 use crate::weaken::weakened;
 
-/// From so many steps in one transaction on, the next one waits a moment for company: each costs the disk, and
-/// some twenty pages, whatever it holds. A caller who is nearly alone never waits.
-const COMPANY_MIN: usize = 6;
-/// That moment.
-const COMPANY_WAIT: Duration = Duration::from_millis(1);
+/// While the last transaction took longer than this, commits are left to the writer's thread.
+const SLOW_COMMIT: Duration = Duration::from_millis(5);
 /// Seconds after which a caller who found the queue full should come back.
 const RETRY_AFTER_S: u32 = 1;
 
@@ -83,13 +80,33 @@ pub(super) struct Writer {
 #[derive(Debug)]
 struct Shared {
     /// Whoever has the turn writes.
-    side: Turn<Side>,
+    side: AsyncMutex<BatchState>,
     /// Something waits that nobody writes.
     waiting: Notify,
     /// Finish what waits and end.
     closing: AtomicBool,
-    /// Whether writing means to work on the thread that asks, rather than to wait for an answer.
-    at_once: bool,
+    /// Whether a caller may commit itself: on a file, which writing blocks the thread for.
+    inline: bool,
+    /// Callers whose write is not answered yet.
+    submitting: AtomicUsize,
+    /// Whether the last transaction was slow.
+    slow: AtomicBool,
+}
+
+/// Counts a caller for as long as it waits.
+struct Submitting<'a>(&'a AtomicUsize);
+
+impl<'a> Submitting<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::AcqRel);
+        Self(count)
+    }
+}
+
+impl Drop for Submitting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
 }
 
 impl Writer {
@@ -97,12 +114,14 @@ impl Writer {
     pub(super) fn start(desk: &Arc<Desk>, batcher: Batcher, changes: Changes) -> Self {
         let (queue, arriving) = mpsc::channel(WRITER_QUEUE_MAX);
         let may_ask_again = !desk.target().is_file();
-        let side = Side { batcher, changes, arriving, kept: Vec::new(), may_ask_again };
+        let side = BatchState { batcher, changes, arriving, kept: Vec::new(), may_ask_again };
         let shared = Arc::new(Shared {
-            side: Turn::new(side),
+            side: AsyncMutex::new(side),
             waiting: Notify::new(),
             closing: AtomicBool::new(false),
-            at_once: desk.target().is_file(),
+            inline: desk.target().is_file(),
+            submitting: AtomicUsize::new(0),
+            slow: AtomicBool::new(false),
         });
         let ended = Mutex::new(Some(desk.spawn(write_what_waits(Arc::clone(&shared)))));
         Self { queue, places: Bulkhead::new(QUEUE), shared, ended }
@@ -130,8 +149,9 @@ impl Writer {
             }
         };
         let (reply, answer) = oneshot::channel();
+        let _counted = Submitting::new(&self.shared.submitting);
         place.send(Queued { write, reply });
-        self.shared.see_to_it();
+        self.shared.commit_inline_if_alone();
         // Whoever took the step and did not answer may have written it.
         answer.await.unwrap_or_else(|_| Err(closed().in_doubt().into()))
     }
@@ -167,14 +187,19 @@ impl Shared {
         self.waiting.notify_one();
     }
 
-    /// Writes what waits, when nobody else does and this thread may block; else leaves it to who writes.
-    fn see_to_it(&self) {
+    /// Writes what waits, when nobody else asks for a write and this thread may block; else leaves it to the
+    /// writer's thread.
+    fn commit_inline_if_alone(&self) {
         let may_block =
             || Handle::try_current().is_ok_and(|h| h.runtime_flavor() == RuntimeFlavor::MultiThread);
-        let turn = if self.at_once && may_block() { self.side.try_lock().ok() } else { None };
+        let alone = self.inline
+            && self.submitting.load(Ordering::Acquire) == 1
+            && !self.slow.load(Ordering::Relaxed)
+            && may_block();
+        let turn = if alone { self.side.try_lock().ok() } else { None };
         if let Some(mut side) = turn {
             if side.collect() {
-                tokio::task::block_in_place(|| Handle::current().block_on(side.batch()));
+                tokio::task::block_in_place(|| Handle::current().block_on(self.timed(&mut side)));
             }
             // What came after this look found the turn taken, and has called the writer's thread itself.
             if side.is_empty() {
@@ -182,6 +207,13 @@ impl Shared {
             }
         }
         self.waiting.notify_one();
+    }
+
+    /// One transaction, and how the disk does.
+    async fn timed(&self, side: &mut BatchState) {
+        let began = Instant::now();
+        side.batch().await;
+        self.slow.store(began.elapsed() > SLOW_COMMIT, Ordering::Relaxed);
     }
 }
 
@@ -195,11 +227,7 @@ async fn write_what_waits(shared: Arc<Shared>) {
             side.arriving.close();
         }
         while side.collect() || (closing && side.wait().await) {
-            let company = side.kept.len() >= COMPANY_MIN;
-            side.batch().await;
-            if company {
-                tokio::time::sleep(COMPANY_WAIT).await;
-            }
+            shared.timed(&mut side).await;
         }
         if closing {
             return;
@@ -209,7 +237,7 @@ async fn write_what_waits(shared: Arc<Shared>) {
 
 /// What it takes to write.
 #[derive(Debug)]
-struct Side {
+struct BatchState {
     batcher: Batcher,
     changes: Changes,
     arriving: mpsc::Receiver<Queued>,
@@ -219,7 +247,7 @@ struct Side {
     may_ask_again: bool,
 }
 
-impl Side {
+impl BatchState {
     fn is_empty(&self) -> bool {
         self.kept.is_empty() && self.arriving.is_empty()
     }

@@ -155,16 +155,13 @@ pub async fn parts_that_do_not_belong_together_are_a_fault_and_no_record_t10(pla
     .await;
     assert!(store.proposal(one.proposal.id).await.is_err());
     // A part more, less or other than the header names is none of this record's.
-    for (n, change) in [
+    for (n, change) in (0_u64..).zip([
         "DELETE FROM proposal_part WHERE proposal = '{}' AND name = 'words'",
         "UPDATE proposal_part SET body = '\"do it\"' WHERE proposal = '{}' AND name = 'words'",
         "INSERT INTO proposal_part (proposal, name, version, body) VALUES ('{}', 'evidence', 1, '[]')",
         "INSERT INTO proposal_part (proposal, name, version, body) VALUES ('{}', 'input', 2, '{\"amount\":1}')",
-    ]
-    .into_iter()
-    .enumerate()
-    {
-        let record = store.put(steps::pending(&world, "b", None, 10 + n as u64)).await.unwrap().record;
+    ]) {
+        let record = store.put(steps::pending(&world, "b", None, 10 + n)).await.unwrap().record;
         assert!(store.proposal(record.proposal.id).await.is_ok());
         raw.run(&change.replacen("{}", &record.proposal.id.to_string(), 1)).await;
         assert!(store.proposal(record.proposal.id).await.is_err(), "{change}");

@@ -8,7 +8,7 @@ use crate::limits::{JSON_STRING_BYTES_MAX, SCHEMA_BYTES_MAX, SCHEMA_DEPTH_MAX};
 
 /// One finding about a schema.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::action) struct Finding {
+pub(in crate::action) struct LintFinding {
     /// The fields on the way to it, e.g. `["changes", "email"]`.
     pub(in crate::action) path: Vec<String>,
     /// Whether the action can still be used.
@@ -25,7 +25,7 @@ const FORMATS: [&str; 9] = ["date-time", "date", "time", "email", "hostname", "i
 const SHORT_FORMATS: [&str; 7] = ["date-time", "date", "time", "email", "ipv4", "ipv6", "uuid"];
 
 /// Checks a closed schema. Nothing found, or only warnings: it can be compiled.
-pub(in crate::action) fn lint(schema: &Value) -> Vec<Finding> {
+pub(in crate::action) fn lint(schema: &Value) -> Vec<LintFinding> {
     let mut linter = Linter { path: Vec::new(), found: Vec::new() };
     if schema.to_string().len() > SCHEMA_BYTES_MAX {
         linter.error(
@@ -42,12 +42,12 @@ pub(in crate::action) fn lint(schema: &Value) -> Vec<Finding> {
 
 struct Linter {
     path: Vec<String>,
-    found: Vec<Finding>,
+    found: Vec<LintFinding>,
 }
 
 impl Linter {
     fn push(&mut self, warning: bool, message: String, remedy: &str) {
-        let finding = Finding { path: self.path.clone(), warning, message, remedy: remedy.to_owned() };
+        let finding = LintFinding { path: self.path.clone(), warning, message, remedy: remedy.to_owned() };
         self.found.push(finding);
     }
 

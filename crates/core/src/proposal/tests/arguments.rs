@@ -84,6 +84,21 @@ fn one_change_anywhere_in_the_arguments_is_another_intent_t01_t02() {
 }
 
 #[test]
+fn an_input_of_version_1_keeps_its_numbers_when_it_is_written_anew_d16() {
+    let input = crate::json::CanonicalInput::new(json!({ "charge": "ch_1", "rate": 4.0, "large": 1e21 }));
+    let old = Proposal { input, ..proposal() };
+    let (rendering, preview) = (binding(5).rendering, binding(5).preview);
+    let bound = Binding::by(IntentVersion::V1, &old, rendering, preview).unwrap();
+    let record = Record { proposal: old, binding: bound, ..opened(allow()) };
+    assert!(record.is_intact());
+    let parts = record.unstored().unwrap();
+    let text = &parts.iter().find(|part| part.name == PartName::Input).unwrap().text;
+    let read: crate::json::CanonicalInput = serde_json::from_str(text).unwrap();
+    let read = Record { proposal: Proposal { input: read, ..record.proposal.clone() }, ..record };
+    assert!(read.is_intact(), "{text}");
+}
+
+#[test]
 fn texts_that_look_alike_are_different_intents_t02() {
     let rendering = binding(5).rendering;
     let intent = |text: &str| {

@@ -76,7 +76,7 @@ pub(crate) struct Shown {
     undo: Text,
     guarded: bool,
     guard: Text,
-    answer: &'static str,
+    answer: Text,
     /// What must be done before people can decide.
     first: Option<Text>,
     call: ShownCall,
@@ -111,7 +111,7 @@ pub(crate) fn shown(card: &Card, precondition: &Precondition, now: Timestamp) ->
         undo: eye.text(&card.undo),
         guarded: *precondition != Precondition::None,
         guard: eye.text(&card.guard),
-        answer: card.answer,
+        answer: eye.text(&card.answer),
         first: card.asks.as_ref().map(|detail| eye.text(detail)),
         call: call(card, &eye),
         input: eye.json(&card.input),
@@ -154,11 +154,11 @@ pub(super) fn chain(card: &Card, eye: &Eye) -> Vec<Link> {
     card.who
         .iter()
         .map(|w| Link {
-            kind: kind(w.kind),
+            kind: kind(&w.kind),
             name: eye.text(&w.name),
             id: eye.text(&w.id),
             known: eye.text(&w.known),
-            claimed: w.proof == LinkProof::Claimed.as_str(),
+            claimed: w.proof == LinkProof::Claimed,
         })
         .collect()
 }

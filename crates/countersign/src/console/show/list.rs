@@ -117,7 +117,7 @@ pub(crate) struct LogPage {
     pub(crate) chrome: Chrome,
     pub(crate) checkpoint: Option<Block>,
     /// Whether the checkpoint's signature is the log's.
-    pub(crate) verdict: &'static str,
+    pub(crate) signature: &'static str,
     /// The log's public key, as `log verify` takes it.
     pub(crate) key: String,
     pub(crate) size: u64,

@@ -17,7 +17,7 @@ use countersign_core::directory::Directory;
 
 /// The signed-in person, for the top of every page.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Me {
+pub(crate) struct PagePerson {
     /// Display name.
     pub(crate) name: String,
     /// What forms carry.
@@ -34,7 +34,7 @@ pub(crate) struct Chrome {
     /// The page's title.
     pub(crate) title: String,
     /// Who is looking; nobody on public pages.
-    pub(crate) me: Option<Me>,
+    pub(crate) me: Option<PagePerson>,
     /// `inbox`, `history`, `log` or empty.
     pub(crate) here: &'static str,
 }
@@ -46,7 +46,7 @@ impl Chrome {
     }
 
     /// Around a page of somebody who is signed in.
-    pub(crate) fn of(title: &str, me: Me, here: &'static str) -> Self {
+    pub(crate) fn of(title: &str, me: PagePerson, here: &'static str) -> Self {
         Self { title: title.to_owned(), me: Some(me), here }
     }
 }

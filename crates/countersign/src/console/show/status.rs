@@ -103,7 +103,7 @@ fn sentence(record: &Record, directory: &Directory) -> String {
         State::Rejected { by, reason, .. } => {
             format!("{} rejected it: {reason}", person_name(directory, by))
         }
-        State::Expired { clock: Clock::DecideBy, .. } => crate::wire::undecided(record).to_owned(),
+        State::Expired { clock: Clock::DecideBy, .. } => crate::surface::undecided(record).to_owned(),
         State::Expired { clock: Clock::UseBy, .. } => {
             "It was allowed, but could not be sent in time.".to_owned()
         }

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::card::{self, ProposalPage};
 use super::list::{Inbox, Kind, row};
 use super::text::{Eye, Time};
-use super::{Chrome, Me, Message, events, status};
+use super::{Chrome, Message, PagePerson, events, status};
 use crate::console::proposal::{Sent, what_changed};
 
 const NOW: Timestamp = Timestamp::from_micros(1_795_435_200_000_000);
@@ -87,8 +87,8 @@ fn record(text: &str) -> Record {
     .unwrap()
 }
 
-fn me() -> Me {
-    Me { name: "Bob Okafor".into(), csrf: "token".into(), pending: 1, reads_log: true }
+fn me() -> PagePerson {
+    PagePerson { name: "Bob Okafor".into(), csrf: "token".into(), pending: 1, reads_log: true }
 }
 
 fn logged(text: &str) -> Vec<LoggedEntry> {

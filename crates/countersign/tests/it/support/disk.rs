@@ -39,6 +39,19 @@ impl GateDir {
         assert_eq!(self.sqlite(sql, values)["changed"], 1, "{sql}");
     }
 
+    /// Replaces text in the header of a stored proposal or in one of its parts; the text must be there.
+    pub(crate) fn alter(&self, id: &str, place: &str, (from, to): (&str, &str)) {
+        let (column, rows) = match place {
+            "header" => ("header", "proposal WHERE id = ?".to_owned()),
+            part => ("body", format!("proposal_part WHERE name = '{part}' AND proposal = ?")),
+        };
+        let stored = self.query(&format!("SELECT {column} FROM {rows}"), &[id]);
+        let stored = stored[0][0].as_str().unwrap();
+        assert!(stored.contains(from), "{from} is not in {stored}");
+        let sql = format!("UPDATE {}", rows.replacen(" WHERE", &format!(" SET {column} = ? WHERE"), 1));
+        self.change(&sql, &[&stored.replace(from, to), id]);
+    }
+
     /// How many entries were ever written, integrated or not.
     pub(crate) fn entries_written(&self) -> u64 {
         self.query("SELECT COUNT(*) FROM log_entry", &[])[0][0].as_u64().unwrap()

@@ -2,6 +2,7 @@
 //! code is what the parser says it is, wherever in a file its tests stand.
 
 mod source;
+mod structure;
 mod threats;
 
 use std::collections::BTreeSet;
@@ -97,7 +98,7 @@ fn nothing(found: &[String], rule: &str) {
 
 #[test]
 fn core_does_no_io() {
-    let known = "base64 cedar-policy cel ed25519-dalek jiff json-patch jsonschema miette ryu-js serde serde_json sha2 \
+    let known = "base64 cedar-policy cel ed25519-dalek jiff json-patch jsonschema miette ryu-js schemars serde serde_json sha2 \
                  thiserror toml unicode-general-category unicode-normalization unicode-script unicode-security url";
     let known: Vec<&str> = known.split_whitespace().collect();
     assert_eq!(dependencies("core", "dependencies"), known, "a new dependency of core needs an ADR");
@@ -206,6 +207,29 @@ fn each_crate_keeps_to_its_own_dependencies() {
     );
     no("engine", &surfaces);
     no("countersign", &["sqlx", "rusqlite"]);
+}
+
+#[test]
+fn acme_and_the_gate_meet_only_in_the_demo() {
+    let ours = |of: &str, is: fn(&str) -> bool| {
+        for table in ["dependencies", "dev-dependencies"] {
+            let found: Vec<String> = dependencies(of, table).into_iter().filter(|n| is(n)).collect();
+            nothing(&found, &format!("{table} of {of} (ADR 0023)"));
+        }
+    };
+    ours("acme", |name| name.starts_with("countersign"));
+    for of in ["core", "engine", "../bench", "../chaos"] {
+        ours(of, |name| name == "countersign-acme");
+    }
+    let (demo, others): (Vec<Text>, Vec<Text>) =
+        product("crates").into_iter().partition(|f| f.path.starts_with("crates/countersign/src/demo/"));
+    let links = |l: &str| l.contains("countersign_acme");
+    let found: Vec<String> = others.iter().flat_map(|f| f.lines_where(links)).collect();
+    nothing(&found, "only the demo links Acme (ADR 0023)");
+    assert!(
+        demo.iter().any(|f| !f.lines_where(links).is_empty()),
+        "this rule no longer knows what linking is"
+    );
 }
 
 #[test]

@@ -12,6 +12,47 @@ pub(super) fn test_lines(path: &str, text: &str) -> Vec<RangeInclusive<usize>> {
     found.0
 }
 
+/// The names of the types that a file defines outside its tests, with their lines from 1.
+pub(super) fn types(path: &str, text: &str) -> Vec<(usize, String)> {
+    let Ok(file) = syn::parse_file(text) else { panic!("{path} is not Rust") };
+    let mut found = Types { tests: test_lines(path, text), found: Vec::new() };
+    found.visit_file(&file);
+    found.found
+}
+
+struct Types {
+    tests: Vec<RangeInclusive<usize>>,
+    found: Vec<(usize, String)>,
+}
+
+impl Types {
+    fn keep(&mut self, name: &syn::Ident) {
+        let line = name.span().start().line;
+        if !self.tests.iter().any(|range| range.contains(&line)) {
+            self.found.push((line, name.to_string()));
+        }
+    }
+}
+
+impl<'ast> Visit<'ast> for Types {
+    fn visit_item_struct(&mut self, item: &'ast syn::ItemStruct) {
+        self.keep(&item.ident);
+    }
+
+    fn visit_item_enum(&mut self, item: &'ast syn::ItemEnum) {
+        self.keep(&item.ident);
+    }
+
+    fn visit_item_trait(&mut self, item: &'ast syn::ItemTrait) {
+        self.keep(&item.ident);
+        syn::visit::visit_item_trait(self, item);
+    }
+
+    fn visit_item_type(&mut self, item: &'ast syn::ItemType) {
+        self.keep(&item.ident);
+    }
+}
+
 #[derive(Default)]
 struct Tests(Vec<RangeInclusive<usize>>);
 

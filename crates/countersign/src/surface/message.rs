@@ -1,0 +1,75 @@
+//! What happened to a proposal and what to do, in one or two sentences. The same on every surface.
+
+use countersign_core::decision::{Answer, DenyCode};
+use countersign_core::proposal::{Clock, Record, State};
+
+/// What an agent is told whom no policy permits.
+pub(super) const NO_PERMIT: &str = "NOT DONE. No policy permits this. Asking again will not help.";
+
+/// One or two sentences that a model cannot misread: what happened, and what to do.
+pub(crate) fn message(record: &Record) -> String {
+    let id = record.proposal.id;
+    match &record.state {
+        State::Pending { standing, .. } => {
+            let missing: Vec<String> = standing
+                .iter()
+                .filter(|s| !s.is_met())
+                .map(|s| format!("{} of {} from {}", s.have, s.want, s.rule))
+                .collect();
+            let first = record.decision.detail.as_ref().map(|d| format!(" First, {d}.")).unwrap_or_default();
+            format!(
+                "NOT DONE. Waiting for approval ({}).{first} Do not propose this again; ask for {id}.",
+                missing.join(", ")
+            )
+        }
+        State::Ready { use_by } => format!(
+            "NOT DONE YET. Approved; it is sent as soon as it can be, until {}. Ask for {id}.",
+            use_by.to_rfc3339()
+        ),
+        State::Dispatched { .. } => {
+            format!("Being sent; the result is not recorded yet. Do not repeat it; ask for {id}.")
+        }
+        State::Succeeded { .. } => "Done.".to_owned(),
+        State::Failed { cause, .. } => format!("NOT DONE: {}.", cause.to_text()),
+        State::Unknown { cause, .. } => {
+            format!(
+                "It is not known whether this was done: {}. Do not repeat it; ask for {id}, which changes when a \
+                 late answer says more, or let a person look at the upstream.",
+                cause.to_text()
+            )
+        }
+        State::Denied { .. } => denied(record),
+        State::Rejected { by, reason, .. } if reason.is_empty() => format!("NOT DONE. {by} rejected it."),
+        State::Rejected { by, reason, .. } => format!("NOT DONE. {by} rejected it: {reason}"),
+        State::Expired { clock: Clock::DecideBy, .. } => format!("NOT DONE. {}", undecided(record)),
+        State::Expired { clock: Clock::UseBy, .. } => {
+            "NOT DONE. It was approved, and could not be sent in time.".to_owned()
+        }
+        State::Cancelled { .. } => "NOT DONE. It was cancelled.".to_owned(),
+        State::Superseded { by, .. } => format!("NOT DONE. {by} took its place."),
+        State::Refused { detail, .. } => format!("NOT DONE. {detail}."),
+    }
+}
+
+/// Why the time to decide passed without a decision.
+pub(crate) fn undecided(record: &Record) -> &'static str {
+    if record.standing_approvals().is_empty() {
+        "Nobody decided in time."
+    } else {
+        "Too few people approved it in time."
+    }
+}
+
+fn denied(record: &Record) -> String {
+    let reasons: Vec<&str> =
+        record.decision.policies.iter().map(|p| p.reason.as_str()).filter(|r| !r.is_empty()).collect();
+    if let Some(detail) = &record.decision.detail {
+        format!("NOT DONE: {detail}. Asking again will not help.")
+    } else if record.decision.answer == (Answer::Deny { code: DenyCode::NoPermit }) {
+        NO_PERMIT.to_owned()
+    } else if reasons.is_empty() {
+        "NOT DONE. Policy refuses this. Asking again will not help.".to_owned()
+    } else {
+        format!("NOT DONE. {} Asking again will not help.", reasons.join(" "))
+    }
+}

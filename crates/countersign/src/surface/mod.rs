@@ -1,0 +1,34 @@
+//! What the surfaces share: who is calling, how a body and a query are read, what is said about a proposal, and how a
+//! refusal looks. `http`, `console` and `cli` know this and the verbs, and never each other.
+
+mod agent_view;
+pub(crate) mod auth;
+mod body;
+mod codes;
+mod header;
+mod message;
+mod person_view;
+mod problem;
+mod query;
+
+use std::sync::Arc;
+
+use countersign_engine::gate::Gate;
+
+pub(crate) use agent_view::{for_agent, for_dry_run, summary_for_agent};
+pub(crate) use body::{proposal, read_body, read_limited, read_whole, verdict};
+pub(crate) use codes::{ErrorCode, of_outcomes, of_refusals, of_surface};
+pub(crate) use header::{Repeated, only};
+pub(crate) use message::{message, undecided};
+pub(crate) use person_view::{for_person, log_entry, summary};
+pub(crate) use problem::{Problem, ended, not_found, problem, wrong_method};
+pub(crate) use query::{Parameter, ParameterKind, Query};
+
+/// What every handler may use.
+#[derive(Debug, Clone)]
+pub(crate) struct App {
+    /// The gate.
+    pub(crate) gate: Gate,
+    /// The console's address as people type it.
+    pub(crate) people_url: Arc<str>,
+}

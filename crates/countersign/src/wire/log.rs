@@ -1,0 +1,68 @@
+//! What auditors and operators are told.
+
+use std::collections::BTreeMap;
+
+use countersign_core::audit::StoredEntry;
+use countersign_core::proposal::StateName;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A page of the log.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct LogEntries {
+    /// In order; an empty page is the end.
+    pub(crate) entries: Vec<LogEntry>,
+}
+
+/// One entry.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct LogEntry {
+    /// Its index in the Merkle log; none until it was integrated.
+    pub(crate) index: Option<u64>,
+    /// What it says; none when this build cannot read it. The export has its bytes.
+    pub(crate) entry: Option<StoredEntry>,
+}
+
+/// What there is, and what this process did.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct Counts {
+    /// Proposals in each state.
+    #[serde(rename = "counts")]
+    #[schemars(with = "BTreeMap<String, u64>")]
+    pub(crate) proposals: BTreeMap<StateName, u64>,
+    /// What this process has written.
+    pub(crate) writes: Writes,
+    /// Statements that this process has read with.
+    pub(crate) reads: u64,
+    /// Sign-in rows that were found altered.
+    pub(crate) altered_sign_in_rows: u64,
+}
+
+/// What was written.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct Writes {
+    /// Transactions.
+    pub(crate) commits: u64,
+    /// Statements in them.
+    pub(crate) statements: u64,
+    /// Bytes of values.
+    pub(crate) bytes: u64,
+}
+
+/// Whether the gate lets anything through.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct Ready {
+    /// `ready`, `degraded` or `not_ready`: as bad as the worst part.
+    pub(crate) status: String,
+    /// `store`, `log`, `rules`, `secrets`, `durability`.
+    pub(crate) parts: BTreeMap<String, ReadyPart>,
+}
+
+/// One part of that.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct ReadyPart {
+    /// `ready`, `degraded` or `not_ready`.
+    pub(crate) status: String,
+    /// What is the matter with it.
+    pub(crate) detail: String,
+}

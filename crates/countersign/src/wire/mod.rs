@@ -1,0 +1,20 @@
+//! The shapes on the wire: plain structs, used by the handlers, the command line's client, the OpenAPI documents and
+//! the tests. They know nothing of requests, the engine or each other's surfaces.
+//!
+//! Times are RFC 3339 in UTC unless a field says microseconds. Requests refuse what they do not know, by name;
+//! answers may grow, so clients should ignore what they do not know.
+
+mod agent;
+mod log;
+mod person;
+mod problem;
+mod request;
+
+pub(crate) use agent::{
+    ActionList, ActionShape, AgentCause, AgentPage, AgentProposal, AgentSummary, AgentUndo, Because, Need,
+    PreviewHead, SentCall,
+};
+pub(crate) use log::{Counts, LogEntries, LogEntry, Ready, ReadyPart, Writes};
+pub(crate) use person::{AgentWords, Done, Me, NewSession, PersonPage, PersonProposal, PersonSummary};
+pub(crate) use problem::{NowBound, ProblemBody};
+pub(crate) use request::{ConfirmBody, ProposeBody, SignInBody, VerdictBody};
