@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
-use crate::problem::{Problem, SourceFile, line_of, read_toml};
+use crate::problem::{Problem, SourceFile, read_toml};
 use crate::refusal::Refusal;
 
 /// A person who may approve, operate or be acted for.
@@ -18,9 +18,6 @@ use crate::refusal::Refusal;
 pub struct Person {
     /// How they are shown.
     pub name: String,
-    /// Their address, shown to auditors.
-    #[serde(default)]
-    pub email: String,
     /// Teams they belong to, by name.
     #[serde(default)]
     pub teams: BTreeSet<String>,
@@ -245,8 +242,7 @@ impl Directory {
         for (name, agent) in &parsed.agent {
             for key in &agent.key {
                 if by_key.insert(key.hash, name.clone()).is_some() {
-                    found.push(at(
-                        file,
+                    found.push(file.error_at(
                         &key.hash.to_string(),
                         "the same key is listed twice",
                         "Give every agent a key of its own.",
@@ -392,18 +388,12 @@ impl Directory {
     }
 }
 
-fn at(file: &SourceFile, needle: &str, message: impl Into<String>, remedy: &str) -> Problem {
-    let line = file.text.find(needle).map_or(0, |offset| line_of(&file.text, offset));
-    Problem::error(&file.path, line, message, remedy)
-}
-
 fn check_references(file: &SourceFile, parsed: &DirectoryFile, found: &mut Vec<Problem>) {
     let mut name_ok = |table: &str, name: &str| {
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '@');
         if name.is_empty() || !name.chars().all(plain) {
             let remedy = "Use letters, digits, and `-`, `_`, `.`, `@`.";
-            found.push(at(
-                file,
+            found.push(file.error_at(
                 name,
                 format!("the {table} name `{name}` has other characters than it may"),
                 remedy,
@@ -423,19 +413,18 @@ fn check_references(file: &SourceFile, parsed: &DirectoryFile, found: &mut Vec<P
     for team in memberships.flatten() {
         if !parsed.team.contains_key(team) {
             let remedy = format!("Add `[team.{team}]` or correct the name.");
-            found.push(at(file, team, format!("team `{team}` is not defined"), &remedy));
+            found.push(file.error_at(team, format!("team `{team}` is not defined"), &remedy));
         }
     }
     for (name, agent) in &parsed.agent {
         if !parsed.person.contains_key(&agent.owner) {
             let message = format!("the owner `{}` of agent `{name}` is not a person", agent.owner);
-            found.push(at(file, &agent.owner, message, "Name somebody who answers for the agent."));
+            found.push(file.error_at(&agent.owner, message, "Name somebody who answers for the agent."));
         }
         for who in &agent.act_for {
             if !defined(parsed, who) {
                 let message = format!("`{who}` names nobody");
-                found.push(at(
-                    file,
+                found.push(file.error_at(
                     who,
                     message,
                     "Write `person:NAME` or `team:NAME` with a name that is defined.",
@@ -444,7 +433,11 @@ fn check_references(file: &SourceFile, parsed: &DirectoryFile, found: &mut Vec<P
         }
         if agent.act_for.is_empty() && !agent.alone {
             let message = format!("agent `{name}` may act for nobody and not alone, so it can do nothing");
-            found.push(at(file, &format!("agent.{name}"), message, "Give it `act_for` or `alone = true`."));
+            found.push(file.error_at(
+                &format!("agent.{name}"),
+                message,
+                "Give it `act_for` or `alone = true`.",
+            ));
         }
     }
 }

@@ -27,7 +27,7 @@ pub struct System {
     pub base_url: String,
     /// The environment, one of those in `countersign.toml`.
     pub environment: String,
-    /// Who owns rollback.
+    /// Who answers for it, also for going back.
     pub owner: String,
     /// Names of credentials.
     pub credential: CredentialRefs,
@@ -50,8 +50,6 @@ pub struct Action {
     pub reversible: bool,
     /// Effect class.
     pub effect: EffectClass,
-    /// How long the upstream remembers an idempotency key, if the manifest says so.
-    pub effect_window_s: Option<u64>,
     /// What the manifest says about going back.
     pub undo: Undo,
     /// The resource type, e.g. `Charge`.

@@ -231,6 +231,7 @@ fn card(shown: &PersonProposal, output: &mut Output) {
         field(output, "effect", effect);
     }
     field(output, "undo", &card.undo);
+    field(output, "owner", shown.owner.as_deref().unwrap_or("nobody: the action is no longer registered"));
     field(output, "guard", &card.guard);
     for gate in &card.gates {
         let policy = &gate.policy;

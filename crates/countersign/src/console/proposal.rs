@@ -56,6 +56,7 @@ async fn page(visit: &Visit, sent: Option<&Sent<'_>>) -> Result<ProposalPage, St
         asks: card::asks(&card, &record.state, &rules.rules),
         approvals: card::given(&record, &rules.directory, now),
         created: Time::new(record.proposal.created_at, now),
+        owner: gate.owner_of(&record.proposal.action).map(|owner| Eye::default().text(&owner)),
         words: card::words(&record.proposal),
         status: status::status(&record, &rules.directory, now),
         events: events::events(&logged, &rules.directory, now, false),

@@ -50,6 +50,7 @@ pub(crate) fn for_person(gate: &Gate, record: &Record, person: &str) -> PersonPr
         approvals: record.approvals.clone(),
         yours: gate.may_decide(record, person),
         confirm: gate.may_confirm(record, person),
+        owner: gate.owner_of(&record.proposal.action),
         message: message(record),
         written_by_the_agent: AgentWords {
             reason: record.proposal.reason.clone(),

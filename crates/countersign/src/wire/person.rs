@@ -31,6 +31,8 @@ pub(crate) struct PersonProposal {
     pub(crate) yours: bool,
     /// Whether this person may say that it is for them.
     pub(crate) confirm: bool,
+    /// Who answers for its system, if its action is still registered.
+    pub(crate) owner: Option<String>,
     /// Where it stands, in a sentence.
     pub(crate) message: String,
     /// What the agent wrote. Nothing of it was checked.

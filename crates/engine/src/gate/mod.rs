@@ -31,6 +31,7 @@ mod watch;
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use countersign_core::action::ActionName;
 use countersign_core::audit::{Entry, LogKey};
 use countersign_core::proposal::{Record, StateName};
 use countersign_core::refusal::Refusal;
@@ -156,6 +157,12 @@ impl Gate {
     /// What decides right now.
     pub fn ruleset(&self) -> Arc<Ruleset> {
         Arc::clone(&self.0.active.read().unwrap_or_else(PoisonError::into_inner).ruleset)
+    }
+
+    /// Who answers for the system of this action, as its manifest says now; none when it is no longer registered.
+    pub fn owner_of(&self, action: &ActionName) -> Option<String> {
+        let rules = self.ruleset();
+        rules.registry.get(&action.to_string()).map(|action| action.system.owner.clone())
     }
 
     /// The credentials right now.

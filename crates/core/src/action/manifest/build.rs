@@ -65,7 +65,6 @@ pub(super) fn action(
         groups,
         reversible: raw.reversible,
         effect: effect.class,
-        effect_window_s: effect.window_s,
         undo,
         resource_type: raw.resource.kind,
         schema,

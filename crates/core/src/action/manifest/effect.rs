@@ -17,7 +17,6 @@ pub(super) struct Effect {
     pub(super) class: EffectClass,
     /// The header that carries the idempotency key.
     pub(super) key_header: Option<String>,
-    pub(super) window_s: Option<u64>,
 }
 
 /// The effect class, from the manifest or from the method, checked against both.
@@ -60,12 +59,18 @@ pub(super) fn effect(raw: &RawAction, etag_bound: bool, report: &mut Report<'_>)
         | EffectClass::Opaque => {}
     }
     let keyed = class == EffectClass::Keyed;
-    Effect {
-        class,
-        key_header: keyed.then(|| key_header(raw.effect.as_ref(), report)),
+    if let Some(raw) = &raw.effect {
         // A class that is not known was reported; what it may carry is not.
-        window_s: window(raw.effect.as_ref(), keyed || named.is_none(), report),
+        if raw.header.is_some() && !keyed && named.is_some() {
+            report.error(
+                &["effect", "header"],
+                "`header` belongs to the class `keyed` only",
+                "Remove it, or use the class `keyed`.",
+            );
+        }
+        report.unsupported(&["effect", "window"], raw.window.is_some());
     }
+    Effect { class, key_header: keyed.then(|| key_header(raw.effect.as_ref(), report)) }
 }
 
 fn class(raw: &RawEffect, report: &mut Report<'_>) -> Option<EffectClass> {
@@ -98,29 +103,6 @@ fn key_header(raw: Option<&RawEffect>, report: &mut Report<'_>) -> String {
         report.error(&["effect", "header"], message, "Name the header that the upstream documents.");
     }
     name
-}
-
-fn window(raw: Option<&RawEffect>, keyed: bool, report: &mut Report<'_>) -> Option<u64> {
-    let raw = raw?;
-    for (key, present) in [("header", raw.header.is_some()), ("window", raw.window.is_some())] {
-        if present && !keyed {
-            report.error(
-                &["effect", key],
-                format!("`{key}` belongs to the class `keyed` only"),
-                "Remove it, or use the class `keyed`.",
-            );
-        }
-    }
-    let text = raw.window.as_deref()?;
-    let parsed = parse_duration(text).filter(|d| !d.is_zero());
-    if parsed.is_none() {
-        report.error(
-            &["effect", "window"],
-            format!("`{text}` is not a length of time"),
-            "Write `24h` or `30m`.",
-        );
-    }
-    parsed.map(|d| d.as_secs())
 }
 
 /// Groups must say whether the action reads or changes, and agree with the method.

@@ -120,7 +120,7 @@ pub(super) struct RawRequest {
 pub(super) struct RawEffect {
     pub(super) class: String,
     pub(super) header: Option<String>,
-    pub(super) window: Option<String>,
+    pub(super) window: Option<IgnoredAny>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -45,7 +45,6 @@ fn the_example_manifests_load_without_a_warning() {
     );
     let refund = registry.get("stripe.refund.create").unwrap();
     assert_eq!(refund.effect, EffectClass::Keyed);
-    assert_eq!(refund.effect_window_s, Some(24 * 3600));
     assert_eq!(refund.undo.why, "Stripe cannot take a processed refund back.");
     assert!(refund.groups.contains(&Group::Financial));
     assert_eq!(refund.resource_type, "Charge");
@@ -137,7 +136,7 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     ("class  = \"keyed\"", "class  = \"conditional\"", "needs a precondition"),
     ("class  = \"keyed\"", "class  = \"opaque\"", "`header` belongs to the class `keyed`"),
     ("header = \"Idempotency-Key\"", "header = \"Cookie\"", "belongs to the gate"),
-    ("window = \"24h\"", "window = \"a day\"", "not a length of time"),
+    ("class  = \"keyed\"", "class  = \"keyed\"\nwindow = \"24h\"", "`effect.window` is not supported yet"),
     ("kind = \"none\"", "kind = \"action\"", "`action` is not supported yet"),
     ("kind = \"none\"", "kind = \"none\"\nrequest = {}", "`undo.request` is not supported yet"),
     ("why  = \"Stripe cannot take a processed refund back.\"", "", "`why` is missing"),
@@ -276,9 +275,8 @@ fn any_changed_field_of_an_action_or_its_system_changes_the_revision_t03() {
         ("encoding = \"form\"", "encoding = \"json\""),
         ("amount = \"${minor_units}\"", "amount = 1"),
         ("ok     = [200]", "ok = [200, 201]"),
-        ("class  = \"keyed\"\nheader = \"Idempotency-Key\"\nwindow = \"24h\"", "class = \"opaque\""),
+        ("class  = \"keyed\"\nheader = \"Idempotency-Key\"", "class = \"opaque\""),
         ("header = \"Idempotency-Key\"", "header = \"X-Key\""),
-        ("24h", "25h"),
         ("Stripe cannot take", "Stripe will not take"),
         ("30s", "31s"),
         ("billing_details/address", "billing_details"),

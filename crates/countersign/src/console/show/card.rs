@@ -325,6 +325,8 @@ pub(crate) struct ProposalPage {
     pub(crate) asks: Vec<RuleAsk>,
     pub(crate) approvals: Vec<Given>,
     pub(crate) created: Time,
+    /// Who answers for the system.
+    pub(crate) owner: Option<Text>,
     pub(crate) words: Words,
     pub(crate) status: Status,
     pub(crate) events: Events,

@@ -110,6 +110,7 @@ fn page(record: &Record, text: &str) -> String {
         chrome: Chrome::of("x", me(), ""),
         notice: Some(what_changed(&Sent { intent: text, decision: text }, record, &logged(text))),
         version: record.version,
+        owner: Some(Eye::default().text("shop-team")),
         shown: shown(record),
         asks: card::asks(&card, &record.state, &rules()),
         approvals: card::given(record, &directory(), NOW),
