@@ -14,6 +14,10 @@ mod surface;
 mod telemetry;
 mod wire;
 
+/// The hot path makes and frees some hundred small pieces for each proposal.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> std::process::ExitCode {
     cli::run()
 }
