@@ -11,6 +11,14 @@ pub struct SourceFile {
     pub text: String,
 }
 
+impl SourceFile {
+    /// A mistake at the first line that has this text; 0 when none has it.
+    pub fn error_at(&self, text: &str, message: impl Into<String>, remedy: impl Into<String>) -> Problem {
+        let line = self.text.find(text).map_or(0, |offset| line_of(&self.text, offset));
+        Problem::error(&self.path, line, message, remedy)
+    }
+}
+
 /// Whether the gate may run in spite of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {

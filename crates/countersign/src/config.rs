@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use countersign_core::action::Registry;
-use countersign_core::problem::{Problem, SourceFile, in_order, line_of, read_toml};
+use countersign_core::problem::{Problem, SourceFile, in_order, read_toml};
 use countersign_core::ruleset::{GateFiles, Ruleset};
 use countersign_engine::connector::NetworkPolicy;
 use countersign_engine::credential::CredentialSpec;
@@ -210,7 +210,11 @@ pub(crate) fn load_config(dir: &Path) -> Result<Config, Vec<Problem>> {
         match text.parse() {
             Ok(network) => allow.push(network),
             Err(_) => {
-                found.push(at(&file, text, &format!("`{text}` is not a network"), "Write `127.0.0.1/32`."));
+                found.push(file.error_at(
+                    text,
+                    format!("`{text}` is not a network"),
+                    "Write `127.0.0.1/32`.",
+                ));
             }
         }
     }
@@ -221,11 +225,10 @@ pub(crate) fn load_config(dir: &Path) -> Result<Config, Vec<Problem>> {
                 credentials.insert(name.clone(), spec);
             }
             Err((message, remedy)) => {
-                found.push(at(
-                    &file,
+                found.push(file.error_at(
                     &format!("[credential.{name}]"),
-                    &format!("credential `{name}`: {message}"),
-                    &remedy,
+                    format!("credential `{name}`: {message}"),
+                    remedy,
                 ));
             }
         }
@@ -316,11 +319,6 @@ fn read_all(dir: &Path, folder: &str, extension: &str) -> Result<Vec<SourceFile>
     }
     paths.sort();
     paths.iter().filter_map(|path| read(dir, path).transpose()).collect()
-}
-
-fn at(file: &SourceFile, needle: &str, message: &str, remedy: &str) -> Problem {
-    let line = file.text.find(needle).map_or(0, |offset| line_of(&file.text, offset));
-    Problem::error(&file.path, line, message, remedy)
 }
 
 /// The same at the line that sets a key; comments may have the word, too.

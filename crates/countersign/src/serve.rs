@@ -155,7 +155,7 @@ fn secret_key(what: &str, path: &Path) -> anyhow::Result<Zeroizing<[u8; 32]>> {
     let (pairs, rest) = digits.as_chunks::<2>();
     let mut key = Zeroizing::new([0_u8; 32]);
     let wrong = || anyhow::anyhow!("{what} {} is not 64 hexadecimal digits", path.display());
-    if pairs.len() != key.len() || !rest.is_empty() {
+    if pairs.len() != key.len() || !rest.is_empty() || !digits.iter().all(u8::is_ascii_hexdigit) {
         return Err(wrong());
     }
     for (byte, pair) in key.iter_mut().zip(pairs) {

@@ -164,7 +164,7 @@ suite! {
     races::counts_are_what_a_recount_gives,
     reading::a_list_is_read_page_by_page,
     reading::the_inbox_is_by_deadline_and_every_agent_has_its_share_b7,
-    reading::a_list_is_filtered_by_state_agent_and_person,
+    reading::a_list_is_filtered_by_state_and_agent,
     reading::open_proposals_are_found_by_agent_intent_and_deadline,
     reading::text_sorts_by_its_bytes,
     reading::parts_that_do_not_belong_together_are_a_fault_and_no_record_t10,

@@ -135,11 +135,6 @@ impl Rules {
     pub fn iter(&self) -> impl Iterator<Item = &Rule> {
         self.rules.values()
     }
-
-    /// The digest of a rule's definition; a rule that does not exist has one too, equal to no other.
-    pub fn digest_of(&self, name: &str) -> Digest {
-        self.get(name).map_or_else(|| Digest::of(domain::RULE, name.as_bytes()), |r| r.digest)
-    }
 }
 
 fn build(

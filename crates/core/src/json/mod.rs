@@ -4,6 +4,7 @@
 //! [`CanonicalInput`]; nobody parses again (T50-T53).
 
 mod canonical;
+mod pointer;
 mod reader;
 mod serializer;
 
@@ -11,6 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
 pub use canonical::{canonical, canonical_of, canonical_v1, number, number_text};
+pub use pointer::{escape_token, unescape_token};
 pub use reader::{JsonError, read};
 pub use serializer::NotCanonical;
 

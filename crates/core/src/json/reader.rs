@@ -9,6 +9,7 @@ use std::collections::HashSet;
 use serde_json::{Map, Number, Value};
 use unicode_normalization::{UnicodeNormalization, is_nfc};
 
+use super::pointer::escape_token;
 use crate::limits::{JSON_DEPTH_MAX, JSON_INTEGER_MAX, JSON_KEYS_MAX, JSON_NODES_MAX, JSON_STRING_BYTES_MAX};
 
 /// Why some bytes are not the JSON that this gate reads.
@@ -29,11 +30,6 @@ impl JsonError {
         self.pointer = format!("/{}{}", escape_token(token), self.pointer);
         self
     }
-}
-
-/// One reference token of a JSON pointer, escaped (RFC 6901 section 3).
-fn escape_token(token: &str) -> String {
-    token.replace('~', "~0").replace('/', "~1")
 }
 
 /// Reads one JSON document (RFC 8259) within the limits of `limits.rs`.

@@ -157,7 +157,7 @@ pub(super) fn unfit(declared: &Declared, registry: &Registry, manifests: &[Sourc
             };
             let quoted = format!("\"{name}\"");
             found.push(match manifests.iter().find(|f| f.text.contains(&quoted)) {
-                Some(file) => super::at(file, &quoted, &message, &remedy),
+                Some(file) => file.error_at(&quoted, message, remedy),
                 None => Problem::error(FILE, 0, message, remedy),
             });
         }
@@ -181,7 +181,7 @@ pub(crate) async fn unusable(dir: &Path, credentials: &Credentials) -> Vec<Probl
         let remedy = "Make its secret readable for the gate alone; on a machine without secrets use \
                       `check --without-secrets`.";
         match &text {
-            Some(file) => super::at(file, &table, &error.to_string(), remedy),
+            Some(file) => file.error_at(&table, error.to_string(), remedy),
             None => Problem::error(FILE, 0, error.to_string(), remedy),
         }
     };

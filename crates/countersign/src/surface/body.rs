@@ -100,7 +100,7 @@ impl<'de> MapAccess<'de> for Members<'_> {
             self.at.clear();
             return Ok(None);
         };
-        *self.at = format!("/{}", key.replace('~', "~0").replace('/', "~1"));
+        *self.at = format!("/{}", json::escape_token(&key));
         self.value = value;
         seed.deserialize(key.into_deserializer()).map(Some)
     }

@@ -172,14 +172,10 @@ fn listed(row: &Row) -> Result<Listed, Error> {
 /// One part for each state, each of which walks its own index and stops at the limit: a single condition
 /// over several states would sort all that match.
 fn page<'a>(filter: &'a Filter, values: &mut Vec<Value<'a>>) -> String {
-    let mut conditions = Vec::new();
-    for (column, wanted) in [("agent", &filter.agent), ("person", &filter.person)] {
-        if let Some(name) = wanted {
-            values.push(name.into());
-            conditions.push(format!(" AND {column} = ${}", values.len()));
-        }
-    }
-    let condition = conditions.concat();
+    let condition = filter.agent.as_ref().map_or_else(String::new, |agent| {
+        values.push(agent.into());
+        format!(" AND agent = ${}", values.len())
+    });
     if filter.states.is_empty() && condition.is_empty() {
         return "SELECT seq FROM proposal WHERE seq < $1 ORDER BY seq DESC LIMIT $2".to_owned();
     }

@@ -147,8 +147,6 @@ pub struct Filter {
     pub states: Vec<StateName>,
     /// Only of this agent.
     pub agent: Option<String>,
-    /// Only on behalf of this person, or of an agent alone.
-    pub person: Option<String>,
     /// Only older than this one: the cursor.
     pub before: Option<ProposalId>,
     /// How many at the most; one more than a page is the largest that is given.

@@ -69,7 +69,7 @@ pub async fn the_inbox_is_by_deadline_and_every_agent_has_its_share_b7(place: &P
     assert_eq!(pages.concat()[1..], of_a, "the nearest deadline first, and nothing is out of reach");
 }
 
-pub async fn a_list_is_filtered_by_state_agent_and_person(place: &Place) {
+pub async fn a_list_is_filtered_by_state_and_agent(place: &Place) {
     let (store, world) = (place.store().await, world(41));
     let one = add(&store, &world, "a", Some("bob")).await;
     let two = add(&store, &world, "a", Some("eve")).await;
@@ -78,25 +78,18 @@ pub async fn a_list_is_filtered_by_state_agent_and_person(place: &Place) {
     store.put(steps::cancel(&world, &two)).await.unwrap();
     let [one, two, three, four] = [one, two, three, four].map(|r| r.proposal.id);
     let (pending, cancelled) = (StateName::Pending, StateName::Cancelled);
-    for (states, agent, person, expect) in [
-        (vec![], None, None, vec![four, three, two, one]),
-        (vec![pending], None, None, vec![four, three, one]),
-        (vec![cancelled], None, None, vec![two]),
-        (vec![pending, cancelled, pending], None, None, vec![four, three, two, one]),
-        (vec![], Some("a"), None, vec![two, one]),
-        (vec![pending], Some("a"), None, vec![one]),
-        (vec![], None, Some("bob"), vec![three, one]),
-        (vec![], Some("b"), Some("bob"), vec![three]),
-        (vec![cancelled], Some("b"), None, vec![]),
-        (vec![], Some("A"), None, vec![]),
+    for (states, agent, expect) in [
+        (vec![], None, vec![four, three, two, one]),
+        (vec![pending], None, vec![four, three, one]),
+        (vec![cancelled], None, vec![two]),
+        (vec![pending, cancelled, pending], None, vec![four, three, two, one]),
+        (vec![], Some("a"), vec![two, one]),
+        (vec![pending], Some("a"), vec![one]),
+        (vec![], Some("b"), vec![four, three]),
+        (vec![cancelled], Some("b"), vec![]),
+        (vec![], Some("A"), vec![]),
     ] {
-        let filter = Filter {
-            states,
-            agent: agent.map(str::to_owned),
-            person: person.map(str::to_owned),
-            before: None,
-            limit: 10,
-        };
+        let filter = Filter { states, agent: agent.map(str::to_owned), before: None, limit: 10 };
         assert_eq!(ids(&store.listed(&filter).await), expect, "{filter:?}");
     }
     assert_eq!(store.in_state(pending, None, 2).await.unwrap(), [one, three]);

@@ -5,6 +5,7 @@ use jsonschema::error::{TypeKind, ValidationErrorKind as Kind};
 use serde_json::Value;
 
 use super::{child, properties};
+use crate::json;
 use crate::refusal::InputError;
 
 const EMAIL: &str = "must be one plain email address such as `ann@example.com`, in ASCII: no name, quotes, \
@@ -76,7 +77,7 @@ fn detail(kind: &Kind) -> String {
 fn known_fields(schema: &Value, pointer: &str) -> String {
     let mut at = schema;
     for token in pointer.split('/').skip(1) {
-        let name = token.replace("~1", "/").replace("~0", "~");
+        let name = json::unescape_token(token);
         let next = properties(at).and_then(|p| p.get(&name)).or_else(|| at.get("items"));
         let Some(next) = next else { break };
         at = next;

@@ -15,7 +15,7 @@ pub(super) use lint::lint;
 pub(super) use short::{close, close_long};
 
 use crate::address;
-use crate::json::CanonicalInput;
+use crate::json::{self, CanonicalInput};
 use crate::refusal::InputError;
 
 /// Mistakes of one input that are listed; more would only hide the first.
@@ -79,7 +79,7 @@ fn build(schema: &Value) -> Result<Validator, String> {
 
 /// One token appended to a JSON pointer (RFC 6901).
 fn child(pointer: &str, token: &str) -> String {
-    format!("{pointer}/{}", token.replace('~', "~0").replace('/', "~1"))
+    format!("{pointer}/{}", json::escape_token(token))
 }
 
 fn properties(schema: &Value) -> Option<&Map<String, Value>> {

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use countersign_core::json;
 use countersign_core::preview::{Fidelity, Preview};
 use countersign_core::time::Timestamp;
 use serde_json::Value;
@@ -103,7 +104,7 @@ fn places(preview: &Preview) -> BTreeSet<Vec<String>> {
             if here.0.is_some_and(Value::is_array) || here.1.is_some_and(Value::is_array) {
                 break;
             }
-            let token = token.replace("~1", "/").replace("~0", "~");
+            let token = json::unescape_token(token);
             here = (here.0.and_then(|v| v.get(&token)), here.1.and_then(|v| v.get(&token)));
             place.push(token);
         }
