@@ -1,4 +1,4 @@
-.PHONY: help demo test test-browser bless bench chaos lint
+.PHONY: help demo test test-browser bless bench chaos fuzz lint
 help: ## show this menu
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 14
 demo: ## the whole story in one minute: an agent, a policy, a person, a log
@@ -13,5 +13,7 @@ bench: ## measure the gate beside its yardsticks; QUICK=1 for a short run
 	cargo build --release -p countersign && cargo run --release -p countersign-bench -- $(if $(QUICK),--quick)
 chaos: ## break real gates and check them from outside; STORE=, DURATION=, SEED=, GUARDS=1
 	scripts/chaos.sh
+fuzz: ## run each fuzz target for SECONDS= (15)
+	scripts/fuzz.sh $(or $(SECONDS),15)
 lint: ## formatting, lints and documentation
 	cargo fmt --all --check && cargo clippy --workspace --all-targets -- -D warnings && RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --workspace

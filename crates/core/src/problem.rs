@@ -102,6 +102,10 @@ pub(crate) fn toml_problem(file: &SourceFile, error: &toml::de::Error, fallback:
         let key = error.span().and_then(|span| file.text.get(span)).unwrap_or("a key");
         message = format!("`{}` is there twice", key.trim());
         "Keep one of the two."
+    } else if message == "recursion limit" {
+        // The reader does not say where it gave up.
+        message = "a value or a key is nested too deeply".to_owned();
+        "Look for many dots or brackets in a row."
     } else if message.starts_with("unknown field") {
         "Correct the key; unknown keys are refused, never ignored."
     } else if message.starts_with("missing field") {
@@ -112,4 +116,19 @@ pub(crate) fn toml_problem(file: &SourceFile, error: &toml::de::Error, fallback:
         "Correct the line."
     };
     Problem::error(&file.path, line, message, remedy)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_nested_too_deeply_is_named_in_words_of_a_person() {
+        for text in [format!("a{} = 1", ".a".repeat(200)), format!("a = {}", "[".repeat(200))] {
+            let file = SourceFile { path: "actions/shop.toml".to_owned(), text };
+            let problem = read_toml::<toml::Table>(&file).unwrap_err();
+            assert!(problem.message.contains("nested too deeply"), "{problem:?}");
+            assert!(problem.remedy.contains("dots or brackets"), "{problem:?}");
+        }
+    }
 }

@@ -51,7 +51,8 @@ fn files(folder: &str) -> Vec<Text> {
         for entry in std::fs::read_dir(folder).unwrap() {
             let entry = entry.unwrap();
             let (name, path) = (entry.file_name().into_string().unwrap(), entry.path());
-            let left_out = ["target", "state", "node_modules", ".git", ".tools", "__pycache__"];
+            let left_out =
+                ["target", "state", "node_modules", ".git", ".tools", "__pycache__", "corpus", "artifacts"];
             if left_out.contains(&name.as_str()) || name.ends_with(".snap.new") {
                 continue;
             }
