@@ -75,6 +75,11 @@ impl<K: IdKind> Id<K> {
         let keep = !(0xf000_u128 << 64) & !(0xc000_u128 << 48);
         Self { uuid: time | (random & keep) | (0x7000_u128 << 64) | (0x8000_u128 << 48), kind: PhantomData }
     }
+
+    /// The regular expression of exactly the texts that are ids of this kind.
+    pub fn pattern() -> String {
+        format!("^{}_[0-7][0-9abcdefghjkmnpqrstvwxyz]{{25}}$", K::PREFIX)
+    }
 }
 
 impl<K: IdKind> fmt::Display for Id<K> {
@@ -126,8 +131,7 @@ impl<K: IdKind> JsonSchema for Id<K> {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        let pattern = format!("^{}_[0-9a-z]{{26}}$", K::PREFIX);
-        json_schema!({ "type": "string", "pattern": pattern })
+        json_schema!({ "type": "string", "pattern": Self::pattern() })
     }
 }
 
@@ -153,6 +157,17 @@ mod tests {
     fn an_id_of_another_kind_is_refused() {
         let id = AttemptId::from_parts(1_763_900_000_000, [7; 10]);
         assert!(id.to_string().parse::<ProposalId>().is_err());
+    }
+
+    #[test]
+    fn the_pattern_fits_exactly_what_is_read() {
+        let pattern = regex::Regex::new(&ProposalId::pattern()).unwrap();
+        let tail = "0".repeat(25);
+        for first in '0'..='z' {
+            for text in [format!("prp_{first}{tail}"), format!("prp_{tail}{first}")] {
+                assert_eq!(pattern.is_match(&text), text.parse::<ProposalId>().is_ok(), "{text}");
+            }
+        }
     }
 
     #[test]

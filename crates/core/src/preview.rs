@@ -3,7 +3,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::action::{Action, Before, Rendering};
 use crate::time::Timestamp;
@@ -74,6 +74,7 @@ pub struct Preview {
     /// The record as it would be.
     pub after: Option<Value>,
     /// RFC 6902 operations from `before` to `after`.
+    #[schemars(with = "Vec<Map<String, Value>>")]
     pub patch: Vec<Value>,
     /// What of the proposal its agent may see.
     #[serde(default)]

@@ -136,29 +136,29 @@ pub enum State {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum StateName {
-    /// See [`State::Denied`].
+    /// Policy refused. Final.
     Denied,
-    /// See [`State::Pending`].
+    /// Waits for people.
     Pending,
-    /// See [`State::Ready`].
+    /// May run.
     Ready,
-    /// See [`State::Dispatched`].
+    /// On its way to the upstream.
     Dispatched,
-    /// See [`State::Succeeded`].
+    /// The upstream says it is done. Final.
     Succeeded,
-    /// See [`State::Failed`].
+    /// Certainly no effect, or the upstream says it failed. Final.
     Failed,
-    /// See [`State::Unknown`].
+    /// Nobody knows whether it was done. A late answer may still tell.
     Unknown,
-    /// See [`State::Rejected`].
+    /// A person said no. Final.
     Rejected,
-    /// See [`State::Expired`].
+    /// Too late. Final.
     Expired,
-    /// See [`State::Cancelled`].
+    /// Withdrawn. Final.
     Cancelled,
-    /// See [`State::Superseded`].
+    /// An edited proposal took its place. Final.
     Superseded,
-    /// See [`State::Refused`].
+    /// It can no longer be allowed. Final.
     Refused,
 }
 

@@ -28,7 +28,7 @@ pub(super) struct Propose {
     #[arg(long)]
     dry_run: bool,
     /// Seconds to wait for a result.
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=60))]
     wait: u64,
     /// Makes the request safe to repeat.
     #[arg(long, value_name = "KEY")]

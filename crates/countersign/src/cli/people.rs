@@ -15,7 +15,7 @@ pub(super) struct ListArgs {
     #[arg(long, default_value = "pending")]
     state: String,
     /// How many at the most.
-    #[arg(long, default_value_t = 50)]
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=200))]
     limit: u32,
     /// Print JSON.
     #[arg(long)]
@@ -28,7 +28,7 @@ pub(super) struct Show {
     /// The proposal.
     id: String,
     /// Seconds to wait until it is settled.
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=60))]
     wait: u64,
     /// Print JSON.
     #[arg(long)]
@@ -47,7 +47,7 @@ pub(super) struct Approve {
     #[arg(long, default_value = "")]
     comment: String,
     /// Seconds to wait for the result.
-    #[arg(long, default_value_t = 30)]
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(..=60))]
     wait: u64,
 }
 

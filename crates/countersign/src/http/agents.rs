@@ -181,11 +181,12 @@ pub(super) async fn actions(
     answer(&app, work())
 }
 
-/// `Idempotency-Key`: opaque, at most once, at most 255 bytes of visible ASCII.
+/// `Idempotency-Key`: opaque, at most once, at most 255 bytes of printable ASCII.
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
     let plain = |value: &HeaderValue| {
         let text = value.to_str().ok().filter(|t| !t.is_empty() && t.len() <= limits::LABEL_BYTES_MAX);
-        text.map(ToOwned::to_owned)
+        // A header value may hold tabs.
+        text.filter(|t| !t.contains('\t')).map(ToOwned::to_owned)
     };
     let found = match only(headers, "idempotency-key") {
         Ok(None) => return Ok(None),

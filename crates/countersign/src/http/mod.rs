@@ -10,6 +10,7 @@ mod people;
 mod process;
 mod reply;
 mod routes;
+mod schema;
 
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};

@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::routes::{Audience, ROUTES, Route, Success};
+use super::schema::for_generators;
 use crate::surface::{ErrorCode, Parameter, of_outcomes, of_refusals, of_surface};
 use crate::wire::ProblemBody;
 
@@ -159,7 +160,7 @@ fn document(listener: Listener) -> OpenApi {
         servers: [server],
         paths,
         components: Components {
-            schemas: generator.take_definitions(true),
+            schemas: for_generators(generator.take_definitions(true)),
             security_schemes: BTreeMap::from([scheme]),
         },
     }
@@ -191,7 +192,7 @@ fn operation(route: &Route, generator: &mut SchemaGenerator) -> Operation {
             description: "Makes the request safe to repeat.",
             explode: false,
             schema: schemars::json_schema!({
-                "type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"
+                "type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]([ -~]*[!-~])?$"
             }),
         });
     }

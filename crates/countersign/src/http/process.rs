@@ -9,7 +9,7 @@ use countersign_engine::gate::{Condition, ReadinessPart};
 use super::openapi::{self, Listener};
 use super::reply::json_response;
 use crate::surface::App;
-use crate::wire::{Ready, ReadyPart};
+use crate::wire::{Ready, ReadyPart, ReadyStatus};
 
 pub(super) async fn livez() -> &'static str {
     "ok\n"
@@ -21,18 +21,17 @@ pub(super) async fn readyz(State(app): State<App>) -> Response {
         Condition::Ready | Condition::Degraded => StatusCode::OK,
         Condition::NotReady => StatusCode::SERVICE_UNAVAILABLE,
     };
-    let part = |part: ReadinessPart| ReadyPart { status: name(part.status), detail: part.detail };
+    let part = |part: ReadinessPart| ReadyPart { status: status_of(part.status), detail: part.detail };
     let parts = readiness.parts.into_iter().map(|(name, found)| (name.to_owned(), part(found))).collect();
-    json_response(status, &Ready { status: name(readiness.status), parts })
+    json_response(status, &Ready { status: status_of(readiness.status), parts })
 }
 
-fn name(condition: Condition) -> String {
-    let name = match condition {
-        Condition::Ready => "ready",
-        Condition::Degraded => "degraded",
-        Condition::NotReady => "not_ready",
-    };
-    name.to_owned()
+const fn status_of(condition: Condition) -> ReadyStatus {
+    match condition {
+        Condition::Ready => ReadyStatus::Ready,
+        Condition::Degraded => ReadyStatus::Degraded,
+        Condition::NotReady => ReadyStatus::NotReady,
+    }
 }
 
 /// The document of the listener that is asked.

@@ -2,6 +2,7 @@
 //! it answers. The routers, the OpenAPI documents and the authorization test are made from this table.
 
 use axum::routing::{MethodRouter, get, post};
+use countersign_core::limits;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use super::{agents, people, process};
@@ -128,8 +129,11 @@ impl Route {
 /// No parameters.
 pub(super) const NO_QUERY: &[Parameter] = &[];
 /// `?wait=30`.
-pub(super) const WAIT: &[Parameter] =
-    &[Parameter::new("wait", ParameterKind::Seconds, "Seconds to wait for a result, at most 60.")];
+pub(super) const WAIT: &[Parameter] = &[Parameter::new(
+    "wait",
+    ParameterKind::Number(0, limits::WAIT_MAX.as_secs()),
+    "Seconds to wait for a result.",
+)];
 const STATE: Parameter = Parameter::new("state", ParameterKind::States, "State names, separated by commas.");
 const LIMIT: Parameter = Parameter::new("limit", ParameterKind::Number(1, 200), "How many, at most 200.");
 const BEFORE: Parameter = Parameter::new("before", ParameterKind::Proposal, "Only older than this proposal.");

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use countersign_core::limits;
+use countersign_core::id::ProposalId;
 use countersign_core::proposal::StateName;
 use countersign_core::refusal::Refusal;
 use countersign_core::text::visible;
@@ -15,8 +15,6 @@ use schemars::{Schema, json_schema};
 pub(crate) enum ParameterKind {
     /// Text.
     Text,
-    /// Seconds to wait.
-    Seconds,
     /// A number from the first to the last.
     Number(u64, u64),
     /// A proposal's id.
@@ -32,11 +30,10 @@ impl ParameterKind {
     pub(crate) fn schema(self) -> Schema {
         match self {
             Self::Text => json_schema!({ "type": "string" }),
-            Self::Seconds => json_schema!({ "type": "integer", "minimum": 0, "maximum": 60 }),
             Self::Number(first, last) => {
                 json_schema!({ "type": "integer", "minimum": first, "maximum": last })
             }
-            Self::Proposal => json_schema!({ "type": "string", "pattern": "^prp_[0-9a-z]{26}$" }),
+            Self::Proposal => json_schema!({ "type": "string", "pattern": ProposalId::pattern() }),
             Self::States => {
                 let names = StateName::ALL.map(StateName::as_str).join("|");
                 json_schema!({ "type": "string", "pattern": format!("^({names})(,({names}))*$") })
@@ -62,6 +59,15 @@ impl Parameter {
     pub(crate) const fn new(name: &'static str, kind: ParameterKind, about: &'static str) -> Self {
         Self { name, kind, about }
     }
+
+    /// Refuses a number that the document does not allow, instead of taking another one for it.
+    fn check(&self, value: &str) -> Result<(), Refusal> {
+        let ParameterKind::Number(first, last) = self.kind else { return Ok(()) };
+        let digits = !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit());
+        let number = value.parse().ok().filter(|n| digits && (first..=last).contains(n));
+        let name = self.name;
+        number.map(drop).ok_or_else(|| malformed(format!("`{name}` must be a number from {first} to {last}")))
+    }
 }
 
 /// A query that was read.
@@ -77,12 +83,13 @@ impl Query {
     pub(crate) fn read(query: Option<&str>, known: &[Parameter]) -> Result<Self, Refusal> {
         let mut found = BTreeMap::new();
         for (name, value) in url::form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
-            if !known.iter().any(|parameter| parameter.name == name) {
+            let Some(parameter) = known.iter().find(|parameter| parameter.name == name) else {
                 let names: Vec<String> = known.iter().map(|p| format!("`{}`", p.name)).collect();
                 let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
                 let detail = format!("`{}` is no parameter here; known: {names}", visible(&name).text);
                 return Err(malformed(detail));
-            }
+            };
+            parameter.check(&value)?;
             if found.insert(name.clone().into_owned(), value.into_owned()).is_some() {
                 return Err(malformed(format!("`{name}` stands twice in the query")));
             }
@@ -97,19 +104,13 @@ impl Query {
 
     /// A number.
     pub(crate) fn number<T: std::str::FromStr>(&self, name: &str) -> Result<Option<T>, Refusal> {
-        let parse =
-            |text: &str| text.parse().map_err(|_| malformed(format!("`{name}` is not a number in range")));
+        let parse = |text: &str| text.parse().map_err(|_| malformed(format!("`{name}` is too large")));
         self.get(name).map(parse).transpose()
     }
 
-    /// `wait=30`: seconds, at most a minute.
+    /// `wait=30`, in seconds.
     pub(crate) fn wait(&self) -> Result<Duration, Refusal> {
-        let Some(text) = self.get("wait") else { return Ok(Duration::ZERO) };
-        let seconds: u64 = text
-            .trim_end_matches('s')
-            .parse()
-            .map_err(|_| malformed("`wait` is not a number of seconds".to_owned()))?;
-        Ok(Duration::from_secs(seconds).min(limits::WAIT_MAX))
+        Ok(self.number("wait")?.map_or(Duration::ZERO, Duration::from_secs))
     }
 
     /// `state=pending,ready&limit=50&before=prp_…&agent=…`.
@@ -136,15 +137,25 @@ mod tests {
     #[test]
     fn what_is_not_known_or_stands_twice_is_refused_by_name() {
         let known = [
-            Parameter::new("wait", ParameterKind::Seconds, ""),
+            Parameter::new("wait", ParameterKind::Number(0, 60), ""),
             Parameter::new("state", ParameterKind::States, ""),
         ];
         let read = |query: &str| Query::read(Some(query), &known);
         assert!(read("").is_ok() && read("wait=3&state=pending").is_ok());
-        for (query, named) in [("color=1", "`color`"), ("wait=1&wait=2", "`wait` stands twice")] {
+        let range = "`wait` must be a number from 0 to 60";
+        for (query, named) in [
+            ("color=1", "`color`"),
+            ("wait=1&wait=2", "`wait` stands twice"),
+            ("wait=x", range),
+            ("wait=", range),
+            ("wait=61", range),
+            ("wait=-1", range),
+            ("wait=%2B1", range),
+            ("wait=18446744073709551616", range),
+        ] {
             assert!(read(query).unwrap_err().to_string().contains(named), "{query}");
         }
-        assert!(read("wait=x").unwrap().wait().is_err());
+        assert_eq!(read("wait=60").unwrap().wait().unwrap(), Duration::from_mins(1));
         assert!(read("state=pending,foo").unwrap().filter().unwrap_err().to_string().contains("`foo`"));
     }
 }

@@ -52,17 +52,29 @@ pub(crate) struct Writes {
 /// Whether the gate lets anything through.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Ready {
-    /// `ready`, `degraded` or `not_ready`: as bad as the worst part.
-    pub(crate) status: String,
+    /// As bad as the worst part.
+    pub(crate) status: ReadyStatus,
     /// `store`, `log`, `rules`, `secrets`, `durability`.
     pub(crate) parts: BTreeMap<String, ReadyPart>,
+}
+
+/// How the gate or a part of it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ReadyStatus {
+    /// As it should be.
+    Ready,
+    /// Some actions fail; the others go on.
+    Degraded,
+    /// Nothing is let through.
+    NotReady,
 }
 
 /// One part of that.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct ReadyPart {
-    /// `ready`, `degraded` or `not_ready`.
-    pub(crate) status: String,
+    /// How it is.
+    pub(crate) status: ReadyStatus,
     /// What is the matter with it.
     pub(crate) detail: String,
 }

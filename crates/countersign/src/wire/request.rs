@@ -1,6 +1,7 @@
 //! The bodies of requests. Unknown members are refused (T14).
 
 use countersign_core::digest::Digest;
+use countersign_core::limits;
 use countersign_core::proposal::Evidence;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -19,14 +20,17 @@ pub(crate) struct ProposeBody {
     /// The person the agent acts for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) on_behalf_of: Option<String>,
-    /// The agent's own words, at most 2000 bytes; shown apart from the card.
+    /// The agent's own words, at most 2000 bytes of UTF-8; shown apart from the card.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = limits::REASON_BYTES_MAX))]
     pub(crate) reason: Option<String>,
-    /// An opaque label of the agent's run, at most 255 bytes.
+    /// An opaque label of the agent's run, at most 255 bytes of UTF-8.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = limits::LABEL_BYTES_MAX))]
     pub(crate) run: Option<String>,
     /// What shows why, at most 16 pieces.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = limits::EVIDENCE_ITEMS_MAX))]
     pub(crate) evidence: Vec<Evidence>,
     /// Decide and preview only.
     #[serde(default)]
@@ -47,8 +51,9 @@ pub(crate) struct VerdictBody {
     pub(crate) decision: Digest,
     /// The digest of the whole card.
     pub(crate) view: Digest,
-    /// Why, for the agent to read; at most 2000 bytes.
+    /// Why, for the agent to read; at most 2000 bytes of UTF-8.
     #[serde(default)]
+    #[schemars(length(max = limits::COMMENT_BYTES_MAX))]
     pub(crate) comment: String,
 }
 

@@ -389,7 +389,7 @@ async fn one_idempotency_key_means_one_request_of_one_agent_t95_t96() {
     assert_eq!(upstream.calls().len(), 2);
 
     let long = "k".repeat(256);
-    for key in ["", &long] {
+    for key in ["", &long, "a\tb"] {
         let answer = post_with_key(&gate, "bot", key, GOOD.to_owned()).await;
         assert_problem("a key that is none", &answer, (400, "malformed_request", None));
     }
