@@ -1,6 +1,7 @@
 #!/bin/sh
 # Installs what the tests need beside Rust: a C compiler, PostgreSQL, Chromium with its driver, Python with a
-# virtual environment in .tools/venv (localstripe, Node) and the packages of the OAuth tests.
+# virtual environment in .tools/venv (localstripe, Node, a client generator, schemathesis) and the Node packages of
+# the OAuth tests and of the generated clients.
 #
 # What is there is kept, so a second run takes no time and asks no registry. As root on Debian it installs what
 # the system lacks; anybody else is told what is missing.
@@ -72,10 +73,10 @@ postgres_user() {
 python_packages() {
     stamp=$tools/venv/requirements.txt
     if cmp -s scripts/requirements.txt "$stamp" && [ -x "$tools/venv/bin/node" ] && "$tools/venv/bin/python" -c '' 2>/dev/null; then
-        say "localstripe, Node: there"
+        say "Python packages and Node: there"
         return
     fi
-    say "installing localstripe and Node into $tools/venv"
+    say "installing Python packages and Node into $tools/venv"
     rm -rf "$tools/venv"
     quietly python3 -m venv "$tools/venv"
     quietly "$tools/venv/bin/python" -m pip install --disable-pip-version-check -r scripts/requirements.txt
@@ -88,13 +89,13 @@ python_packages() {
 
 # `npm ci` empties node_modules before it fills it, so the stamp inside speaks for what lies beside it.
 node_packages() {
-    folder=crates/engine/tests/oidc
+    folder=$1
     stamp=$folder/node_modules/.installed-lock.json
     if cmp -s "$folder/package-lock.json" "$stamp"; then
-        say "oidc-provider: there"
+        say "$folder/node_modules: there"
         return
     fi
-    say "installing oidc-provider into $folder/node_modules"
+    say "installing $folder/node_modules"
     # npm's own scripts look for `node` in the path.
     path=$PATH
     PATH=$PWD/$tools/venv/bin:$PATH
@@ -106,4 +107,5 @@ node_packages() {
 system_packages
 postgres_user
 python_packages
-node_packages
+node_packages crates/engine/tests/oidc
+node_packages crates/countersign/tests/it/clients/typescript

@@ -16,6 +16,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use crate::support::gate::binary;
+use crate::support::tools::{self, repository};
 
 /// One command of a transcript.
 #[derive(Debug)]
@@ -31,15 +32,6 @@ const END: char = '\u{1e}';
 
 /// For a whole transcript. Its slowest steps take about a second.
 const PATIENCE: Duration = Duration::from_mins(2);
-
-fn repository() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
-}
-
-/// Where `scripts/setup-tools.sh` puts what the tests need beside Rust.
-fn tools() -> PathBuf {
-    std::env::var_os("COUNTERSIGN_TOOLS").map_or_else(|| repository().join(".tools"), PathBuf::from)
-}
 
 fn steps(text: &str) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
@@ -172,7 +164,7 @@ fn shell(script: &str, dir: &Path, home: &Path) -> String {
     fs::write(&script_file, script).unwrap();
     let printed = fs::OpenOptions::new().create(true).append(true).open(&out).unwrap();
     let bin = Path::new(binary()).parent().unwrap().display().to_string();
-    let path = format!("{bin}:{}:{}", tools().join("venv/bin").display(), std::env::var("PATH").unwrap());
+    let path = format!("{bin}:{}", tools::path());
     let mut child = Command::new("bash")
         .arg(&script_file)
         .current_dir(dir)
@@ -247,10 +239,7 @@ fn example_01_runs_as_written() {
 
 #[test]
 fn example_02_runs_as_written() {
-    if !tools().join("venv/bin/localstripe").exists() {
-        let advice = "localstripe is not there; run scripts/setup-tools.sh";
-        assert!(!std::env::var("COUNTERSIGN_REQUIRE_TOOLS").is_ok_and(|v| v == "1"), "{advice}");
-        eprintln!("skipped: {advice}");
+    if !tools::has(&tools::tools().join("venv/bin/localstripe")) {
         return;
     }
     let run = runs_as_written("02-stripe-refund", &[4280, 4281, 8420]);

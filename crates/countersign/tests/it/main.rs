@@ -22,6 +22,7 @@ mod between;
 mod browser_console;
 mod browser_smoke;
 mod check;
+mod clients;
 mod codes;
 mod cost;
 mod crash;

@@ -435,13 +435,17 @@ impl Gate {
         self.agent_get(&format!("/v1/proposals/{id}?wait=20")).await.1
     }
 
-    /// Signs a person in by a one-time link, as the operator and the person would.
-    pub(crate) async fn sign_in(&self, person: &str) -> Person {
+    /// The token of a one-time link for a person, as the operator makes it.
+    pub(crate) fn link(&self, person: &str) -> String {
         let output = self.dir.run(&["person", "link", person, "."]);
         assert_done(&output);
         let link = String::from_utf8(output.stdout).unwrap();
-        let token = link.trim().rsplit('/').next().unwrap().to_owned();
-        let body = json!({ "link": token }).to_string();
+        link.trim().rsplit('/').next().unwrap().to_owned()
+    }
+
+    /// Signs a person in by a one-time link, as the operator and the person would.
+    pub(crate) async fn sign_in(&self, person: &str) -> Person {
+        let body = json!({ "link": self.link(person) }).to_string();
         let url = format!("{}/v1/sign-in", self.people);
         let (status, answer) =
             send(http().post(url).header("content-type", "application/json").body(body)).await;

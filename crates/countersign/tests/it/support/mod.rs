@@ -5,6 +5,7 @@ pub(crate) mod gate;
 pub(crate) mod log;
 pub(crate) mod person;
 pub(crate) mod raw;
+pub(crate) mod tools;
 pub(crate) mod upstream;
 pub(crate) mod wait;
 pub(crate) mod webdriver;

@@ -1,0 +1,29 @@
+//! What the tests run that is not Rust, as `scripts/setup-tools.sh` installs it.
+
+use std::path::{Path, PathBuf};
+
+/// The workspace.
+pub(crate) fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
+}
+
+/// Where `scripts/setup-tools.sh` puts what the tests need beside Rust.
+pub(crate) fn tools() -> PathBuf {
+    std::env::var_os("COUNTERSIGN_TOOLS").map_or_else(|| repository().join(".tools"), PathBuf::from)
+}
+
+/// The `PATH` on which the programs of the virtual environment are first.
+pub(crate) fn path() -> String {
+    format!("{}:{}", tools().join("venv/bin").display(), std::env::var("PATH").unwrap())
+}
+
+/// Whether this is installed. A line that says so when it is not; a failed test when `COUNTERSIGN_REQUIRE_TOOLS=1`.
+pub(crate) fn has(file: &Path) -> bool {
+    let there = file.exists();
+    if !there {
+        let advice = format!("{} is not there; run scripts/setup-tools.sh", file.display());
+        assert!(!std::env::var("COUNTERSIGN_REQUIRE_TOOLS").is_ok_and(|v| v == "1"), "{advice}");
+        eprintln!("skipped: {advice}");
+    }
+    there
+}
