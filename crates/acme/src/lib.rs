@@ -17,6 +17,7 @@ mod notes;
 mod oauth;
 mod problem;
 mod refunds;
+mod routes;
 mod seed;
 mod shop;
 mod tokens;
@@ -138,7 +139,7 @@ async fn run<W: Write>(
 ) -> Result<(), AcmeError> {
     let clients = Clients::load(&args.client_secret_file)?;
     let ledger = Ledger::open(&args.data)?;
-    let router = shop::router(Shop::new(world, clients, ledger));
+    let router = routes::router(Shop::new(world, clients, ledger));
     let io = |doing: &'static str| move |source| AcmeError::Io { doing, source };
 
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, args.port)).await.map_err(io("listen"))?;

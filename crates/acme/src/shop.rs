@@ -1,11 +1,8 @@
-//! The running shop: its state, its routes, and the check that every request but the token request passes.
+//! The running shop: its state, and the check that every request but the token request passes.
 
 use std::sync::{Arc, Mutex};
 
-use axum::Router;
-use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderMap, StatusCode, header};
-use axum::routing::{get, post};
 
 use crate::book::{Book, Change, Kept};
 use crate::clients::{Clients, Scope};
@@ -15,10 +12,6 @@ use crate::ledger::Ledger;
 use crate::problem::Problem;
 use crate::tokens::{Bearer, Tokens};
 use crate::world::World;
-use crate::{customers, invoices, notes, oauth, refunds};
-
-/// Bytes of one request body: a note of a few pages.
-const BODY_BYTES_MAX: usize = 64 * 1024;
 
 /// The state that all requests share.
 #[derive(Debug, Clone)]
@@ -30,23 +23,6 @@ struct Inner {
     clients: Clients,
     tokens: Mutex<Tokens>,
     ledger: Mutex<Ledger>,
-}
-
-/// Every route.
-pub(crate) fn router(shop: Shop) -> Router {
-    Router::new()
-        .route("/oauth/token", post(oauth::token))
-        .route("/v1/customers", get(customers::list))
-        .route("/v1/customers/{id}", get(customers::show).patch(customers::change).delete(customers::delete))
-        .route("/v1/customers/{id}/notes", get(notes::list).post(notes::add))
-        .route("/v1/invoices/{id}", get(invoices::show))
-        .route("/v1/refunds", get(refunds::list).post(refunds::create))
-        .fallback(async || Problem::new(StatusCode::NOT_FOUND, "not_found", "There is nothing here."))
-        .method_not_allowed_fallback(async || {
-            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "Not with this method.")
-        })
-        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .with_state(shop)
 }
 
 impl Shop {

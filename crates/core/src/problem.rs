@@ -102,9 +102,9 @@ pub(crate) fn toml_problem(file: &SourceFile, error: &toml::de::Error, fallback:
         let key = error.span().and_then(|span| file.text.get(span)).unwrap_or("a key");
         message = format!("`{}` is there twice", key.trim());
         "Keep one of the two."
-    } else if message == "recursion limit" {
-        // The reader does not say where it gave up.
-        message = "a value or a key is nested too deeply".to_owned();
+    } else if message.contains("recurs") {
+        // Of dotted keys the reader does not say where it gave up.
+        "a value or a key is nested too deeply".clone_into(&mut message);
         "Look for many dots or brackets in a row."
     } else if message.starts_with("unknown field") {
         "Correct the key; unknown keys are refused, never ignored."

@@ -159,6 +159,11 @@ impl Bulkhead {
     }
 }
 
+/// A limit of the configuration as a number of places.
+pub(crate) fn places(limit: u32) -> usize {
+    usize::try_from(limit).unwrap_or(usize::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,14 +5,12 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::manifest;
 use super::render::{Before, Plan, RecordReads, RenderError};
 use super::schema::InputSchema;
 use super::types::{ActionName, CredentialRefs, EffectClass, Group, ReadCall, Rendering, Undo};
 use crate::digest::Digest;
 use crate::json::CanonicalInput;
 use crate::preview::{Disclosure, RecordUse};
-use crate::problem::{Problem, Severity, SourceFile};
 use crate::refusal::InputError;
 
 /// What an approver sees in place of a redacted value.
@@ -176,39 +174,11 @@ impl Action {
 /// All registered actions.
 #[derive(Debug, Default)]
 pub struct Registry {
-    actions: BTreeMap<ActionName, Arc<Action>>,
-    systems: BTreeMap<String, Arc<System>>,
+    pub(super) actions: BTreeMap<ActionName, Arc<Action>>,
+    pub(super) systems: BTreeMap<String, Arc<System>>,
 }
 
 impl Registry {
-    /// Loads manifests, one system a file. With any error nothing loads and every finding is returned,
-    /// warnings included; without, the warnings come beside the registry.
-    pub fn load(files: &[SourceFile], environments: &[String]) -> Result<(Self, Vec<Problem>), Vec<Problem>> {
-        let mut registry = Self::default();
-        let mut problems = Vec::new();
-        for file in files {
-            let Some((line, system, actions)) = manifest::load(file, environments, &mut problems) else {
-                continue;
-            };
-            let name = system.name.clone();
-            if registry.systems.insert(name.clone(), system).is_some() {
-                problems.push(Problem::error(
-                    &file.path,
-                    line,
-                    format!("the system `{name}` is already defined in another file"),
-                    "Keep one file for each system.",
-                ));
-                continue;
-            }
-            registry.actions.extend(actions.into_iter().map(|a| (a.name.clone(), Arc::new(a))));
-        }
-        problems.sort_by(|a, b| (&a.file, a.line, &a.message).cmp(&(&b.file, b.line, &b.message)));
-        if problems.iter().any(|p| p.severity == Severity::Error) {
-            return Err(problems);
-        }
-        Ok((registry, problems))
-    }
-
     /// An action by its full name.
     pub fn get(&self, name: &str) -> Option<&Arc<Action>> {
         self.actions.get(name)

@@ -3,7 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::life::{LifeError, LifeState, life};
+use super::life::{LifeState, life};
+use super::life_error::LifeError;
 use super::life_event::{LifeEntry, LifeEvent, Meaning};
 use crate::id::{AttemptId, ProposalId};
 use crate::proposal::StateName;

@@ -7,6 +7,7 @@ mod entry;
 mod event;
 mod export;
 mod life;
+mod life_error;
 mod life_event;
 mod lives;
 mod merkle;
@@ -18,7 +19,8 @@ pub use checkpoint::{Checkpoint, CheckpointError};
 pub use entry::{Actor, ENTRY_VERSION, Entry, StoredEntry};
 pub use event::{EVENT_CODES, EventCode, EventData};
 pub use export::{EXPORT_LINE_BYTES_MAX, ExportHeader, export_end, export_line};
-pub use life::{LifeError, LifeState, life};
+pub use life::{LifeState, life};
+pub use life_error::LifeError;
 pub use life_event::{LifeEntry, LifeEvent, Meaning};
 pub use lives::Replayed;
 pub use merkle::{

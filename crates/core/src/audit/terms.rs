@@ -1,6 +1,6 @@
 //! What is decided on in the life of a proposal, and whether enough people who may have approved it.
 
-use super::life::{LifeError, require};
+use super::life_error::{LifeError, require};
 use super::life_event::{LifeApproved, LifeEligible, LifeOpened, LifeRevised, Need};
 use crate::approval::fill_seats;
 use crate::decision::Decision;

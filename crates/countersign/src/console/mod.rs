@@ -12,6 +12,7 @@ mod pages;
 mod proposal;
 mod session;
 mod show;
+mod stop;
 
 use std::future::ready;
 use std::pin::Pin;
@@ -131,7 +132,7 @@ async fn answer(app: App, page: Page, request: Request) -> Response {
         Handler::Open(handler) => handler(app, ask).await,
         Handler::OpenForm(handler) => match Form::read(&app, &ask.headers, body).await {
             Ok(form) => handler(app, ask, form).await,
-            Err(stop) => pages::stopped(&app, None, &stop),
+            Err(stop) => stop::stopped(&app, None, &stop),
         },
         Handler::View(handler) => match Visit::open(app, ask).await {
             Ok(visit) => handler(visit).await,

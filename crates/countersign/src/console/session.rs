@@ -15,7 +15,7 @@ use countersign_engine::gate::Viewer;
 use super::form::Form;
 use super::show::text::Eye;
 use super::show::{Chrome, Message, NextStep, PagePerson, SignIn};
-use super::{Ask, html, pages};
+use super::{Ask, html, stop};
 use crate::surface::App;
 use crate::surface::auth::{self, SignedIn};
 
@@ -40,7 +40,7 @@ impl Visit {
         match auth::person(&app.gate, &token).await {
             Ok(who) => Ok(Self { app, ask, who, token }),
             Err(Stop::Refused(Refusal::Unauthenticated)) => Err(signed_out(&ask)),
-            Err(stop) => Err(pages::stopped(&app, None, &stop)),
+            Err(stop) => Err(stop::stopped(&app, None, &stop)),
         }
     }
 
@@ -80,7 +80,7 @@ impl Visit {
 
     /// The page that says why something was not done.
     pub(super) async fn stopped(&self, stop: &Stop) -> Response {
-        pages::stopped_at(&self.app, self.me().await.ok(), stop, self.ask.id().ok())
+        stop::stopped_at(&self.app, self.me().await.ok(), stop, self.ask.id().ok())
     }
 }
 
@@ -167,14 +167,14 @@ pub(super) async fn sign_in(app: App, ask: Ask, form: Form) -> Response {
             if let Some(before) = cookie(&ask.headers)
                 && let Err(stop) = auth::sign_out(&app.gate, &before).await
             {
-                return pages::stopped(&app, None, &stop);
+                return stop::stopped(&app, None, &stop);
             }
             let cookie = set_cookie(&format!("{COOKIE_NAME}={token}; {COOKIE_FLAGS}"));
             let home = HeaderValue::from_static("/");
             (StatusCode::SEE_OTHER, [(SET_COOKIE, cookie), (LOCATION, home)]).into_response()
         }
         Err(Stop::Refused(Refusal::Unauthenticated)) => not_a_link(),
-        Err(stop) => pages::stopped(&app, None, &stop),
+        Err(stop) => stop::stopped(&app, None, &stop),
     }
 }
 

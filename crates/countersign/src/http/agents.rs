@@ -17,8 +17,8 @@ use countersign_engine::gate::{Following, Viewer};
 use futures_util::stream::{self, Stream};
 
 use super::guard::{Agent, AgentKey};
+use super::parameters::{ACTIONS, LIST_OWN, NO_QUERY, WAIT};
 use super::reply::{answer, json_response, proposal_id};
-use super::routes::{ACTIONS, LIST_OWN, NO_QUERY, WAIT};
 use crate::surface::{self, App, Problem, Query, ended, only, read_body, read_limited};
 use crate::wire::{ActionList, ActionShape, AgentPage, ProposeBody};
 

@@ -6,6 +6,7 @@
 mod agents;
 mod guard;
 mod openapi;
+mod parameters;
 mod people;
 mod process;
 mod reply;

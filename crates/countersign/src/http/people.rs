@@ -12,8 +12,8 @@ use countersign_engine::fault::Stop;
 use countersign_engine::gate::{Verdict, Viewer};
 
 use super::guard::Person;
+use super::parameters::{ENTRIES, LIST, NO_QUERY, WAIT};
 use super::reply::{answer, json_response, proposal_id};
-use super::routes::{ENTRIES, LIST, NO_QUERY, WAIT};
 use crate::surface::{self, App, Query, auth, read_body, read_limited};
 use crate::wire::{
     ConfirmBody, Counts, Done, LogEntries, Me, NewSession, PersonPage, SignInBody, VerdictBody, Writes,

@@ -16,7 +16,7 @@ use tracing::Instrument as _;
 use super::attended::Attended;
 use super::limits::{AgentLimits, Limit, Limits};
 use super::{Gate, GateInner, Parts};
-use crate::bulkhead::{Bulkhead, Full, Sizes};
+use crate::bulkhead::{Bulkhead, Full, Sizes, places};
 use crate::fault::{Fault, Stop};
 use crate::party::Party;
 use crate::store::Testimony;
@@ -55,11 +55,6 @@ impl Work {
     pub(super) fn resize(&self, limits: &Limits) {
         self.verbs.resize(places(limits.concurrent), self.sizes.one_person);
     }
-}
-
-/// A limit of the configuration as a number of places.
-pub(super) fn places(limit: u32) -> usize {
-    usize::try_from(limit).unwrap_or(usize::MAX)
 }
 
 /// Ends the gate's background work in order.

@@ -9,9 +9,8 @@ use countersign_core::proposal::Record;
 use countersign_core::refusal::Refusal;
 
 use super::limits::{Limit, Limits};
-use super::supervisor::places;
 use super::{Gate, Viewer};
-use crate::bulkhead::{Bulkhead, Full, Place, Sizes};
+use crate::bulkhead::{Bulkhead, Full, Place, Sizes, places};
 use crate::fault::Stop;
 use crate::party::Party;
 use crate::store::Watch;

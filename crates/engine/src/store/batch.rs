@@ -14,12 +14,12 @@ use countersign_core::proposal::StateName;
 use sqlx::{AssertSqlSafe, SqlSafeStr as _, SqlStr};
 
 use super::admit::NotAdmitted;
-use super::db::Value;
 use super::desk::{Desk, Tx};
 use super::error::{self, Error};
 use super::header::HEADER_VERSION;
 use super::moment::Moments;
 use super::rows::{self, EntryRow, KeyRow, MoveRow, OpenRow, PartRow, Write};
+use super::value::Value;
 
 /// What became of one step of a committed batch.
 #[derive(Debug, Clone, PartialEq, Eq)]

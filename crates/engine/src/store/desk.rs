@@ -17,8 +17,9 @@ use tokio::sync::{Mutex, MutexGuard, oneshot};
 use tokio::task::JoinHandle;
 
 use super::connect;
-use super::db::{Connection, Row, Target, Value};
+use super::db::{Connection, Row, Target};
 use super::error::{Error, Result};
+use super::value::Value;
 
 /// What was written since the store was opened. Exact, so that a test can hold the gate to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

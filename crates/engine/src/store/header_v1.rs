@@ -23,7 +23,7 @@ use countersign_core::time::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::header::{Columns, PartTexts, parse};
+use super::columns::{Columns, PartTexts, parse};
 use crate::seal::{Purpose, SealKeys};
 
 #[derive(Deserialize)]

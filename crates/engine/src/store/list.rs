@@ -5,10 +5,11 @@ use countersign_core::limits::{INBOX_MAX, LIST_BYTES_MAX, PAGE_BYTES_MAX, PAGE_S
 use countersign_core::proposal::{Record, StateName};
 use sqlx::AssertSqlSafe;
 
-use super::db::{Row, Value};
+use super::db::Row;
 use super::error::Error;
 use super::header::{self, RECORD_COLUMNS, RECORD_WIDTH};
 use super::quarantine::NOT_SET_ASIDE;
+use super::value::Value;
 use super::{Filter, Store, rows};
 use crate::fault::Fault;
 

@@ -14,9 +14,10 @@ use countersign_core::time::Timestamp;
 use sqlx::{AssertSqlSafe, SqlSafeStr as _, SqlStr};
 
 use super::batch::chunks;
-use super::db::{Row, Target, Value};
+use super::db::{Row, Target};
 use super::desk::Desk;
 use super::error::{self, Error};
+use super::value::Value;
 use super::{LoggedEntry, Store};
 use crate::fault::Fault;
 

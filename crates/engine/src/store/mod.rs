@@ -7,6 +7,7 @@
 mod admit;
 mod batch;
 mod changes;
+mod columns;
 mod connect;
 mod db;
 mod desk;
@@ -30,6 +31,7 @@ mod quarantine;
 mod ready;
 mod rows;
 mod sqlite;
+mod value;
 mod witness;
 mod writer;
 

@@ -8,10 +8,10 @@ use countersign_core::refusal::Refusal;
 use countersign_core::time::Timestamp;
 use sqlx::{AssertSqlSafe, SqlSafeStr};
 
-use super::db::Value;
 use super::error::Error;
 use super::header::{self, RECORD_COLUMNS, RECORD_WIDTH};
 use super::quarantine::NOT_SET_ASIDE;
+use super::value::Value;
 use super::{Store, rows};
 use crate::fault::{Fault, Stop};
 

@@ -11,7 +11,8 @@ use countersign_core::proposal::{NewPart, PartRef, Record, StateName, Step};
 use countersign_core::time::Timestamp;
 
 use super::admit::Admission;
-use super::header::{self, Columns};
+use super::columns::Columns;
+use super::header;
 use super::{Change, IdempotencyKey, Joining, Placed};
 use crate::fault::Fault;
 use crate::seal::SealKeys;

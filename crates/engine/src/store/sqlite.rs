@@ -16,8 +16,8 @@ use rusqlite::types::{ToSql, ToSqlOutput, Value as Owned, ValueRef};
 use rusqlite::{CachedStatement, OpenFlags};
 use tokio::sync::oneshot;
 
-use super::db::Value;
 use super::error::{Error, Result};
+use super::value::Value;
 use crate::bulkhead::Place;
 
 /// How long a statement waits for somebody else's lock on the file: an administrator's short write.

@@ -9,6 +9,7 @@ use super::effect::{self, Effect};
 use super::raw::RawAction;
 use super::source::{Report, Source};
 use super::system::is_name;
+use super::tree::tree;
 use super::{lets, preview, request};
 use crate::action::expr::{Piece, Vocabulary, split, suffix_rules};
 use crate::action::registry::{Action, System};
@@ -191,11 +192,11 @@ fn plan(
     let guard = shown.map_or(Guard::None, |p| preview::guard(p, report));
     let lets = lets::compile(table.pointer("/preview/let"), &words, report);
     let effects = shown.map(|p| preview::effects(&p.effects, &words, report)).unwrap_or_default();
-    let after = preview::tree(table, &["preview", "after"], &in_call, report);
+    let after = tree(table, &["preview", "after"], &in_call, report);
     let money = preview::money(table, &words, report);
-    let count = preview::tree(table, &["risk", "count"], &words, report)
+    let count = tree(table, &["risk", "count"], &words, report)
         .and_then(|count| report.keep(&["risk", "count"], count.must_be_count()));
-    let resource_id = preview::tree(table, &["resource", "id"], &words, report);
+    let resource_id = tree(table, &["resource", "id"], &words, report);
     let mut request = request::compile(raw, table, &owner.base, &in_call, report)?;
     request.key_header.clone_from(&effect.key_header);
     if let Some(name) = &effect.key_header

@@ -1,13 +1,10 @@
 //! What a call does and what the upstream does with a repeated one: groups, effect class, undo, timeout.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use super::raw::{RawAction, RawEffect};
 use super::source::Report;
 use crate::action::types::{EffectClass, Group, Undo};
-use crate::limits::{CALL_TIMEOUT, CALL_TIMEOUT_MAX};
-use crate::time::parse_duration;
 
 /// The header of an idempotency key when the manifest names none.
 const KEY_HEADER: &str = "idempotency-key";
@@ -156,23 +153,4 @@ pub(super) fn undo(raw: &RawAction, report: &mut Report<'_>) -> Undo {
         report.error(&["undo"], "`why` is missing", "Say in a sentence why there is no way back.");
     }
     Undo { why }
-}
-
-/// Milliseconds for the whole call.
-pub(super) fn timeout_ms(raw: &RawAction, report: &mut Report<'_>) -> u64 {
-    let default = u64::try_from(CALL_TIMEOUT.as_millis()).unwrap_or(u64::MAX);
-    let Some(limits) = &raw.limits else { return default };
-    report.unsupported(&["limits", "budgets"], limits.budgets.is_some());
-    report.unsupported(&["limits", "max_targets"], limits.max_targets.is_some());
-    let Some(text) = &limits.timeout else { return default };
-    let in_range = |d: &Duration| !d.is_zero() && *d <= CALL_TIMEOUT_MAX;
-    let Some(timeout) = parse_duration(text).filter(in_range) else {
-        report.error(
-            &["limits", "timeout"],
-            format!("`{text}` is not a time between 1s and {}s", CALL_TIMEOUT_MAX.as_secs()),
-            "Write it like `20s`.",
-        );
-        return default;
-    };
-    u64::try_from(timeout.as_millis()).unwrap_or(default)
 }

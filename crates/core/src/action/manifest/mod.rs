@@ -11,16 +11,47 @@ mod raw;
 mod request;
 mod source;
 mod system;
+mod tree;
 
 use std::sync::Arc;
 
-use super::registry::{Action, System};
-use crate::problem::{Problem, SourceFile};
+use super::registry::{Action, Registry, System};
+use crate::problem::{Problem, Severity, SourceFile};
 use source::{Report, Source};
+
+impl Registry {
+    /// Loads manifests, one system a file. With any error nothing loads and every finding is returned,
+    /// warnings included; without, the warnings come beside the registry.
+    pub fn load(files: &[SourceFile], environments: &[String]) -> Result<(Self, Vec<Problem>), Vec<Problem>> {
+        let mut registry = Self::default();
+        let mut problems = Vec::new();
+        for file in files {
+            let Some((line, system, actions)) = load(file, environments, &mut problems) else {
+                continue;
+            };
+            let name = system.name.clone();
+            if registry.systems.insert(name.clone(), system).is_some() {
+                problems.push(Problem::error(
+                    &file.path,
+                    line,
+                    format!("the system `{name}` is already defined in another file"),
+                    "Keep one file for each system.",
+                ));
+                continue;
+            }
+            registry.actions.extend(actions.into_iter().map(|a| (a.name.clone(), Arc::new(a))));
+        }
+        problems.sort_by(|a, b| (&a.file, a.line, &a.message).cmp(&(&b.file, b.line, &b.message)));
+        if problems.iter().any(|p| p.severity == Severity::Error) {
+            return Err(problems);
+        }
+        Ok((registry, problems))
+    }
+}
 
 /// Loads one file: the line of its `[system]`, the system and its actions. Findings go to `problems`;
 /// `None` means that the file defines no usable system.
-pub(super) fn load(
+fn load(
     file: &SourceFile,
     environments: &[String],
     problems: &mut Vec<Problem>,

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::raw::{RawAction, RawPreview};
 use super::request::query;
 use super::source::Report;
+use super::tree::tree;
 use crate::action::expr::{Template, Text, Vocabulary};
 use crate::action::render::{Base, Guard, Presence, UrlTemplate};
 use crate::action::types::Method;
@@ -136,18 +137,6 @@ pub(super) fn money(
         );
     }
     amount.zip(currency)
-}
-
-/// Compiles the tree that stands at a path of the action, if there is one.
-pub(super) fn tree(
-    table: &Value,
-    path: &[&str],
-    words: &Vocabulary<'_>,
-    report: &mut Report<'_>,
-) -> Option<Template> {
-    let tree = path.iter().try_fold(table, |at, key| at.get(key))?;
-    let compiled = Template::compile(&path.join("."), tree, words);
-    report.keep(path, compiled)
 }
 
 /// The pointers that approvers do not see, relative to the record.

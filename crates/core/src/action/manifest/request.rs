@@ -1,16 +1,19 @@
 //! `request`: method, URL, headers and body of the one call.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use serde_json::Value;
 
-use super::preview::tree;
 use super::raw::RawAction;
 use super::source::Report;
+use super::tree::tree;
 use crate::action::expr::{Text, Vocabulary};
 use crate::action::render::{Base, Encoding, Request, UrlTemplate};
 use crate::action::types::Method;
 use crate::header;
+use crate::limits::{CALL_TIMEOUT, CALL_TIMEOUT_MAX};
+use crate::time::parse_duration;
 
 /// Compiles the request. `key_header` is the header of the effect class `keyed`.
 pub(super) fn compile(
@@ -33,7 +36,7 @@ pub(super) fn compile(
         encoding,
         body: tree(table, &["request", "body"], words, report),
         ok: statuses(request.ok.as_ref(), report),
-        timeout_ms: super::effect::timeout_ms(raw, report),
+        timeout_ms: timeout_ms(raw, report),
         key_header: None,
     })
 }
@@ -127,4 +130,23 @@ fn statuses(raw: Option<&BTreeSet<u16>>, report: &mut Report<'_>) -> BTreeSet<u1
         );
     }
     ok.clone()
+}
+
+/// Milliseconds for the whole call.
+fn timeout_ms(raw: &RawAction, report: &mut Report<'_>) -> u64 {
+    let default = u64::try_from(CALL_TIMEOUT.as_millis()).unwrap_or(u64::MAX);
+    let Some(limits) = &raw.limits else { return default };
+    report.unsupported(&["limits", "budgets"], limits.budgets.is_some());
+    report.unsupported(&["limits", "max_targets"], limits.max_targets.is_some());
+    let Some(text) = &limits.timeout else { return default };
+    let in_range = |d: &Duration| !d.is_zero() && *d <= CALL_TIMEOUT_MAX;
+    let Some(timeout) = parse_duration(text).filter(in_range) else {
+        report.error(
+            &["limits", "timeout"],
+            format!("`{text}` is not a time between 1s and {}s", CALL_TIMEOUT_MAX.as_secs()),
+            "Write it like `20s`.",
+        );
+        return default;
+    };
+    u64::try_from(timeout.as_millis()).unwrap_or(default)
 }

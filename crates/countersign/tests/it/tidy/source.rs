@@ -20,6 +20,52 @@ pub(super) fn types(path: &str, text: &str) -> Vec<(usize, String)> {
     found.found
 }
 
+/// The paths into its own crate that a file names outside its tests: in imports, types and expressions.
+pub(super) fn own_paths(path: &str, text: &str) -> Vec<Vec<String>> {
+    let Ok(file) = syn::parse_file(text) else { panic!("{path} is not Rust") };
+    let mut found = Paths { tests: test_lines(path, text), found: Vec::new() };
+    found.visit_file(&file);
+    found.found
+}
+
+struct Paths {
+    tests: Vec<RangeInclusive<usize>>,
+    found: Vec<Vec<String>>,
+}
+
+impl Paths {
+    fn keep(&mut self, line: usize, path: Vec<String>) {
+        let ours = path.first().is_some_and(|first| ["crate", "super", "self"].contains(&first.as_str()));
+        if ours && !self.tests.iter().any(|range| range.contains(&line)) {
+            self.found.push(path);
+        }
+    }
+
+    fn tree(&mut self, line: usize, before: &[String], tree: &syn::UseTree) {
+        let with = |name: &syn::Ident| [before, &[name.to_string()]].concat();
+        match tree {
+            syn::UseTree::Path(path) => self.tree(line, &with(&path.ident), &path.tree),
+            syn::UseTree::Name(name) => self.keep(line, with(&name.ident)),
+            syn::UseTree::Rename(name) => self.keep(line, with(&name.ident)),
+            syn::UseTree::Glob(_) => self.keep(line, before.to_vec()),
+            syn::UseTree::Group(group) => group.items.iter().for_each(|item| self.tree(line, before, item)),
+        }
+    }
+}
+
+impl<'ast> Visit<'ast> for Paths {
+    fn visit_item_use(&mut self, item: &'ast syn::ItemUse) {
+        self.tree(item.use_token.span.start().line, &[], &item.tree);
+    }
+
+    fn visit_path(&mut self, path: &'ast syn::Path) {
+        let Some(first) = path.segments.first() else { return };
+        let names = path.segments.iter().map(|s| s.ident.to_string()).collect();
+        self.keep(first.ident.span().start().line, names);
+        syn::visit::visit_path(self, path);
+    }
+}
+
 struct Types {
     tests: Vec<RangeInclusive<usize>>,
     found: Vec<(usize, String)>,

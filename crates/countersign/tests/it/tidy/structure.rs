@@ -50,6 +50,71 @@ fn the_store_is_the_engine_s_own() {
     nothing(&found, "surfaces ask the gate by verbs, never its store");
 }
 
+/// Neighbours that import each other, and why. This list may only shrink.
+const CIRCLES: [(&str, &str); 4] = [
+    ("core: action and policy", "a manifest must not take a type name that policy has for itself"),
+    ("core: action and preview", "an action says what of a preview its agent may see"),
+    ("core: audit and proposal", "entries name states, and steps of a proposal make entries"),
+    ("core::policy: shape and value", "a shape knows which values it can hold, a value is made for a shape"),
+];
+
+/// The modules of a crate's sources: the place of each, and what it names of its own crate.
+fn modules(of: &str) -> BTreeMap<Vec<String>, Vec<Vec<String>>> {
+    let root = format!("crates/{of}/src/");
+    let place = |path: &str| -> Vec<String> {
+        let inside = path.strip_prefix(&root).unwrap().strip_suffix(".rs").unwrap();
+        let parts = inside.split('/').filter(|part| !["mod", "lib", "main"].contains(part));
+        parts.map(str::to_owned).collect()
+    };
+    product(&root).iter().map(|file| (place(&file.path), source::own_paths(&file.path, &file.text))).collect()
+}
+
+/// The module that a path leads to from another, as far as it is one.
+fn leads_to(path: &[String], from: &[String], known: &BTreeSet<Vec<String>>) -> Vec<String> {
+    let mut at = if path[0] == "crate" { Vec::new() } else { from.to_vec() };
+    for part in path {
+        match part.as_str() {
+            "crate" | "self" => {}
+            "super" => drop(at.pop()),
+            name => {
+                let next = [at.as_slice(), &[name.to_owned()]].concat();
+                if !known.contains(&next) {
+                    return at;
+                }
+                at = next;
+            }
+        }
+    }
+    at
+}
+
+#[test]
+fn neighbours_do_not_import_each_other() {
+    let mut found = BTreeSet::new();
+    for name in ["core", "engine", "acme", "countersign"] {
+        let modules = modules(name);
+        let known: BTreeSet<Vec<String>> = modules.keys().cloned().collect();
+        let mut arrows = BTreeSet::new();
+        for (from, paths) in &modules {
+            for to in paths.iter().map(|path| leads_to(path, from, &known)) {
+                let shared = from.iter().zip(&to).take_while(|(a, b)| a == b).count();
+                if shared < from.len() && shared < to.len() {
+                    let folder = [&[name.to_owned()], &from[..shared]].concat().join("::");
+                    arrows.insert((folder, from[shared].clone(), to[shared].clone()));
+                }
+            }
+        }
+        assert!(arrows.len() > 10, "{name}: this rule no longer finds imports");
+        for (folder, from, to) in &arrows {
+            if from < to && arrows.contains(&(folder.clone(), to.clone(), from.clone())) {
+                found.insert(format!("{folder}: {from} and {to}"));
+            }
+        }
+    }
+    let listed: BTreeSet<String> = CIRCLES.iter().map(|(circle, _)| (*circle).to_owned()).collect();
+    assert_eq!(found, listed, "of two neighbours one knows the other");
+}
+
 /// Type names that stand twice in a crate, and why they may.
 const SAME_NAME: [(&str, &str, &str); 0] = [];
 
