@@ -41,6 +41,7 @@ mod postgres;
 mod ready;
 mod reload;
 mod reload_refused;
+mod replay;
 mod restore;
 mod secrets;
 mod sign_in;
