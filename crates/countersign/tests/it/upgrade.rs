@@ -108,3 +108,38 @@ async fn what_is_not_known_in_a_stored_proposal_is_named_and_set_aside_d16() {
     }
     assert!(upstream.writes().is_empty());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_of_a_newer_version_is_told_which_field_is_not_known_d16() {
+    let upstream = Upstream::start().await;
+    upstream.on("GET /items/i_1", Reply::json(200, &json!({ "price": 900, "currency": "eur" })));
+    let gate = GateDir::new(&upstream).serve();
+    let (frank, ann) = (gate.sign_in("frank").await, gate.sign_in("ann").await);
+    let price = json!({ "id": "i_1", "price": 20_000 });
+    let good = json!({ "action": "shop.price.set", "input": price, "on_behalf_of": "ann" });
+    let named = |(status, answer): (u16, Value), pointer: &str, field: &str| {
+        assert_eq!((status, &answer["code"]), (400, &json!("malformed_request")), "{answer}");
+        let error = &answer["errors"][0];
+        assert_eq!(error["pointer"], pointer, "{answer}");
+        assert!(error["detail"].as_str().unwrap().contains(&format!("`{field}`")), "{answer}");
+    };
+    let mut body = good.clone();
+    body["urgency"] = json!("high");
+    named(gate.propose_with(body).await, "/urgency", "urgency");
+    let mut body = good.clone();
+    body["evidence"] = json!([{ "title": "list", "body": {}, "color": "red" }]);
+    named(gate.propose_with(body).await, "/evidence", "color");
+    let (_, pending) = gate.propose_with(good).await;
+    let id = pending["id"].as_str().unwrap();
+    for (person, verb) in [(&frank, "approve"), (&frank, "reject"), (&ann, "confirm")] {
+        let mut body = person.look(id).await;
+        if verb == "confirm" {
+            body = json!({ "intent": body["intent"] });
+        }
+        body["mood"] = json!("fine");
+        named(person.post(&format!("/v1/proposals/{id}/{verb}"), &body).await, "/mood", "mood");
+    }
+    named(frank.post("/v1/sign-in", &json!({ "link": "x", "device": "phone" })).await, "/device", "device");
+    assert_eq!(gate.agent_get(&format!("/v1/proposals/{id}")).await.1["state"], "pending");
+    assert!(upstream.writes().is_empty());
+}
