@@ -235,7 +235,7 @@ pub struct Directory {
 impl Directory {
     /// Reads `directory.toml`; every mistake is listed, not just the first.
     pub fn load(file: &SourceFile) -> Result<Self, Vec<Problem>> {
-        let parsed: DirectoryFile = read_toml(file).map_err(|p| vec![p])?;
+        let parsed: DirectoryFile = read_toml(file).map_err(|p| vec![advised(p)])?;
         let mut found = Vec::new();
         check_references(file, &parsed, &mut found);
         let mut by_key = BTreeMap::new();
@@ -386,6 +386,14 @@ impl Directory {
         }
         if person.disabled { Err(gone(format!("person `{id}` is disabled"))) } else { Ok(()) }
     }
+}
+
+/// Versions before took an `email` of a person and did nothing with it.
+fn advised(problem: Problem) -> Problem {
+    if problem.message.starts_with("unknown field `email`") {
+        return Problem { remedy: "Remove it; it had no effect.".to_owned(), ..problem };
+    }
+    problem
 }
 
 fn check_references(file: &SourceFile, parsed: &DirectoryFile, found: &mut Vec<Problem>) {

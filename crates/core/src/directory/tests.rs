@@ -103,3 +103,12 @@ fn an_unknown_key_is_refused_and_not_ignored() {
     let problems = load("[person.ann]\nname = \"Ann\"\nteam = [\"x\"]\n").unwrap_err();
     assert_eq!(problems[0].line, 3);
 }
+
+#[test]
+fn what_had_no_effect_is_to_be_removed() {
+    let text = "[person.ann]\nname = \"Ann\"\nemail = \"ann@example.com\"\n".to_owned();
+    let file = SourceFile { path: "directory.toml".to_owned(), text };
+    let problems = Directory::load(&file).unwrap_err();
+    let [problem] = problems.as_slice() else { panic!("{problems:?}") };
+    assert_eq!((problem.line, problem.remedy.as_str()), (3, "Remove it; it had no effect."));
+}
