@@ -124,6 +124,8 @@ pub const APPROVALS_MAX: usize = 1_000;
 pub const WRITER_QUEUE_MAX: usize = 1_024;
 /// Steps in one transaction: enough to share one fsync, few enough to keep it short.
 pub const WRITER_BATCH_MAX: usize = 256;
+/// People of one approval rule who are named as able to decide; the rest are counted.
+pub const DECIDERS_NAMED_MAX: usize = 5;
 /// How long a proposal may wait when no approval rule says so.
 pub const DECIDE_IN: Duration = Duration::from_hours(7 * 24);
 /// How long an allowed or approved proposal may wait for its dispatch when no rule says so.

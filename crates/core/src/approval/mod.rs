@@ -1,5 +1,6 @@
 //! Who may approve, how many must, and when enough have. The rules of `approvals.toml` at work.
 
+mod deciders;
 pub(crate) mod lint;
 mod quorum;
 mod reach;
@@ -13,6 +14,7 @@ use crate::directory::{Chain, Directory};
 use crate::refusal::Refusal;
 use crate::time::Timestamp;
 
+pub use deciders::{Decider, Deciders, deciders};
 pub(crate) use quorum::fill_seats;
 pub use quorum::{Approver, Standing, standing};
 pub use reach::{Reach, reach};
@@ -151,6 +153,8 @@ pub fn excluded(rule: &Rule, by: ProposedBy<'_>, directory: &Directory) -> Vec<S
         .collect()
 }
 
+#[cfg(test)]
+mod deciders_tests;
 #[cfg(test)]
 mod graph_tests;
 #[cfg(test)]

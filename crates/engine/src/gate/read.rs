@@ -1,6 +1,6 @@
 //! Reading: who may see which proposal, and lists.
 
-use countersign_core::approval::{ProposedBy, may_decide};
+use countersign_core::approval::{Deciders, ProposedBy, deciders, may_decide};
 use countersign_core::directory::Role;
 use countersign_core::id::ProposalId;
 use countersign_core::limits;
@@ -113,6 +113,21 @@ impl Gate {
     /// The card of a record, as it is shown and hashed.
     pub fn card(&self, record: &Record) -> Card {
         Card::new(Bound::from(record), &self.ruleset().directory)
+    }
+
+    /// Who can decide on it now, under each rule that asks for people: without those who may not and those who have
+    /// approved already. Empty when it does not wait for people.
+    pub fn deciders(&self, record: &Record) -> Vec<Deciders> {
+        if record.state.name() != StateName::Pending {
+            return Vec::new();
+        }
+        let rules = self.ruleset();
+        let decided = record.standing_approvals();
+        let decided: Vec<&str> = decided.iter().map(|a| a.person.as_str()).collect();
+        let names = record.decision.rules();
+        let asked = names.iter().filter_map(|name| rules.rules.get(name));
+        let by = record.proposal.proposed_by();
+        asked.map(|rule| deciders(rule, by, &decided, &rules.directory)).collect()
     }
 
     /// Whether this person may decide on it now.
