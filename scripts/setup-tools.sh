@@ -108,4 +108,5 @@ system_packages
 postgres_user
 python_packages
 node_packages crates/engine/tests/oidc
+node_packages crates/countersign/tests/it/axe
 node_packages crates/countersign/tests/it/clients/typescript

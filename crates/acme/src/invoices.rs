@@ -18,9 +18,12 @@ pub(crate) async fn show(
     shop.authorize(&request.headers, Scope::AcmeRead)?;
     shop.read(|book| {
         let invoice = book.invoice(&id)?;
+        // An invoice outlives its customer.
+        let name = book.customer(&invoice.customer).map_or(&invoice.customer, |customer| &customer.name);
         let view = json!({
             "id": invoice.id,
             "customer": invoice.customer,
+            "customer_name": name,
             "description": invoice.description,
             "currency": invoice.currency,
             "amount": invoice.amount,

@@ -32,7 +32,7 @@ pub mod domain {
     /// One approval rule.
     pub const RULE: &str = "countersign/approval-rule/v1";
     /// The view an approver was shown.
-    pub const VIEW: &str = "countersign/view/v2";
+    pub const VIEW: &str = "countersign/view/v3";
     /// An API key, session or link token at rest.
     pub const TOKEN: &str = "countersign/token/v1";
     /// The key that seals stored records: its first bytes are the key's id.

@@ -16,6 +16,7 @@ pub mod id;
 pub mod intent;
 pub mod json;
 pub mod limits;
+pub mod money;
 pub mod outcome;
 pub mod policy;
 pub mod preview;

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::action::{Action, Before, Rendering};
+use crate::action::{Action, Before, MoneyField, Rendering};
 use crate::time::Timestamp;
 
 /// How a preview was made. Always shown.
@@ -76,6 +76,9 @@ pub struct Preview {
     /// RFC 6902 operations from `before` to `after`.
     #[schemars(with = "Vec<Map<String, Value>>")]
     pub patch: Vec<Value>,
+    /// Which fields of the record are amounts of money.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub money: Vec<MoneyField>,
     /// What of the proposal its agent may see.
     #[serde(default)]
     pub disclosure: Disclosure,
@@ -102,6 +105,7 @@ impl Preview {
             before: shown_before,
             after: shown_after,
             patch,
+            money: action.money_fields().to_vec(),
             disclosure: action.disclosure(rendering, before.is_some()),
         }
     }
@@ -121,6 +125,13 @@ pub struct Change<'a> {
 }
 
 impl Preview {
+    /// The value at a place of the record, before or after, as money: `12,500.00 USD`. None when the manifest does not
+    /// say that it is money.
+    pub fn money_at(&self, pointer: &str, record: &Value) -> Option<String> {
+        let field = self.money.iter().find(|field| field.amount == pointer)?;
+        field.shown(record.pointer(pointer)?, record)
+    }
+
     /// The differences, in the order of the patch.
     pub fn changes(&self) -> impl Iterator<Item = Change<'_>> {
         self.patch.iter().filter_map(|operation| {
@@ -137,5 +148,47 @@ pub fn difference(before: &Value, after: &Value) -> Vec<Value> {
     match serde_json::to_value(json_patch::diff(before, after)) {
         Ok(Value::Array(operations)) => operations,
         _ => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::action::MoneyUnit;
+
+    #[test]
+    fn what_the_manifest_calls_money_reads_as_money() {
+        let field = |amount: &str, unit| MoneyField {
+            amount: amount.to_owned(),
+            currency: "/currency".to_owned(),
+            unit,
+        };
+        let preview = Preview {
+            fidelity: Fidelity::Computed,
+            at: Timestamp::from_micros(0),
+            source: None,
+            before: None,
+            after: None,
+            patch: Vec::new(),
+            money: vec![field("/cents", MoneyUnit::Minor), field("/total", MoneyUnit::Major)],
+            disclosure: Disclosure::default(),
+        };
+        let record = json!({ "cents": 1_250_000, "total": "980000", "other": 5, "currency": "usd" });
+        let table = [
+            ("/cents", record.clone(), Some("12,500.00 USD")),
+            ("/total", record.clone(), Some("980,000.00 USD")),
+            ("/other", record.clone(), None),
+            ("/cents", json!({ "cents": 5000, "currency": "jpy" }), Some("5,000 JPY")),
+            ("/cents", json!({ "cents": 12.5, "currency": "usd" }), None),
+            ("/cents", json!({ "cents": 5, "currency": "points" }), None),
+            ("/cents", json!({ "cents": 5 }), None),
+            ("/total", json!({ "total": "a lot", "currency": "usd" }), None),
+            ("/total", json!({ "total": 5, "currency": "points" }), None),
+        ];
+        for (pointer, record, expect) in table {
+            assert_eq!(preview.money_at(pointer, &record).as_deref(), expect, "{pointer} of {record}");
+        }
     }
 }

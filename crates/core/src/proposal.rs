@@ -68,8 +68,6 @@ pub struct Proposal {
     pub confirmed_at: Option<Timestamp>,
     /// What the manifest says about going back.
     pub undo: Undo,
-    /// Whether the manifest can undo it.
-    pub reversible: bool,
     /// The agent's own words. Never shown as a fact (T28).
     pub reason: Option<String>,
     /// The agent's run, an opaque label.

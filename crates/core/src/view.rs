@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::action::{Call, Precondition};
+use crate::action::{Call, Precondition, Rendering, Reversible, Undo};
 use crate::decision::{Answer, Decision, Gate};
 use crate::digest::{Digest, domain};
 use crate::directory::{Directory, Link, LinkProof};
@@ -25,16 +25,14 @@ pub struct Bound<'a> {
     input: &'a Value,
     links: &'a [Link],
     confirmed_at: Option<Timestamp>,
-    undo: &'a str,
-    reversible: bool,
+    undo: &'a Undo,
     binding: &'a Binding,
     decision: &'a Decision,
 }
 
 impl<'a> From<&'a Record> for Bound<'a> {
     fn from(record: &'a Record) -> Self {
-        let Proposal { id, action, title, input, chain, confirmed_at, undo, reversible, .. } =
-            &record.proposal;
+        let Proposal { id, action, title, input, chain, confirmed_at, undo, .. } = &record.proposal;
         Self {
             id,
             action,
@@ -42,8 +40,7 @@ impl<'a> From<&'a Record> for Bound<'a> {
             input: input.value(),
             links: chain.links(),
             confirmed_at: *confirmed_at,
-            undo: &undo.why,
-            reversible: *reversible,
+            undo,
             binding: &record.binding,
             decision: &record.decision,
         }
@@ -72,8 +69,12 @@ pub struct Card {
     pub id: String,
     /// The action's name.
     pub action: String,
-    /// One sentence: what, on which thing, where.
+    /// What happens, in one sentence: the first of the effects, or the title with the thing touched.
     pub headline: String,
+    /// The action in a few words.
+    pub title: String,
+    /// The money that moves, as people read it: `12,500.00 USD`.
+    pub money: Option<String>,
     /// Who acts, root first.
     pub who: Vec<Who>,
     /// The thing touched: type, id, system.
@@ -84,8 +85,8 @@ pub struct Card {
     pub risk: crate::action::Risk,
     /// What will happen, in the manifest's sentences.
     pub effects: Vec<String>,
-    /// Whether it can be undone.
-    pub reversible: bool,
+    /// Whether there is a way back, as the manifest declares it.
+    pub reversible: Reversible,
     /// How, or why not.
     pub undo: String,
     /// Before, after, difference, and how faithful that is.
@@ -117,19 +118,16 @@ impl Card {
         Self {
             id: bound.id.to_string(),
             action: bound.action.to_string(),
-            headline: format!(
-                "{}: {} in {}",
-                bound.title,
-                rendering.resource.to_text(),
-                rendering.environment
-            ),
+            headline: headline(bound.title, rendering),
+            title: bound.title.to_owned(),
+            money: rendering.risk.money(),
             who: bound.links.iter().map(|link| who(link, bound.confirmed_at, directory)).collect(),
             resource: rendering.resource.clone(),
             environment: rendering.environment.clone(),
             risk: rendering.risk.clone(),
             effects: rendering.effects.clone(),
-            reversible: bound.reversible,
-            undo: bound.undo.to_owned(),
+            reversible: bound.undo.reversible,
+            undo: bound.undo.why.clone(),
             preview: bound.binding.preview.clone(),
             guard: guard(&rendering.precondition),
             input: bound.input.clone(),
@@ -153,6 +151,12 @@ impl Card {
     pub fn digest(&self) -> Option<Digest> {
         Some(Digest::of(domain::VIEW, &json::canonical_of(self).ok()?))
     }
+}
+
+/// What happens, in one sentence.
+fn headline(title: &str, rendering: &Rendering) -> String {
+    let said = rendering.effects.first().cloned();
+    said.unwrap_or_else(|| format!("{title}: {}", rendering.resource.to_text()))
 }
 
 fn who(link: &Link, confirmed_at: Option<Timestamp>, directory: &Directory) -> Who {

@@ -65,19 +65,24 @@
   const seen = document.querySelector("[data-seen]");
   if (seen) {
     const cuts = [...document.querySelectorAll(".facts details[data-cut]")];
+    const buttons = document.querySelectorAll("[data-approve]");
+    const reasons = document.querySelectorAll("[data-held]");
+    const counts = document.querySelectorAll("[data-opened]");
     const read = new Set();
-    const check = () => { seen.disabled = read.size < cuts.length; };
+    const check = () => {
+      seen.disabled = read.size < cuts.length;
+      for (const button of buttons) button.disabled = !seen.checked;
+      for (const reason of reasons) reason.hidden = seen.checked;
+      for (const count of counts) count.textContent = read.size;
+    };
     for (const cut of cuts) {
       cut.addEventListener("toggle", () => {
         if (cut.open) read.add(cut);
         check();
       });
     }
+    seen.addEventListener("change", check);
     check();
-    const approve = seen.form.querySelector("button");
-    const hold = () => { approve.disabled = !seen.checked; };
-    seen.addEventListener("change", hold);
-    hold();
   }
 
   listen();

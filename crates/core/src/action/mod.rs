@@ -14,6 +14,6 @@ mod types;
 pub use registry::{Action, Registry, System};
 pub use render::{Before, RecordReads, RenderError};
 pub use types::{
-    ActionName, Call, CredentialRefs, EffectClass, Group, HttpCall, Method, Precondition, ReadCall,
-    Rendering, Resource, Risk, Undo,
+    ActionName, Call, CredentialRefs, EffectClass, Group, HttpCall, Method, MoneyField, MoneyUnit,
+    Precondition, ReadCall, Rendering, Resource, Reversible, Risk, Undo,
 };

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::render::{Before, Plan, RecordReads, RenderError};
 use super::schema::InputSchema;
-use super::types::{ActionName, CredentialRefs, EffectClass, Group, ReadCall, Rendering, Undo};
+use super::types::{ActionName, CredentialRefs, EffectClass, Group, MoneyField, ReadCall, Rendering, Undo};
 use crate::digest::Digest;
 use crate::json::CanonicalInput;
 use crate::preview::{Disclosure, RecordUse};
@@ -44,8 +44,6 @@ pub struct Action {
     pub description: String,
     /// Groups; never empty.
     pub groups: BTreeSet<Group>,
-    /// Can be undone.
-    pub reversible: bool,
     /// Effect class.
     pub effect: EffectClass,
     /// What the manifest says about going back.
@@ -60,6 +58,8 @@ pub struct Action {
     pub(super) revision_v1: Digest,
     pub(super) input: InputSchema,
     pub(super) plan: Plan,
+    /// Fields of the record that are amounts of money.
+    pub(super) money_fields: Vec<MoneyField>,
     /// JSON pointers into the record that approvers do not see.
     pub(super) hidden: Vec<String>,
     /// `preview.agent`: the agent may see what its proposal takes from the record.
@@ -147,6 +147,11 @@ impl Action {
             resource: !self.record_reads().resource,
             call: !self.plan.call_reads_record(),
         }
+    }
+
+    /// Fields of the record that are amounts of money: `preview.fields`.
+    pub fn money_fields(&self) -> &[MoneyField] {
+        &self.money_fields
     }
 
     /// A copy of the record, before or after, in which what the manifest hides reads `(redacted)`.

@@ -7,6 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::money;
+
 /// The full name of an action: the system, a dot, the name in the manifest, e.g. `stripe.refund.create`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
@@ -181,6 +183,14 @@ pub struct Risk {
     pub count: i64,
 }
 
+impl Risk {
+    /// The money that moves, as people read it: `12,500.00 USD`. None when none moves.
+    pub fn money(&self) -> Option<String> {
+        (!self.exact.is_empty() && !self.currency.is_empty())
+            .then(|| money::shown(&self.exact, &self.currency))
+    }
+}
+
 /// What must still be true right before the write.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "lowercase")]
@@ -216,12 +226,98 @@ impl Precondition {
     }
 }
 
+/// Whether there is a way back, as the manifest declares it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reversible {
+    /// Nothing takes it back, and approvers are warned.
+    Never,
+    /// The manifest has an undo.
+    WithUndo,
+    /// Nothing is declared: no undo is planned.
+    #[default]
+    Unknown,
+}
+
+impl Reversible {
+    /// The name in manifests and in the API.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Never => "never",
+            Self::WithUndo => "with-undo",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// Whether nothing is declared; such a value is not stored.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the shape that serde asks for")]
+    const fn is_unknown(&self) -> bool {
+        match self {
+            Self::Unknown => true,
+            Self::Never | Self::WithUndo => false,
+        }
+    }
+}
+
+/// A field of the record that is an amount of money, so that people read it as one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MoneyField {
+    /// JSON pointer to the amount in the record.
+    pub amount: String,
+    /// JSON pointer to the currency's code in the record.
+    pub currency: String,
+    /// What the amount counts.
+    pub unit: MoneyUnit,
+}
+
+/// What an amount of money counts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum MoneyUnit {
+    /// The smallest unit, such as cents.
+    #[default]
+    Minor,
+    /// The currency's own unit, such as dollars.
+    Major,
+}
+
+impl MoneyField {
+    /// The amount as people read it: `12,500.00 USD`. None when the value is not one or its currency is not known.
+    pub fn shown(&self, value: &Value, record: &Value) -> Option<String> {
+        let code = record.pointer(&self.currency)?.as_str()?;
+        let decimal = match (self.unit, value) {
+            (MoneyUnit::Minor, Value::Number(number)) => money::decimal(number.as_i64()?, code)?,
+            (MoneyUnit::Major, Value::Number(number)) => number.to_string(),
+            (MoneyUnit::Major, Value::String(text)) => text.clone(),
+            _ => return None,
+        };
+        // Text that is no number is shown as it is, and not called money.
+        decimal.parse::<f64>().ok()?;
+        money::digits(code)?;
+        Some(money::shown(&decimal, code))
+    }
+}
+
 /// What the manifest says about going back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Undo {
     /// Why not, or how, in a sentence for the approver.
     pub why: String,
+    /// Whether there is a way back.
+    #[serde(default, skip_serializing_if = "Reversible::is_unknown")]
+    pub reversible: Reversible,
+}
+
+impl Undo {
+    /// Whether the manifest has an undo: `context.risk.reversible` in policies.
+    pub const fn is_possible(&self) -> bool {
+        match self.reversible {
+            Reversible::WithUndo => true,
+            Reversible::Never | Reversible::Unknown => false,
+        }
+    }
 }
 
 /// Names of the credentials of a system. Names only: values exist after a dispatch.

@@ -15,9 +15,8 @@ use_in = "10m"
 
 /// Ann, and this many of a team that stands above theirs; the bot is Bob's, and may act for Eve.
 fn loaded(members: usize) -> (Directory, Rules) {
-    let people: String = (0..members)
-        .map(|n| format!("[person.m{n}]\nname = \"Member {n}\"\nteams = [\"leads\"]\n"))
-        .collect();
+    let person = |n| format!("[person.m{n}]\nname = \"Member {n}\"\nteams = [\"leads\"]\n");
+    let people = (0..members).fold(String::new(), |all, n| all + &person(n));
     let text = format!(
         "[team.finance]\n[team.leads]\nparents = [\"finance\"]\n[person.ann]\nname = \"Ann Ash\"\n\
          [person.bob]\nname = \"Bob Berg\"\nteams = [\"finance\"]\n\

@@ -40,7 +40,7 @@ fn proposal() -> Proposal {
     let id = ProposalId::from_parts(0, [1; 10]);
     serde_json::from_value(json!({
         "id": id, "action": "stripe.refund.create", "title": "Refund", "revision": digest("manifest"),
-        "input": {"charge": "ch_1"}, "salts": Salts::new(|| "00".to_owned()), "undo": {"why": "it is money"}, "reversible": false,
+        "input": {"charge": "ch_1"}, "salts": Salts::new(|| "00".to_owned()), "undo": {"why": "it is money"},
         "chain": [
             {"kind": "person", "id": "eve", "proof": "claimed"}, {"kind": "agent", "id": "bot", "proof": "key"},
         ],
@@ -89,6 +89,7 @@ fn binding(amount: i64) -> Binding {
         before: None,
         after: None,
         patch: vec![],
+        money: Vec::new(),
         disclosure: crate::preview::Disclosure::default(),
     };
     Binding::new(&proposal(), rendering, preview).unwrap()

@@ -14,7 +14,7 @@ use unicode_general_category::{GeneralCategory, get_general_category};
 
 use crate::digest::Digest;
 
-pub use suspicious::is_suspicious;
+pub use suspicious::{is_suspicious, look_alikes, what_is};
 
 /// Combining marks in a row that are shown. Real scripts use up to four; more can cover other lines.
 const MARKS_MAX: usize = 4;

@@ -5,6 +5,39 @@
 use unicode_script::{Script, UnicodeScript as _};
 use unicode_security::skeleton;
 
+/// The letters for which [`is_suspicious`] is true, each with the number of characters before it. Empty for other
+/// text.
+pub fn look_alikes(text: &str) -> Vec<(usize, char)> {
+    if text.is_ascii() {
+        return Vec::new();
+    }
+    let all = passes_for_ascii(text);
+    let odd = |c: char| !c.is_ascii() && (c.is_alphanumeric() || is_dot(c));
+    let mut found = Vec::new();
+    let mut begin = 0_usize;
+    for word in text.split(char::is_whitespace) {
+        let marked = all || mixes_alphabets(word) || has_odd_host(word);
+        found.extend(
+            word.chars()
+                .enumerate()
+                .filter(|(_, c)| marked && odd(*c))
+                .map(|(at, c)| (begin.saturating_add(at), c)),
+        );
+        begin = begin.saturating_add(word.chars().count()).saturating_add(1);
+    }
+    found
+}
+
+/// What a letter is and what it passes for: `“а” is Cyrillic (U+0430) and looks like Latin “a”`.
+pub fn what_is(letter: char) -> String {
+    let name = format!("“{letter}” is {} (U+{:04X})", letter.script().full_name(), u32::from(letter));
+    let like: String = skeleton(&letter.to_string()).collect();
+    if like.is_empty() || !like.chars().all(|c| c.is_ascii_graphic()) {
+        return name;
+    }
+    format!("{name} and looks like Latin “{like}”")
+}
+
 /// Whether text mixes look-alike alphabets in a word, has other than ASCII in what looks like a host name, or
 /// consists of letters that all pass for ASCII ones.
 ///

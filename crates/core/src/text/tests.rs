@@ -133,6 +133,7 @@ fn look_alikes_are_flagged_and_languages_are_not_t24() {
         ("https://пример.рф/", true),
     ] {
         assert_eq!(is_suspicious(text), expect, "{text}");
+        assert_eq!(!look_alikes(text).is_empty(), expect, "{text}");
     }
 }
 
@@ -146,4 +147,12 @@ proptest! {
         prop_assert!(!forbidden.is_match(&shorten(&text, head, tail).text));
         prop_assert_eq!(made.bytes, text.len());
     }
+}
+
+#[test]
+fn each_look_alike_is_named_with_its_place_t24() {
+    let found = look_alikes("pay p\u{430}ypal at \u{435}xample.com");
+    assert_eq!(found, [(5, '\u{430}'), (14, '\u{435}')]);
+    assert_eq!(what_is('\u{430}'), "“\u{430}” is Cyrillic (U+0430) and looks like Latin “a”");
+    assert_eq!(what_is('\u{4e2d}'), "“\u{4e2d}” is Han (U+4E2D)");
 }

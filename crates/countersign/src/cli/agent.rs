@@ -1,14 +1,18 @@
-//! `propose`, as an agent would over HTTP.
+//! What an agent does from a shell: propose, ask how it stands, wait.
 
 use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::Args;
 use countersign_core::proposal::StateName;
+use countersign_engine::world::World;
 use serde_json::Value;
 
-use crate::shell::{Client, DONE, Output, UNKNOWN, WAITING};
+use crate::shell::{Client, DONE, Output, REFUSED, Reply, UNKNOWN, WAITING};
 use crate::wire::{AgentProposal, ProblemBody, ProposeBody};
+
+/// Seconds of one long poll; the gate allows 60.
+const POLL_SECONDS: u64 = 50;
 
 /// Arguments of `propose`.
 #[derive(Debug, Args)]
@@ -33,6 +37,13 @@ pub(super) struct Propose {
     /// Makes the request safe to repeat.
     #[arg(long, value_name = "KEY")]
     idempotency_key: Option<String>,
+    #[command(flatten)]
+    gate: GateArgs,
+}
+
+/// How an agent reaches its gate.
+#[derive(Debug, Args)]
+struct GateArgs {
     /// The agents' listener.
     #[arg(long, env = "COUNTERSIGN_URL", hide_env_values = true, default_value = "http://127.0.0.1:4180")]
     gate: String,
@@ -44,10 +55,37 @@ pub(super) struct Propose {
     json: bool,
 }
 
+/// Arguments of `status`.
+#[derive(Debug, Args)]
+pub(super) struct StatusArgs {
+    /// The proposal.
+    id: String,
+    #[command(flatten)]
+    gate: GateArgs,
+}
+
+/// Arguments of `wait`.
+#[derive(Debug, Args)]
+pub(super) struct WaitArgs {
+    /// The proposal.
+    id: String,
+    /// Seconds to wait at most; without it, as long as it takes.
+    #[arg(long, value_name = "SECONDS")]
+    timeout: Option<u64>,
+    #[command(flatten)]
+    gate: GateArgs,
+}
+
+impl GateArgs {
+    fn client(&self) -> anyhow::Result<Client> {
+        let key = std::fs::read_to_string(&self.key_file)
+            .with_context(|| format!("failed to read the key file {}", self.key_file.display()))?;
+        Client::new(&self.gate, key.trim())
+    }
+}
+
 pub(super) async fn propose(args: &Propose, output: &mut Output) -> anyhow::Result<u8> {
-    let key = std::fs::read_to_string(&args.key_file)
-        .with_context(|| format!("failed to read the key file {}", args.key_file.display()))?;
-    let client = Client::new(&args.gate, key.trim())?;
+    let client = args.gate.client()?;
     // The gate's strict reader judges the input; here it only has to be JSON.
     let input: Value = serde_json::from_str(&args.input).context("`--input` is not JSON")?;
     let body = ProposeBody {
@@ -64,22 +102,74 @@ pub(super) async fn propose(args: &Propose, output: &mut Output) -> anyhow::Resu
         Some(key) => client.post_once(&path, &body, key).await?,
         None => client.post(&path, &body).await?,
     };
-    if args.json {
+    let json = args.gate.json;
+    if json {
         output.lines(&answer.json()?);
     }
     if answer.status >= 400 {
-        if !args.json {
+        if !json {
             output.line(&answer.problem());
         }
         let unknown = answer.read::<ProblemBody>().is_ok_and(|p| p.code == StateName::Unknown.as_str());
         return Ok(if unknown { UNKNOWN } else { answer.exit_code() });
     }
     let proposal: AgentProposal = answer.read()?;
-    if !args.json {
+    if !json {
         describe(&proposal, output);
     }
-    let done = proposal.state == StateName::Succeeded || proposal.dry_run == Some(true);
-    Ok(if done { DONE } else { WAITING })
+    Ok(if proposal.dry_run == Some(true) { DONE } else { exit_code(proposal.state) })
+}
+
+pub(super) async fn status(args: &StatusArgs, output: &mut Output) -> anyhow::Result<u8> {
+    let answer = args.gate.client()?.get(&format!("/v1/proposals/{}", args.id)).await?;
+    let proposal: AgentProposal = answer.good()?;
+    print(&args.gate, &answer, &proposal, output)
+}
+
+pub(super) async fn wait(args: &WaitArgs, output: &mut Output) -> anyhow::Result<u8> {
+    let client = args.gate.client()?;
+    let world = World::system();
+    let began = world.ticks();
+    loop {
+        let left =
+            args.timeout.map(|most| most.saturating_sub(world.ticks().saturating_sub(began).as_secs()));
+        let wait = left.map_or(POLL_SECONDS, |left| left.min(POLL_SECONDS));
+        let answer = client.get(&format!("/v1/proposals/{}?wait={wait}", args.id)).await?;
+        let proposal: AgentProposal = answer.good()?;
+        if proposal.state.is_settled() || left == Some(0) {
+            return print(&args.gate, &answer, &proposal, output);
+        }
+    }
+}
+
+fn print(
+    gate: &GateArgs,
+    answer: &Reply,
+    proposal: &AgentProposal,
+    output: &mut Output,
+) -> anyhow::Result<u8> {
+    if gate.json {
+        output.lines(&answer.json()?);
+    } else {
+        describe(proposal, output);
+    }
+    Ok(exit_code(proposal.state))
+}
+
+/// The exit code of a proposal in this state.
+const fn exit_code(state: StateName) -> u8 {
+    match state {
+        StateName::Succeeded => DONE,
+        StateName::Pending | StateName::Ready | StateName::Dispatched => WAITING,
+        StateName::Unknown => UNKNOWN,
+        StateName::Denied
+        | StateName::Failed
+        | StateName::Rejected
+        | StateName::Expired
+        | StateName::Cancelled
+        | StateName::Superseded
+        | StateName::Refused => REFUSED,
+    }
 }
 
 fn describe(proposal: &AgentProposal, output: &mut Output) {
@@ -91,6 +181,18 @@ fn describe(proposal: &AgentProposal, output: &mut Output) {
     }
     for because in proposal.needs.iter().flatten().flat_map(|need| &need.because) {
         output.line(&format!("  because: {} ({})", because.reason, because.policy));
+    }
+    if let Some(due) =
+        proposal.decide_by.as_ref().or(proposal.use_by.as_ref()).filter(|_| proposal.id.is_some())
+    {
+        output.line(&format!("  due: {due}"));
+    }
+    for need in proposal.needs.iter().flatten().filter(|need| need.have < need.want) {
+        output.line(&format!("  who can decide: {}", need.people));
+    }
+    // Where nothing waits for people, nobody has to open it.
+    if let Some(url) = proposal.console_url.as_ref().filter(|_| proposal.needs.is_some()) {
+        output.line(&format!("  where: {url}"));
     }
     if let Some(result) = &proposal.result {
         output.line(&format!("  result: {result}"));

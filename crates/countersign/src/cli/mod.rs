@@ -2,6 +2,7 @@
 
 mod admin;
 mod agent;
+mod card;
 mod init;
 mod log;
 mod people;
@@ -30,7 +31,7 @@ struct Cli {
 }
 
 const AFTER: &str = "Exit codes: 0 done, 1 something went wrong, 2 wrong usage, 3 waits for people, \
-                     4 refused, 5 outcome unknown, 6 a check failed.";
+                     4 refused or failed, 5 outcome unknown, 6 a check failed.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -55,6 +56,10 @@ enum Command {
     Demo(demo::Demo),
     /// Propose an action, as an agent.
     Propose(agent::Propose),
+    /// Say how a proposal stands, as its agent.
+    Status(agent::StatusArgs),
+    /// Wait until a proposal is settled, as its agent.
+    Wait(agent::WaitArgs),
     /// List proposals, as a person.
     List(people::ListArgs),
     /// Show a proposal's card, as a person.
@@ -79,6 +84,11 @@ enum Command {
     Person(admin::PersonCommand),
     /// Take an older or another database into service, after `serve` refused it.
     Restore(restore::Restore),
+    /// Print completions for a shell: `countersign completions bash > /etc/bash_completion.d/countersign`.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
     /// The demo's company, in a process of its own.
     #[command(hide = true)]
     DemoAcme(demo::AcmeArgs),
@@ -124,6 +134,8 @@ async fn dispatch(command: Command, output: &mut Output) -> anyhow::Result<u8> {
             Ok(DONE)
         }
         Command::Propose(args) => agent::propose(&args, output).await,
+        Command::Status(args) => agent::status(&args, output).await,
+        Command::Wait(args) => agent::wait(&args, output).await,
         Command::List(args) => people::list(&args, output).await,
         Command::Show(args) => people::show(&args, output).await,
         Command::Approve(args) => people::approve(&args, output).await,
@@ -135,6 +147,12 @@ async fn dispatch(command: Command, output: &mut Output) -> anyhow::Result<u8> {
         Command::Repair(args) => repair::run(&args, output).await,
         Command::Restore(args) => restore::run(&args, output).await,
         Command::Person(args) => admin::person(&args, output).await,
+        Command::Completions { shell } => {
+            let mut text = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "countersign", &mut text);
+            output.raw(&String::from_utf8(text)?);
+            Ok(DONE)
+        }
         Command::Reference { document } => {
             let (root, settings) = (Cli::command(), init::SETTINGS);
             let commands = reference::Commands { root, exit_codes: AFTER, settings };

@@ -2,11 +2,14 @@
 
 use anyhow::{Context as _, bail};
 use clap::Args;
-use countersign_core::action::Call;
-use serde_json::Value;
 
-use crate::shell::{Client, DONE, Output, REFUSED, Reply, verdict};
-use crate::wire::{ConfirmBody, PersonPage, PersonProposal};
+use super::card::card;
+use crate::shell::{Client, DONE, Output, REFUSED, Reply, Tone, verdict};
+use crate::surface::label;
+use crate::wire::{ConfirmBody, PersonPage, PersonProposal, PersonSummary};
+
+/// Columns of a terminal in which a row of a list fits.
+const COLUMNS_WIDE: usize = 100;
 
 /// Arguments of `list`.
 #[derive(Debug, Args)]
@@ -95,11 +98,39 @@ pub(super) async fn list(args: &ListArgs, output: &mut Output) -> anyhow::Result
     if page.proposals.is_empty() {
         output.line("nothing here");
     }
-    for item in page.proposals.iter().take(most) {
-        let yours = if item.yours { "yours" } else { "" };
-        output.row(&[(&item.id, 30), (item.state.as_str(), 10), (yours, 5), (&item.headline, 0)]);
-    }
+    rows(page.proposals.iter().take(most), output);
     Ok(DONE)
+}
+
+/// One line for each proposal under a header, or a few lines each where a line would not fit.
+fn rows<'a>(proposals: impl Iterator<Item = &'a PersonSummary>, output: &mut Output) {
+    let narrow = output.columns().is_some_and(|columns| columns < COLUMNS_WIDE);
+    let mut header = !narrow;
+    for item in proposals {
+        let yours = if item.yours { "yours" } else { "" };
+        let money = item.risk.money().unwrap_or_default();
+        let due = item.due.as_deref().map(minute).unwrap_or_default();
+        if narrow {
+            output.toned(Tone::Strong, &item.headline);
+            let facts = [item.state.as_str(), yours, &money].into_iter().filter(|text| !text.is_empty());
+            output.line(&format!("  {}", facts.collect::<Vec<_>>().join(", ")));
+            if !due.is_empty() {
+                output.line(&format!("  decide by {due}"));
+            }
+            output.line(&format!("  {}", item.id));
+            continue;
+        }
+        if std::mem::take(&mut header) {
+            output.row(&[("ID", 30), ("STATE", 10), ("", 5), ("DUE (UTC)", 16), ("AMOUNT", 16), ("WHAT", 0)]);
+        }
+        let cells = [(item.state.as_str(), 10), (yours, 5), (&due, 16), (&money, 16), (&item.headline, 0)];
+        output.row(&[&[(item.id.as_str(), 30)], &cells[..]].concat());
+    }
+}
+
+/// `2026-11-27 13:05` of a time in RFC 3339.
+fn minute(time: &str) -> String {
+    time.chars().take(16).map(|c| if c == 'T' { ' ' } else { c }).collect()
 }
 
 pub(super) async fn show(args: &Show, output: &mut Output) -> anyhow::Result<u8> {
@@ -116,6 +147,9 @@ pub(super) async fn show(args: &Show, output: &mut Output) -> anyhow::Result<u8>
 pub(super) async fn approve(args: &Approve, output: &mut Output) -> anyhow::Result<u8> {
     let client = Client::signed_in()?;
     let body = read(&client, &args.id, 0).await?;
+    if !body.yours {
+        return Ok(not_yours(&body, output));
+    }
     if !shown(&args.id, args.intent.as_deref(), &body, "Approve this?", output)? {
         output.line("not approved");
         return Ok(REFUSED);
@@ -135,6 +169,9 @@ pub(super) async fn approve(args: &Approve, output: &mut Output) -> anyhow::Resu
 pub(super) async fn reject(args: &Reject, output: &mut Output) -> anyhow::Result<u8> {
     let client = Client::signed_in()?;
     let body = read(&client, &args.id, 0).await?;
+    if !body.yours {
+        return Ok(not_yours(&body, output));
+    }
     let answer =
         client.post(&format!("/v1/proposals/{}/reject", args.id), &verdict(&body, &args.reason)?).await?;
     if answer.status >= 400 {
@@ -162,6 +199,16 @@ pub(super) async fn confirm(args: &Confirm, output: &mut Output) -> anyhow::Resu
     output.line(&format!("confirmed; the proposal is {}", after.state.name().as_str()));
     output.line(&after.message);
     Ok(DONE)
+}
+
+/// Says why a proposal is not this person's to decide, before they read it and type yes.
+fn not_yours(body: &PersonProposal, output: &mut Output) -> u8 {
+    output.line(&format!("{}: {}", body.card.id, label(body.state.name())));
+    output.line("This is not yours to decide:");
+    for reason in &body.why_not {
+        output.line(&format!("  {reason}"));
+    }
+    REFUSED
 }
 
 /// Whether the person knows what they act on: they name the intent that they have seen, or see the card and
@@ -209,51 +256,4 @@ fn confirmed(question: &str, output: &mut Output) -> anyhow::Result<bool> {
     let mut answer = String::new();
     std::io::stdin().read_line(&mut answer).context("failed to read your answer")?;
     Ok(answer.trim() == "yes")
-}
-
-/// The card in the order of the console: the card first, the agent's own words last and marked.
-fn card(shown: &PersonProposal, output: &mut Output) {
-    let card = &shown.card;
-    output.line(&card.headline);
-    field(output, "state", shown.state.name().as_str());
-    let who: Vec<String> =
-        card.who.iter().map(|who| format!("{} ({}, {})", who.name, who.id, who.known)).collect();
-    field(output, "who", &who.join(" → "));
-    let preview = &card.preview;
-    let source = preview.source.as_deref().unwrap_or_default();
-    field(output, "preview", &format!("{} {source}", preview.fidelity.name()));
-    for change in preview.changes() {
-        let before = change.before.unwrap_or(&Value::Null);
-        let after = change.after.unwrap_or(&Value::Null);
-        output.line(&format!("    {} {}: {before} → {after}", change.op, change.path));
-    }
-    for effect in &card.effects {
-        field(output, "effect", effect);
-    }
-    field(output, "undo", &card.undo);
-    field(output, "owner", shown.owner.as_deref().unwrap_or("nobody: the action is no longer registered"));
-    field(output, "guard", &card.guard);
-    for gate in &card.gates {
-        let policy = &gate.policy;
-        field(output, "asks", &format!("{} ({}, {})", policy.reason, policy.id, gate.rules.join(", ")));
-    }
-    if let Some(first) = &card.asks {
-        field(output, "first", first);
-    }
-    field(output, "call", &card.call.line());
-    let Call::Http(call) = &card.call;
-    field(output, "body", call.body.as_ref().map_or("", |(_, text)| text));
-    field(output, "credential", card.call.credential().unwrap_or_default());
-    field(output, "input", &card.input.to_string());
-    field(output, "intent", &card.intent.to_string());
-    if let Some(words) = &shown.written_by_the_agent.reason {
-        output.line("  written by the agent, not verified:");
-        words.lines().for_each(|line| output.line(&format!("    {line}")));
-    }
-    output.line(&format!("  {}", shown.message));
-}
-
-/// One part of the card: its name, then what it is.
-fn field(output: &mut Output, name: &str, text: &str) {
-    output.row(&[("", 0), (name, 10), (text, 0)]);
 }

@@ -2,7 +2,6 @@
 
 use axum::http::StatusCode;
 use axum::response::Response;
-use countersign_core::approval::may_decide;
 use countersign_core::proposal::{Record, StateName};
 use countersign_core::refusal::Refusal;
 use countersign_engine::fault::Stop;
@@ -11,8 +10,9 @@ use countersign_engine::store::LoggedEntry;
 use super::html;
 use super::session::Visit;
 use super::show::card::{self, Notice, ProposalPage};
-use super::show::text::{Eye, Text, Time};
+use super::show::text::{Eye, Time};
 use super::show::{Chrome, events, status};
+use crate::surface;
 
 /// The digests that a form carried.
 #[derive(Debug, Clone, Copy)]
@@ -53,7 +53,7 @@ async fn page(visit: &Visit, sent: Option<&Sent<'_>>) -> Result<ProposalPage, St
         notice: sent.map(|sent| what_changed(sent, &record, &logged)),
         version: record.version,
         shown: card::shown(&card, &record.binding.rendering.precondition, now),
-        asks: card::asks(&card, &record.state, &rules.rules),
+        asks: card::asks(&card, &record.state, &rules.rules, &gate.deciders(&record)),
         approvals: card::given(&record, &rules.directory, now),
         created: Time::new(record.proposal.created_at, now),
         owner: gate.owner_of(&record.proposal.action).map(|owner| Eye::default().text(&owner)),
@@ -62,32 +62,14 @@ async fn page(visit: &Visit, sent: Option<&Sent<'_>>) -> Result<ProposalPage, St
         events: events::events(&logged, &rules.directory, now, false),
         decide: yours.then(|| card::decide(&card, &visit.who.csrf)),
         confirm: gate.may_confirm(&record, person).then(|| card::decide(&card, &visit.who.csrf)),
-        why_not: if yours { Vec::new() } else { why_not(visit, &record) },
+        why_not: if record.state.name() == StateName::Pending {
+            let lines = surface::why_not(gate, &record, person);
+            lines.iter().map(|line| Eye::default().text(line)).collect()
+        } else {
+            Vec::new()
+        },
         cancel: may_cancel(visit, &record).then(|| visit.who.csrf.clone()),
     })
-}
-
-/// Why an open proposal is not this person's to decide: each rule's own answer.
-fn why_not(visit: &Visit, record: &Record) -> Vec<Text> {
-    let eye = Eye::default();
-    if record.state.name() != StateName::Pending {
-        return Vec::new();
-    }
-    let person = visit.who.person.as_str();
-    if record.standing_approvals().iter().any(|a| a.person == person) {
-        return vec![eye.text("You have approved it. Others must still decide.")];
-    }
-    let rules = visit.app.gate.ruleset();
-    let mut answers: Vec<String> = record
-        .decision
-        .rules()
-        .iter()
-        .filter_map(|name| rules.rules.get(name))
-        .filter_map(|rule| may_decide(rule, person, record.proposal.proposed_by(), &rules.directory).err())
-        .map(|refusal| refusal.to_string())
-        .collect();
-    answers.dedup();
-    answers.iter().map(|answer| eye.text(answer)).collect()
 }
 
 /// Whether the button is shown. The engine asks again when it is pressed.

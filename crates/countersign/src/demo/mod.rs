@@ -32,7 +32,7 @@ pub(crate) struct Demo {
     dir: PathBuf,
 }
 
-/// Runs the demo until its story is told or it is interrupted.
+/// Runs the demo until it is interrupted, or with `--auto` until its story is told.
 pub(crate) async fn run(args: &Demo, output: &mut Output) -> anyhow::Result<u8> {
     let setup = setup::prepare(&args.dir, output).await?;
     let mut acme = start_acme(&setup, output).await?;
@@ -54,7 +54,7 @@ pub(crate) async fn run(args: &Demo, output: &mut Output) -> anyhow::Result<u8> 
     });
     let telling = async {
         let told = tokio::select! {
-            told = story::tell(&stage, output) => told.map(Some),
+            told = tell(&stage, output) => told.map(Some),
             () = stop_signal() => Ok(None),
         };
         let _ = stop.send(());
@@ -70,6 +70,18 @@ pub(crate) async fn run(args: &Demo, output: &mut Output) -> anyhow::Result<u8> 
             Ok(DONE)
         }
     }
+}
+
+/// Tells the story. Without `--auto` the gate stays up afterwards, so that people can look around.
+async fn tell(stage: &story::Stage, output: &mut Output) -> anyhow::Result<u8> {
+    let interrupted = stop_signal();
+    let code = story::tell(stage, output).await?;
+    if !stage.auto {
+        story::show_around(stage, output).await?;
+        interrupted.await;
+        output.line("stopped; run the same command again to hear the story anew");
+    }
+    Ok(code)
 }
 
 /// Starts Acme as a process of its own. Each telling has books of its own, or soon there would be nothing left

@@ -123,6 +123,20 @@ pub(super) async fn tell(stage: &Stage, output: &mut Output) -> anyhow::Result<u
     Ok(if verified == DONE { code } else { verified })
 }
 
+/// Where people can look around after the story. The log is for auditors, so Olga gets a link, too.
+pub(super) async fn show_around(stage: &Stage, output: &mut Output) -> anyhow::Result<()> {
+    let link = auth::invite(&stage.gate, "olga").await.map_err(crate::serve::stopped)?;
+    let people = &stage.people_url;
+    output.line("");
+    output.line("The gate stays up until Ctrl-C. Look around, signed in as Frank:");
+    output.line(&format!("  Inbox    {people}/"));
+    output.line(&format!("  History  {people}/history"));
+    output.line("The log is for auditors. Open this link to sign in as Olga; it works once:");
+    output.line(&format!("  {people}/sign-in/{link}"));
+    output.line(&format!("  Log      {people}/log"));
+    Ok(())
+}
+
 fn show_problem(status: u16, problem: &ProblemBody, output: &mut Output) {
     output.line(&format!("  {status} {}: {}", problem.code, problem.detail));
     for error in problem.errors.iter().flatten() {

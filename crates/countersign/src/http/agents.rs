@@ -9,15 +9,17 @@ use axum::http::header::{LOCATION, RETRY_AFTER};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
+use countersign_core::action::EffectClass;
 use countersign_core::limits;
 use countersign_core::proposal::{Record, StateName};
 use countersign_core::refusal::Refusal;
 use countersign_engine::fault::Stop;
-use countersign_engine::gate::{Following, Viewer};
+use countersign_engine::gate::{Following, Until, Viewer};
 use futures_util::stream::{self, Stream};
 
 use super::guard::{Agent, AgentKey};
 use super::parameters::{ACTIONS, LIST_OWN, NO_QUERY, WAIT};
+use super::prefer;
 use super::reply::{answer, json_response, proposal_id};
 use crate::surface::{self, App, Problem, Query, ended, only, read_body, read_limited};
 use crate::wire::{ActionList, ActionShape, AgentPage, ProposeBody};
@@ -42,29 +44,31 @@ async fn propose_inner(
     body: Body,
 ) -> Result<Response, Stop> {
     let key = idempotency_key(&headers)?;
-    let wait = Query::read(query.as_deref(), WAIT)?.wait()?;
+    let wait = prefer::wait(&headers, Query::read(query.as_deref(), WAIT)?.wait()?)?;
     let bytes = read_limited(&headers, body).await?;
     let body: ProposeBody = read_body(&bytes)?;
     let dry_run = body.dry_run;
     let proposal = surface::proposal(body, &agent, key)?;
     if dry_run {
         let previewed = app.gate.preview(proposal).await?;
-        return Ok(json_response(StatusCode::OK, &surface::for_dry_run(&previewed.record)));
+        return Ok(json_response(StatusCode::OK, &surface::for_dry_run(app, &previewed.record)));
     }
     let proposed = app.gate.propose(proposal).await?;
     let mut record = proposed.record;
-    if !wait.is_zero() && !record.state.name().is_settled() {
+    if !wait.time.is_zero() && !record.state.name().is_settled() {
         let viewer = Viewer::Agent { id: agent.clone() };
-        let waited = app.gate.wait(record.proposal.id, &viewer, wait).await?;
+        let waited = app.gate.wait(record.proposal.id, &viewer, (wait.until, wait.time)).await?;
         // Who lost the key meanwhile learns no more than what was there before.
         record = waited.filter(|_| agent_key.is_still(app, &agent)).unwrap_or(record);
     }
-    Ok(outcome(&record))
+    let mut response = outcome(app, &record);
+    wait.applied(response.headers_mut());
+    Ok(response)
 }
 
 /// A proposal as the answer to `POST`: the status says whether it was done.
-fn outcome(record: &Record) -> Response {
-    let body = surface::for_agent(record);
+fn outcome(app: &App, record: &Record) -> Response {
+    let body = surface::for_agent(app, record);
     if let Some((status, _)) = ended(record.state.name()) {
         return Problem::ended(status, body).into_response();
     }
@@ -102,12 +106,12 @@ pub(super) async fn read(
     let work = async {
         let wait = Query::read(query.as_deref(), WAIT)?.wait()?;
         let id = proposal_id(&id)?;
-        let found = app.gate.wait(id, &Viewer::Agent { id: agent.clone() }, wait).await?;
+        let found = app.gate.wait(id, &Viewer::Agent { id: agent.clone() }, (Until::Settled, wait)).await?;
         if !key.is_still(&app, &agent) {
             return Err(Refusal::Unauthenticated.into());
         }
         let record = found.ok_or_else(|| Refusal::ProposalNotFound { id: id.to_string() })?;
-        Ok(json_response(StatusCode::OK, &surface::for_agent(&record)))
+        Ok(json_response(StatusCode::OK, &surface::for_agent(&app, &record)))
     };
     answer(&app, work.await)
 }
@@ -121,7 +125,7 @@ pub(super) async fn cancel(
     let work = async {
         Query::read(query.as_deref(), NO_QUERY)?;
         let record = app.gate.cancel(proposal_id(&id)?, &Viewer::Agent { id: agent }).await?;
-        Ok(json_response(StatusCode::OK, &surface::for_agent(&record)))
+        Ok(json_response(StatusCode::OK, &surface::for_agent(&app, &record)))
     };
     answer(&app, work.await)
 }
@@ -150,7 +154,7 @@ fn changes(
 ) -> impl Stream<Item = Result<Event, Infallible>> {
     stream::unfold((app, following, agent), async |(app, mut following, (name, key))| {
         let record = following.next(|| key.is_still(&app, &name)).await?;
-        let data = serde_json::to_string(&surface::for_agent(&record)).unwrap_or_default();
+        let data = serde_json::to_string(&surface::for_agent(&app, &record)).unwrap_or_default();
         let event = Event::default().event("proposal").id(record.version.to_string()).data(data);
         Some((Ok(event), (app, following, (name, key))))
     })
@@ -174,7 +178,7 @@ pub(super) async fn actions(
             input: action.schema.clone(),
             groups: action.groups.iter().copied().collect(),
             effect: action.effect,
-            reversible: action.reversible,
+            reversible: (action.effect != EffectClass::Read).then_some(action.undo.reversible),
         };
         Ok(json_response(StatusCode::OK, &ActionList { actions: actions.map(shape).collect() }))
     };

@@ -8,6 +8,7 @@ mod guard;
 mod openapi;
 mod parameters;
 mod people;
+mod prefer;
 mod process;
 mod reply;
 mod routes;

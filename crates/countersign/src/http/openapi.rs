@@ -196,6 +196,17 @@ fn operation(route: &Route, generator: &mut SchemaGenerator) -> Operation {
             }),
         });
     }
+    if route.id == "propose" {
+        parameters.push(ParameterDoc {
+            name: "Prefer",
+            place: "header",
+            required: false,
+            description: "`wait=30` waits that many seconds, at most 60, for the call that policy allows; with \
+                          `wait-for-people` also for people (RFC 7240).",
+            explode: false,
+            schema: schemars::json_schema!({ "type": "string" }),
+        });
+    }
     let body = |shape: super::routes::Shape, generator: &mut SchemaGenerator| RequestBody {
         required: true,
         content: BTreeMap::from([("application/json", Content { schema: shape(generator) })]),

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use countersign_core::proposal::Record;
 use countersign_core::refusal::Refusal;
 use countersign_engine::fault::Stop;
-use countersign_engine::gate::{Verdict, Viewer};
+use countersign_engine::gate::{Until, Verdict, Viewer};
 
 use super::guard::Person;
 use super::parameters::{ENTRIES, LIST, NO_QUERY, WAIT};
@@ -63,7 +63,7 @@ pub(super) async fn read(
     let work = async {
         let wait = Query::read(query.as_deref(), WAIT)?.wait()?;
         let id = proposal_id(&id)?;
-        let found = app.gate.wait(id, &viewer(&person), wait).await?;
+        let found = app.gate.wait(id, &viewer(&person), (Until::Settled, wait)).await?;
         if !wait.is_zero() {
             // The session may have ended meanwhile.
             auth::person(&app.gate, &person.token).await?;

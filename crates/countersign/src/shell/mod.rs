@@ -8,7 +8,7 @@ mod verify;
 
 pub(crate) use client::{Client, Reply, keep_session, verdict};
 pub(crate) use files::{create_state, write_private};
-pub(crate) use output::Output;
+pub(crate) use output::{Output, Tone};
 pub(crate) use verify::{describe_finding, verify_file};
 
 /// Done.

@@ -1,18 +1,22 @@
 //! A record as its agent sees it. The card and the record that was read stay with the people.
 
-use countersign_core::action::Call;
+use countersign_core::action::{Call, Undo};
+use countersign_core::approval::{Deciders, Standing};
 use countersign_core::decision::{Answer, DenyCode, PolicyRef};
 use countersign_core::preview::RecordUse;
 use countersign_core::proposal::{Binding, Record, State, StateName};
 use countersign_core::time::Timestamp;
 
+use super::App;
 use super::message::{NO_PERMIT, message};
 use super::person_view::line;
-use crate::wire::{AgentCause, AgentProposal, AgentSummary, AgentUndo, Because, Need, PreviewHead, SentCall};
+use crate::wire::{
+    Advice, AgentCause, AgentProposal, AgentSummary, AgentUndo, Because, Need, PreviewHead, SentCall,
+};
 
 /// A proposal as its agent sees it. What depends on the record is here only when the manifest says so, and never in a
 /// denial.
-pub(crate) fn for_agent(record: &Record) -> AgentProposal {
+pub(crate) fn for_agent(app: &App, record: &Record) -> AgentProposal {
     let Binding { rendering, preview, intent, .. } = &record.binding;
     let disclosure = &preview.disclosure;
     let whole = sees_record(record);
@@ -24,10 +28,13 @@ pub(crate) fn for_agent(record: &Record) -> AgentProposal {
         action: record.proposal.action.clone(),
         environment: rendering.environment.clone(),
         effects: if whole { rendering.effects.clone() } else { disclosure.effects.clone() },
-        undo: AgentUndo { possible: record.proposal.reversible, why: record.proposal.undo.why.clone() },
+        undo: rendering.risk.mutating.then(|| undo(&record.proposal.undo)),
         policies: policies.to_vec(),
         approved_by: record.standing_approvals().iter().map(|a| a.person.clone()).collect(),
         message: message_for_agent(record),
+        next: Some(next(record.state.name())),
+        url: Some(format!("/v1/proposals/{}", record.proposal.id)),
+        console_url: Some(format!("{}/proposals/{}", app.people_url, record.proposal.id)),
         resource: (whole || disclosure.resource).then(|| rendering.resource.clone()),
         // The digest covers values of the record, which could be guessed and compared.
         intent: whole.then_some(*intent),
@@ -47,19 +54,41 @@ pub(crate) fn for_agent(record: &Record) -> AgentProposal {
         decision: None,
         call: None,
     };
-    fill_in(&mut body, record);
+    fill_in(&mut body, app, record);
     body
 }
 
 /// The same for a dry run: nothing has an id, and the call is shown.
-pub(crate) fn for_dry_run(record: &Record) -> AgentProposal {
+pub(crate) fn for_dry_run(app: &App, record: &Record) -> AgentProposal {
     AgentProposal {
         id: None,
+        next: None,
+        url: None,
+        console_url: None,
         dry_run: Some(true),
         decision: Some(answer_for_agent(record)),
         call: call_for_agent(record),
-        message: "A dry run: nothing was done and nothing is waiting.".to_owned(),
-        ..for_agent(record)
+        message: "NOT DONE. A dry run: nothing was sent and nothing waits.".to_owned(),
+        ..for_agent(app, record)
+    }
+}
+
+fn undo(undo: &Undo) -> AgentUndo {
+    AgentUndo { possible: undo.is_possible(), why: undo.why.clone() }
+}
+
+/// What an agent does next with a proposal in this state.
+pub(super) const fn next(state: StateName) -> Advice {
+    match state {
+        StateName::Pending | StateName::Ready | StateName::Dispatched => Advice::Wait,
+        // Whether it had an effect, whether it is still wanted: people say so.
+        StateName::Failed | StateName::Unknown | StateName::Expired => Advice::Ask,
+        StateName::Succeeded
+        | StateName::Denied
+        | StateName::Rejected
+        | StateName::Refused
+        | StateName::Cancelled
+        | StateName::Superseded => Advice::Stop,
     }
 }
 
@@ -131,12 +160,13 @@ fn message_for_agent(record: &Record) -> String {
 }
 
 /// The fields that only some states have.
-fn fill_in(body: &mut AgentProposal, record: &Record) {
+fn fill_in(body: &mut AgentProposal, app: &App, record: &Record) {
     body.status = record.response.as_ref().map(|r| r.status);
     body.result = record.response.as_ref().map(|r| r.body.clone());
     match &record.state {
         State::Pending { standing, decide_by } => {
-            body.needs = Some(standing.iter().map(|s| need(record, &s.rule, s.have, s.want)).collect());
+            let able = app.gate.deciders(record);
+            body.needs = Some(standing.iter().map(|rule| need(record, rule, &able)).collect());
             body.decide_by = Some(decide_by.to_rfc3339());
             body.detail.clone_from(&record.decision.detail);
         }
@@ -165,9 +195,12 @@ fn fill_in(body: &mut AgentProposal, record: &Record) {
     }
 }
 
-fn need(record: &Record, rule: &str, have: u32, want: u32) -> Need {
-    let asking = record.decision.gates().iter().filter(|g| g.rules.iter().any(|r| r == rule));
+fn need(record: &Record, standing: &Standing, able: &[Deciders]) -> Need {
+    let rule = &standing.rule;
+    let asking = record.decision.gates().iter().filter(|gate| gate.rules.contains(rule));
     let because =
         asking.map(|g| Because { policy: g.policy.id.clone(), reason: g.policy.reason.clone() }).collect();
-    Need { rule: rule.to_owned(), have, want, because }
+    let people = able.iter().find(|deciders| deciders.rule == *rule).map(Deciders::to_text);
+    let people = people.unwrap_or_default();
+    Need { rule: rule.clone(), have: standing.have, want: standing.want, people, because }
 }

@@ -18,22 +18,24 @@ pub(crate) fn message(record: &Record) -> String {
                 .collect();
             let first = record.decision.detail.as_ref().map(|d| format!(" First, {d}.")).unwrap_or_default();
             format!(
-                "NOT DONE. Waiting for approval ({}).{first} Do not propose this again; ask for {id}.",
+                "NOT DONE. Waiting for approval ({}).{first} Do not propose this again; ask for /v1/proposals/{id}.",
                 missing.join(", ")
             )
         }
         State::Ready { use_by } => format!(
-            "NOT DONE YET. Approved; it is sent as soon as it can be, until {}. Ask for {id}.",
+            "NOT DONE YET. Approved; it is sent as soon as it can be, until {}. Ask for /v1/proposals/{id}.",
             use_by.to_rfc3339()
         ),
         State::Dispatched { .. } => {
-            format!("Being sent; the result is not recorded yet. Do not repeat it; ask for {id}.")
+            format!(
+                "Being sent; the result is not recorded yet. Do not repeat it; ask for /v1/proposals/{id}."
+            )
         }
         State::Succeeded { .. } => "Done.".to_owned(),
         State::Failed { cause, .. } => format!("NOT DONE: {}.", cause.to_text()),
         State::Unknown { cause, .. } => {
             format!(
-                "It is not known whether this was done: {}. Do not repeat it; ask for {id}, which changes when a \
+                "It is not known whether this was done: {}. Do not repeat it; ask for /v1/proposals/{id}, which changes when a \
                  late answer says more, or let a person look at the upstream.",
                 cause.to_text()
             )

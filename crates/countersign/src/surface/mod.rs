@@ -10,6 +10,7 @@ mod message;
 mod person_view;
 mod problem;
 mod query;
+mod words;
 
 use std::sync::Arc;
 
@@ -20,9 +21,10 @@ pub(crate) use body::{proposal, read_body, read_limited, read_whole, verdict};
 pub(crate) use codes::{ErrorCode, of_outcomes, of_refusals, of_surface};
 pub(crate) use header::{Repeated, only};
 pub(crate) use message::{message, undecided};
-pub(crate) use person_view::{for_person, log_entry, summary};
+pub(crate) use person_view::{for_person, log_entry, summary, why_not};
 pub(crate) use problem::{Problem, ended, not_found, problem, wrong_method};
 pub(crate) use query::{Parameter, ParameterKind, Query};
+pub(crate) use words::{IRREVERSIBLE, OUTSIDE, if_sent_twice, is_irreversible, label, meaning, touched};
 
 /// What every handler may use.
 #[derive(Debug, Clone)]

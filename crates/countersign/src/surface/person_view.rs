@@ -1,7 +1,8 @@
 //! A record as a person sees it: the card with its digest, progress, and the agent's own words apart.
 
+use countersign_core::approval::may_decide;
 use countersign_core::audit::StoredEntry;
-use countersign_core::proposal::Record;
+use countersign_core::proposal::{Record, StateName};
 use countersign_core::time::Timestamp;
 use countersign_engine::gate::Gate;
 use countersign_engine::store::LoggedEntry;
@@ -48,7 +49,9 @@ pub(crate) fn for_person(gate: &Gate, record: &Record, person: &str) -> PersonPr
         version: record.version,
         created_at: record.proposal.created_at.to_rfc3339(),
         approvals: record.approvals.clone(),
+        deciders: gate.deciders(record),
         yours: gate.may_decide(record, person),
+        why_not: why_not(gate, record, person),
         confirm: gate.may_confirm(record, person),
         owner: gate.owner_of(&record.proposal.action),
         message: message(record),
@@ -58,6 +61,29 @@ pub(crate) fn for_person(gate: &Gate, record: &Record, person: &str) -> PersonPr
             evidence: record.proposal.evidence.clone(),
         },
     }
+}
+
+/// Why a proposal is not this person's to decide: each rule's own answer. Empty when it is.
+pub(crate) fn why_not(gate: &Gate, record: &Record, person: &str) -> Vec<String> {
+    if gate.may_decide(record, person) {
+        return Vec::new();
+    }
+    if record.state.name() != StateName::Pending {
+        return vec!["It does not wait for people.".to_owned()];
+    }
+    if record.standing_approvals().iter().any(|a| a.person == person) {
+        return vec!["You have approved it. Others must still decide.".to_owned()];
+    }
+    let rules = gate.ruleset();
+    let by = record.proposal.proposed_by();
+    let asked = record.decision.rules();
+    let asked = asked.iter().filter_map(|name| rules.rules.get(name));
+    let mut answers: Vec<String> = asked
+        .filter_map(|rule| may_decide(rule, person, by, &rules.directory).err())
+        .map(|refusal| refusal.to_string())
+        .collect();
+    answers.dedup();
+    answers
 }
 
 /// An entry of the log.

@@ -10,7 +10,7 @@ use countersign_engine::fault::{Stop, chain_text};
 use countersign_engine::gate::Limit;
 
 use super::App;
-use crate::wire::{AgentProposal, NowBound, ProblemBody};
+use crate::wire::{Advice, AgentProposal, NowBound, ProblemBody};
 
 /// A problem: status, body, and the headers that go with it.
 #[derive(Debug, Clone)]
@@ -28,6 +28,8 @@ impl Problem {
             title: title.to_owned(),
             status,
             detail: detail.to_owned(),
+            message: format!("NOT DONE: {}.", detail.trim_end_matches('.')),
+            next: Advice::Stop,
             code: code.to_owned(),
             errors: None,
             now: None,
@@ -44,6 +46,8 @@ impl Problem {
     pub(crate) fn ended(status: u16, proposal: AgentProposal) -> Self {
         let mut problem = Self::plain(status, proposal.state.as_str(), &proposal.message);
         problem.body.policies = Some(proposal.policies.clone());
+        problem.body.message.clone_from(&proposal.message);
+        problem.body.next = proposal.next.unwrap_or(Advice::Stop);
         problem.body.proposal = Some(Box::new(proposal));
         problem
     }
@@ -76,7 +80,13 @@ impl Problem {
 
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
-        let plain = Self::plain(status(&refusal), refusal.code(), &refusal.to_string());
+        let plain = Self::plain(status(&refusal), refusal.code(), &refusal.to_string()).with(|body| {
+            body.next = next(&refusal);
+            // What is said about something recorded earlier does not say that it was not done.
+            if recorded(&refusal) != NO_PROPOSAL {
+                body.message = format!("{}.", refusal.to_string().trim_end_matches('.'));
+            }
+        });
         match &refusal {
             Refusal::Unauthenticated => plain.header(WWW_AUTHENTICATE, "Bearer".to_owned()),
             Refusal::InvalidInput { errors } => plain.with(|body| body.errors = Some(errors.clone())),
@@ -183,13 +193,53 @@ pub(crate) fn problem(app: &App, stop: &Stop) -> Problem {
             };
             let detail =
                 format!("something broke inside the gate; {so_far}; the operator's log has {incident}");
-            Problem::plain(500, "internal", &detail).with(|body| body.incident = Some(incident))
+            Problem::plain(500, "internal", &detail).with(|body| {
+                body.incident = Some(incident);
+                body.next = Advice::Ask;
+                if fault.is_in_doubt() {
+                    body.message = format!("{detail}.");
+                }
+            })
         }
     }
 }
 
+/// What an agent does after a refusal.
+const fn next(refusal: &Refusal) -> Advice {
+    match refusal {
+        Refusal::MalformedRequest { .. }
+        | Refusal::BodyTooLarge { .. }
+        | Refusal::UnsupportedMediaType { .. }
+        | Refusal::UnknownAction { .. }
+        | Refusal::InvalidInput { .. }
+        | Refusal::NotRenderable { .. }
+        | Refusal::NoSuchResource { .. }
+        | Refusal::IdempotencyKeyReused => Advice::ChangeInput,
+        Refusal::PreviewFailed { .. }
+        | Refusal::InDoubt { .. }
+        | Refusal::Unavailable { .. }
+        | Refusal::IdempotencyKeyInProgress
+        | Refusal::TooManyPending { .. }
+        | Refusal::LimitReached { .. }
+        | Refusal::Busy { .. } => Advice::Wait,
+        Refusal::Quarantined { .. } => Advice::Ask,
+        Refusal::Unauthenticated
+        | Refusal::NotPermitted { .. }
+        | Refusal::DelegationNotAllowed { .. }
+        | Refusal::IdentityNotValid { .. }
+        | Refusal::ProposalNotFound { .. }
+        | Refusal::Stale { .. }
+        | Refusal::NotEligible { .. }
+        | Refusal::AlreadyDecided
+        | Refusal::WrongState { .. }
+        | Refusal::Conflict { .. } => Advice::Stop,
+    }
+}
+
+/// No proposal was made, and nothing was done.
+const NO_PROPOSAL: &str = "no proposal";
+
 /// Whether an answer with this refusal leaves something recorded, in the words of ARCHITECTURE.md.
-#[cfg(test)]
 const fn recorded(refusal: &Refusal) -> &'static str {
     match refusal {
         Refusal::InDoubt { .. } => "nobody knows",
@@ -218,7 +268,7 @@ const fn recorded(refusal: &Refusal) -> &'static str {
         | Refusal::TooManyPending { .. }
         | Refusal::LimitReached { .. }
         | Refusal::Busy { .. }
-        | Refusal::Unavailable { .. } => "no proposal",
+        | Refusal::Unavailable { .. } => NO_PROPOSAL,
     }
 }
 

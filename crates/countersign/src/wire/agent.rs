@@ -1,6 +1,6 @@
 //! What agents are told.
 
-use countersign_core::action::{ActionName, EffectClass, Group, Method, Resource};
+use countersign_core::action::{ActionName, EffectClass, Group, Method, Resource, Reversible};
 use countersign_core::decision::{Answer, DenyCode, PolicyRef};
 use countersign_core::digest::Digest;
 use countersign_core::id::ProposalId;
@@ -26,14 +26,24 @@ pub(crate) struct AgentProposal {
     pub(crate) environment: String,
     /// What will happen, in the manifest's sentences.
     pub(crate) effects: Vec<String>,
-    /// What the manifest says about going back.
-    pub(crate) undo: AgentUndo,
+    /// What the manifest says about going back; absent when nothing changes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) undo: Option<AgentUndo>,
     /// The policies that determined the decision.
     pub(crate) policies: Vec<PolicyRef>,
     /// The people whose approvals count now.
     pub(crate) approved_by: Vec<String>,
-    /// What happened and what to do, in one or two sentences.
+    /// What happened and what to do, in one or two sentences. Begins with NOT DONE when nothing was done.
     pub(crate) message: String,
+    /// What to do next; absent in a dry run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) next: Option<Advice>,
+    /// Where to ask for it again, on this listener; absent in a dry run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) url: Option<String>,
+    /// The page where people see and decide it; absent in a dry run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) console_url: Option<String>,
     /// What is touched.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) resource: Option<Resource>,
@@ -89,6 +99,20 @@ pub(crate) struct AgentProposal {
     pub(crate) call: Option<SentCall>,
 }
 
+/// What an agent does next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Advice {
+    /// Ask again later, and do not propose it again.
+    Wait,
+    /// Ask a person: only they can say what is to be done.
+    Ask,
+    /// Propose again with another input or another request.
+    ChangeInput,
+    /// Nothing: it is done, or it will never be. Do not send this again.
+    Stop,
+}
+
 /// Why something was not done, or nobody knows.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
@@ -129,6 +153,8 @@ pub(crate) struct Need {
     pub(crate) have: u32,
     /// Approvals it asks for.
     pub(crate) want: u32,
+    /// Who can give them, in words: names, and the team through which they decide.
+    pub(crate) people: String,
     /// Why it was asked for.
     pub(crate) because: Vec<Because>,
 }
@@ -206,8 +232,9 @@ pub(crate) struct ActionShape {
     pub(crate) groups: Vec<Group>,
     /// What the upstream does with a repeated call.
     pub(crate) effect: EffectClass,
-    /// Whether the manifest knows a way back.
-    pub(crate) reversible: bool,
+    /// Whether there is a way back, as the manifest declares it; absent when nothing changes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) reversible: Option<Reversible>,
 }
 
 /// The actions that policy could let a chain propose.

@@ -11,8 +11,8 @@ mod problem;
 mod request;
 
 pub(crate) use agent::{
-    ActionList, ActionShape, AgentCause, AgentPage, AgentProposal, AgentSummary, AgentUndo, Because, Need,
-    PreviewHead, SentCall,
+    ActionList, ActionShape, Advice, AgentCause, AgentPage, AgentProposal, AgentSummary, AgentUndo, Because,
+    Need, PreviewHead, SentCall,
 };
 pub(crate) use log::{Counts, LogEntries, LogEntry, Ready, ReadyPart, ReadyStatus, Writes};
 pub(crate) use person::{AgentWords, Done, Me, NewSession, PersonPage, PersonProposal, PersonSummary};

@@ -1,7 +1,7 @@
 //! What people are told.
 
 use countersign_core::action::Risk;
-use countersign_core::approval::Approval;
+use countersign_core::approval::{Approval, Deciders};
 use countersign_core::digest::Digest;
 use countersign_core::outcome::Response;
 use countersign_core::proposal::{Evidence, State, StateName};
@@ -27,8 +27,12 @@ pub(crate) struct PersonProposal {
     pub(crate) created_at: String,
     /// Every approval ever given, also those that no longer count.
     pub(crate) approvals: Vec<Approval>,
+    /// Who can decide on it now, by rule; empty when it does not wait for people.
+    pub(crate) deciders: Vec<Deciders>,
     /// Whether this person may decide on it now.
     pub(crate) yours: bool,
+    /// Why it is not theirs to decide; empty when it is.
+    pub(crate) why_not: Vec<String>,
     /// Whether this person may say that it is for them.
     pub(crate) confirm: bool,
     /// Who answers for its system, if its action is still registered.

@@ -7,7 +7,7 @@ use countersign_core::refusal::InputError;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::AgentProposal;
+use super::{Advice, AgentProposal};
 
 /// Why something was not done, or nobody knows.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -21,6 +21,10 @@ pub(crate) struct ProblemBody {
     pub(crate) status: u16,
     /// What went wrong, for people.
     pub(crate) detail: String,
+    /// What happened, in one sentence. Begins with NOT DONE when nothing was done.
+    pub(crate) message: String,
+    /// What an agent does next.
+    pub(crate) next: Advice,
     /// The stable code: a refusal, or the state that a proposal ended in.
     pub(crate) code: String,
     /// What is wrong with the request, each with its place.

@@ -79,9 +79,9 @@ async fn a_person_signs_in_by_link_and_approves_what_the_card_shows() {
     browser.click(&row).await;
     assert_eq!(browser.url().await, card(&gate, &id));
     assert!(browser.text("table.diff th[scope=row]").await.starts_with("price"));
-    assert_eq!(browser.text("table.diff td.before").await, "5000");
-    assert_eq!(browser.text("table.diff td.after").await, "20000");
-    assert_eq!(browser.text("ul.effects").await, "The price becomes 200.00 usd.");
+    assert_eq!(browser.text("table.diff td.before").await, "50.00 USD\n5000");
+    assert_eq!(browser.text("table.diff td.after").await, "200.00 USD\n20000");
+    assert_eq!(browser.text("#headline").await, "The price becomes 200.00 USD.");
     let picture = Path::new(env!("CARGO_TARGET_TMPDIR")).join("card.png");
     browser.screenshot(&picture).await;
     if std::env::var("BLESS").is_ok_and(|v| v == "1") {

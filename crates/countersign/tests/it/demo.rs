@@ -38,7 +38,8 @@ fn in_order(text: &str, parts: &[&str]) {
 
 /// The proposal that waits for Frank.
 fn waiting(text: &str) -> String {
-    let start = text.find("ask for prp_").expect("nothing waits") + "ask for ".len();
+    let start =
+        text.find("ask for /v1/proposals/prp_").expect("nothing waits") + "ask for /v1/proposals/".len();
     text[start..].chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect()
 }
 
@@ -96,31 +97,62 @@ async fn until_the_link(dir: &Path) -> (Child, Lines<BufReader<ChildStdout>>, St
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn in_a_browser_frank_approves_and_the_story_ends() {
+async fn in_a_browser_frank_approves_and_the_gate_stays_up_until_it_is_interrupted() {
     let Some(browser) = Browser::start().await else { return };
     let temp = tempfile::tempdir().unwrap();
-    let (mut child, mut lines, mut text) = until_the_link(&temp.path().join("demo")).await;
+    let dir = temp.path().join("demo");
+    let (mut child, mut lines, mut text) = until_the_link(&dir).await;
     let link = text.split_whitespace().find(|word| word.contains("/sign-in/")).unwrap().to_owned();
     browser.goto(&link).await;
     browser.click("main form button").await;
     browser.click("section[aria-labelledby=yours] a[href^='/proposals/']").await;
     browser.click("form[action$='/approve'] button").await;
-    // The demo ends with its story, perhaps before the browser has read the card again.
-    while let Some(line) =
-        tokio::time::timeout(Duration::from_secs(30), lines.next_line()).await.expect("no end").unwrap()
-    {
-        text += &format!("{line}\n");
+    while !text.contains("  Log ") {
+        let line = tokio::time::timeout(Duration::from_secs(30), lines.next_line()).await.expect("no end");
+        text += &format!("{}\n", line.unwrap().unwrap_or_else(|| panic!("it ended early:\n{text}")));
     }
-    assert!(child.wait().await.unwrap().success(), "{text}");
-    in_order(
-        &text,
-        &[
-            "202 pending: NOT DONE.",
-            "Frank from finance must decide.",
-            "200 succeeded: Done.",
-            "UNANCHORED: ",
-        ],
-    );
+    let story = [
+        "202 pending: NOT DONE.",
+        "Frank from finance must decide.",
+        "200 succeeded: Done.",
+        "UNANCHORED: ",
+        "The gate stays up until Ctrl-C.",
+    ];
+    in_order(&text, &story);
+    // Every page that it names is there: Frank's, and after her link Olga's.
+    let places: Vec<&str> = text.lines().filter(|line| line.starts_with("  ")).collect();
+    let url = |name: &str| {
+        let place = places.iter().find_map(|line| line.trim().strip_prefix(name));
+        place.unwrap_or_else(|| panic!("{name} is not named:\n{text}")).trim().to_owned()
+    };
+    for name in ["Inbox", "History"] {
+        browser.goto(&url(name)).await;
+        assert_eq!(browser.text("h1").await, name);
+    }
+    let olga = text.split_whitespace().filter(|word| word.contains("/sign-in/")).nth(1).unwrap();
+    browser.click("form.me button").await;
+    browser.goto(olga).await;
+    browser.click("main form button").await;
+    browser.find("#yours").await;
+    browser.goto(&url("Log")).await;
+    assert_eq!(browser.text("h1").await, "Log");
+
+    interrupt(&mut child).await;
+    let mut last = String::new();
+    while let Some(line) = lines.next_line().await.unwrap() {
+        last = line;
+    }
+    // At once, and from the beginning.
+    in_order(&told(&dir).await, STORY);
+    assert!(last.starts_with("stopped; run the same command again"), "{last}");
+}
+
+/// Ctrl-C, after which the demo ends well.
+async fn interrupt(child: &mut Child) {
+    let pid = child.id().unwrap().to_string();
+    assert!(Command::new("kill").args(["-INT", &pid]).status().await.unwrap().success());
+    let status = tokio::time::timeout(Duration::from_secs(10), child.wait()).await.expect("it does not stop");
+    assert!(status.unwrap().success());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -128,10 +160,7 @@ async fn a_demo_that_was_interrupted_resumes_the_same_proposal() {
     let temp = tempfile::tempdir().unwrap();
     let dir = temp.path().join("demo");
     let (mut child, mut lines, text) = until_the_link(&dir).await;
-    let pid = child.id().unwrap().to_string();
-    assert!(Command::new("kill").args(["-INT", &pid]).status().await.unwrap().success());
-    let status = tokio::time::timeout(Duration::from_secs(10), child.wait()).await.expect("it does not stop");
-    assert!(status.unwrap().success());
+    interrupt(&mut child).await;
     let mut last = String::new();
     while let Some(line) = lines.next_line().await.unwrap() {
         last = line;

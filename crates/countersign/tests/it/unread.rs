@@ -27,8 +27,7 @@ permit (principal in Team::"support", action == Action::"shop.note.add", resourc
 /// A gate whose sentences quote the record, with these policies.
 fn gate_dir(upstream: &Upstream, policies: Option<&str>) -> GateDir {
     let dir = GateDir::new(upstream);
-    let sentence =
-        "effects = [\"The price becomes ${money(input.price, before.currency)} ${before.currency}.\"]";
+    let sentence = "effects = [\"The price becomes ${money_text(input.price, before.currency)}.\"]";
     let sentences = "effects = [\"Sets the price of ${input.id}.\", \"Its owner is ${before.owner}.\"]";
     dir.edit("actions/shop.toml", sentence, sentences);
     if let Some(policies) = policies {

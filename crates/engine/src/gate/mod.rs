@@ -52,7 +52,7 @@ pub use read::{Page, Viewer};
 pub use ready::{Condition, Readiness, ReadinessPart};
 pub use restore::{Restored, restore};
 pub use supervisor::Supervisor;
-pub use watch::{Following, StreamPlace};
+pub use watch::{Following, StreamPlace, Until};
 
 /// What a gate is made of.
 #[derive(Debug)]

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign_core::action::{Action, Undo};
+use countersign_core::action::Action;
 use countersign_core::audit::{Actor, Entry, data};
 use countersign_core::digest::{Digest, domain};
 use countersign_core::directory::Chain;
@@ -360,8 +360,7 @@ impl Gate {
             could_be: rules.directory.could_be(chain),
             confirmed_at: None,
             chain: chain.clone(),
-            undo: Undo { why: action.undo.why.clone() },
-            reversible: action.reversible,
+            undo: action.undo.clone(),
             reason: ask.reason.clone(),
             run: ask.run.clone(),
             evidence: ask.evidence.clone(),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use countersign_core::id::ProposalId;
 use countersign_core::limits as maxima;
-use countersign_core::proposal::Record;
+use countersign_core::proposal::{Record, StateName};
 use countersign_core::refusal::Refusal;
 
 use super::limits::{Limit, Limits};
@@ -58,6 +58,21 @@ pub struct Following {
     _place: StreamPlace,
 }
 
+/// What a caller waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Until {
+    /// Until the proposal is settled, which may take people.
+    Settled,
+    /// Until it is settled or waits for people.
+    PeopleMustDecide,
+}
+
+impl Until {
+    fn is_reached(self, state: StateName) -> bool {
+        state.is_settled() || (self == Self::PeopleMustDecide && state == StateName::Pending)
+    }
+}
+
 impl Gate {
     /// A place for a stream of this viewer.
     pub fn stream_place(&self, viewer: &Viewer) -> Result<StreamPlace, Refusal> {
@@ -74,13 +89,13 @@ impl Gate {
         }
     }
 
-    /// Waits until the proposal is settled or time is up; then gives it. A viewer who has no place left for waiting
+    /// Waits until the proposal is where the caller wants it or time is up; then gives it. A viewer who has no place left for waiting
     /// gets it as it is now.
     pub async fn wait(
         &self,
         id: ProposalId,
         viewer: &Viewer,
-        wait: Duration,
+        (until, wait): (Until, Duration),
     ) -> Result<Option<Record>, Stop> {
         let place = if wait.is_zero() { None } else { self.stream_place(viewer).ok() };
         let wait = if place.is_some() { wait.min(maxima::WAIT_MAX) } else { Duration::ZERO };
@@ -89,7 +104,7 @@ impl Gate {
         loop {
             let Some(record) = self.read(id, viewer).await? else { return Ok(None) };
             let left = wait.saturating_sub(self.0.world.ticks().saturating_sub(began));
-            if record.state.name().is_settled() || left.is_zero() {
+            if until.is_reached(record.state.name()) || left.is_zero() {
                 return Ok(Some(record));
             }
             let _ = tokio::time::timeout(left.min(LOOK_AGAIN), watch.moved()).await;

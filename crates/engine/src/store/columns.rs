@@ -1,6 +1,7 @@
 //! What a stored row of a proposal consists of, in every version: the columns that its authentication code covers, and
 //! the texts of its parts.
 
+use countersign_core::action::{Reversible, Undo};
 use countersign_core::proposal::{PartName, Record, Salts, StoredParts};
 use countersign_core::time::Timestamp;
 use serde::Deserialize;
@@ -115,4 +116,9 @@ pub(super) fn unreadable(error: &error::Error) -> String {
 /// Reads stored JSON. The error names what is not known in it.
 pub(super) fn parse<'a, T: Deserialize<'a>>(place: &str, text: &'a str) -> Result<T, String> {
     serde_json::from_str(text).map_err(|e| format!("{place} cannot be read: {e}"))
+}
+
+/// What was declared about going back. A header that says no more than `reversible` is of a build that knew no more.
+pub(super) fn undo(undo: Undo, reversible: bool) -> Undo {
+    if reversible { Undo { reversible: Reversible::WithUndo, ..undo } } else { undo }
 }

@@ -18,7 +18,7 @@ use countersign_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::columns::{Columns, PartTexts, parse, unreadable};
+use super::columns::{Columns, PartTexts, parse, undo, unreadable};
 use super::db::Row;
 use super::header_v1;
 use crate::fault::Fault;
@@ -120,7 +120,7 @@ pub(super) fn text(record: &Record) -> Result<String, Fault> {
         could_be: &proposal.could_be,
         confirmed_at: proposal.confirmed_at,
         undo: &proposal.undo,
-        reversible: proposal.reversible,
+        reversible: proposal.undo.is_possible(),
         run: proposal.run.as_deref(),
         created_at: proposal.created_at,
         intent: &binding.intent,
@@ -226,8 +226,7 @@ fn read_v2(header: &str, parts: &PartTexts<'_>, version: u32) -> Result<Record, 
         chain: stored.chain,
         could_be: stored.could_be,
         confirmed_at: stored.confirmed_at,
-        undo: stored.undo,
-        reversible: stored.reversible,
+        undo: undo(stored.undo, stored.reversible),
         reason,
         run: stored.run,
         evidence: evidence.unwrap_or_default(),

@@ -23,7 +23,7 @@ use countersign_core::time::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::columns::{Columns, PartTexts, parse};
+use super::columns::{Columns, PartTexts, parse, undo};
 use crate::seal::{Purpose, SealKeys};
 
 #[derive(Deserialize)]
@@ -151,8 +151,7 @@ pub(super) fn read(header: &str, parts: &PartTexts<'_>, version: u32) -> Result<
         chain: was.chain,
         could_be: was.could_be,
         confirmed_at: was.confirmed_at,
-        undo: was.undo,
-        reversible: was.reversible,
+        undo: undo(was.undo, was.reversible),
         reason: was.reason,
         run: was.run,
         evidence: was.evidence,

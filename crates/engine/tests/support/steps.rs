@@ -135,8 +135,7 @@ fn proposal(world: &World, agent: &str, person: Option<&str>, amount: u64) -> Pr
         "chain": chain,
         "could_be": [],
         "confirmed_at": null,
-        "undo": { "why": "a refund cannot be taken back" },
-        "reversible": false,
+        "undo": { "why": "a refund cannot be taken back", "reversible": "never" },
         "reason": "the customer was charged twice",
         "run": "run-1",
         "evidence": [],
@@ -174,6 +173,7 @@ fn binding(proposal: &Proposal, amount: u64) -> Binding {
         before: None,
         after: None,
         patch: Vec::new(),
+        money: Vec::new(),
         disclosure: countersign_core::preview::Disclosure::default(),
     };
     Binding::new(proposal, rendering(proposal, amount), preview).unwrap()

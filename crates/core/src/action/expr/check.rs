@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::scope::environment;
 
 /// The functions that an expression may call; operators are listed with CEL's own names for them.
-const FUNCTIONS: [&str; 27] = [
+const FUNCTIONS: [&str; 28] = [
     "_?_:_",
     "_&&_",
     "_||_",
@@ -41,6 +41,7 @@ const FUNCTIONS: [&str; 27] = [
     "len",
     "lower",
     "money",
+    "money_text",
 ];
 
 /// What an expression at one place of a manifest may refer to.

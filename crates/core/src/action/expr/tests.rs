@@ -45,6 +45,8 @@ fn an_expression_gives_a_typed_value() {
         ("money(minor, before.currency)", json!("12.34")),
         ("money(before.amount, 'jpy')", json!("2000")),
         ("money(5, 'KWD')", json!("0.005")),
+        ("money_text(1250000, 'usd')", json!("12,500.00 USD")),
+        ("money_text(before.amount, 'jpy')", json!("2,000 JPY")),
         ("money(-5, 'usd')", json!("-0.05")),
         ("len(input.ids) + len('abc') + size(before)", json!(10)),
         ("lower('ABC')", json!("abc")),

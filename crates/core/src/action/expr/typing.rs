@@ -173,7 +173,7 @@ impl<'a> Typing<'a, '_> {
                 needs("a text", first.is_text(), first)?;
                 Type::Text
             }
-            "money" => {
+            "money" | "money_text" => {
                 needs("an integer of the smallest unit", first.is_number(), first)?;
                 needs("a currency", second.is_text(), second)?;
                 Type::Text

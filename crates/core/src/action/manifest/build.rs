@@ -50,7 +50,8 @@ pub(super) fn action(
     let effect = effect::effect(&raw, etag_bound, report);
     let groups = effect::groups(&raw, effect.class, report);
     let plan = plan(&raw, &table, &schema, (owner, &effect), report);
-    let undo = effect::undo(&raw, report);
+    let undo = effect::undo(&raw, effect.class, report);
+    let money_fields = raw.preview.as_ref().map(|p| preview::money_fields(p, report)).unwrap_or_default();
     let hidden = preview::hidden(&raw, report);
     let shared = raw.preview.as_ref().is_some_and(|p| preview::shared(p, report));
     warn(&raw, owner, effect.class, report);
@@ -64,7 +65,6 @@ pub(super) fn action(
         title: raw.title,
         description: raw.description,
         groups,
-        reversible: raw.reversible,
         effect: effect.class,
         undo,
         resource_type: raw.resource.kind,
@@ -73,6 +73,7 @@ pub(super) fn action(
         revision_v1: revision_v1(owner, name, &table)?,
         input,
         plan: plan?,
+        money_fields,
         hidden,
         shared,
     })

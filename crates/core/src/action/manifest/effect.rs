@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::raw::{RawAction, RawEffect};
 use super::source::Report;
-use crate::action::types::{EffectClass, Group, Undo};
+use crate::action::types::{EffectClass, Group, Reversible, Undo};
 
 /// The header of an idempotency key when the manifest names none.
 const KEY_HEADER: &str = "idempotency-key";
@@ -127,9 +127,15 @@ pub(super) fn groups(raw: &RawAction, class: EffectClass, report: &mut Report<'_
 }
 
 /// What the manifest says about going back.
-pub(super) fn undo(raw: &RawAction, report: &mut Report<'_>) -> Undo {
+pub(super) fn undo(raw: &RawAction, class: EffectClass, report: &mut Report<'_>) -> Undo {
+    let reversible = reversible(raw, report);
     let Some(undo) = &raw.undo else {
-        return Undo { why: "The manifest names no way back.".to_owned() };
+        let why = match (class, reversible) {
+            (EffectClass::Read, _) => "Nothing changes.",
+            (_, Reversible::Never) => "The manifest says that nothing takes it back.",
+            (_, Reversible::WithUndo | Reversible::Unknown) => "The manifest plans no undo.",
+        };
+        return Undo { why: why.to_owned(), reversible };
     };
     if undo.kind != "none" {
         report.error(
@@ -152,5 +158,26 @@ pub(super) fn undo(raw: &RawAction, report: &mut Report<'_>) -> Undo {
     if why.trim().is_empty() {
         report.error(&["undo"], "`why` is missing", "Say in a sentence why there is no way back.");
     }
-    Undo { why }
+    Undo { why, reversible }
+}
+
+/// `reversible`: only what is declared irreversible is shown as such.
+fn reversible(raw: &RawAction, report: &mut Report<'_>) -> Reversible {
+    let remedy = "Write `reversible = \"never\"` when nothing can take it back, and otherwise leave it out.";
+    let word = match &raw.reversible {
+        None => return Reversible::Unknown,
+        Some(toml::Value::String(word)) => word.as_str(),
+        Some(toml::Value::Boolean(_)) => {
+            report.error(&["reversible"], "`reversible` is no longer true or false", remedy);
+            return Reversible::Unknown;
+        }
+        Some(_) => "",
+    };
+    match word {
+        "never" => return Reversible::Never,
+        "unknown" => {}
+        "with-undo" => report.error(&["reversible"], "an undo is not supported yet", remedy),
+        _ => report.error(&["reversible"], "`reversible` is `never` or `unknown`", remedy),
+    }
+    Reversible::Unknown
 }

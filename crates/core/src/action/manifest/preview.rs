@@ -10,7 +10,7 @@ use super::source::Report;
 use super::tree::tree;
 use crate::action::expr::{Template, Text, Vocabulary};
 use crate::action::render::{Base, Guard, Presence, UrlTemplate};
-use crate::action::types::Method;
+use crate::action::types::{Method, MoneyField};
 
 /// The read of a preview. It sees the input and nothing else.
 pub(super) fn read(
@@ -41,6 +41,7 @@ pub(super) fn guard(preview: &RawPreview, report: &mut Report<'_>) -> Guard {
         ("watch", !preview.watch.is_empty()),
         ("after", preview.after.is_some()),
         ("agent", preview.agent.is_some()),
+        ("fields", !preview.fields.is_empty()),
     ];
     for (key, present) in needs_read {
         if present && preview.read.is_none() {
@@ -139,6 +140,29 @@ pub(super) fn money(
     amount.zip(currency)
 }
 
+/// `preview.fields`: how people read fields of the record. `money` is the one format there is.
+pub(super) fn money_fields(preview: &RawPreview, report: &mut Report<'_>) -> Vec<MoneyField> {
+    let mut fields = Vec::new();
+    for (amount, field) in &preview.fields {
+        let path = ["preview", "fields", amount.as_str()];
+        check_pointer(&path, amount, report);
+        if field.format != "money" {
+            report.error(&path, format!("the format `{}` is not known", field.format), "Only `money` is.");
+        }
+        let Some(currency) = &field.currency else {
+            report.error(
+                &path,
+                "`currency` is missing",
+                "Add `currency = \"/currency\"`, the pointer to the currency's code in the record.",
+            );
+            continue;
+        };
+        check_pointer(&path, currency, report);
+        fields.push(MoneyField { amount: amount.clone(), currency: currency.clone(), unit: field.unit });
+    }
+    fields
+}
+
 /// The pointers that approvers do not see, relative to the record.
 pub(super) fn hidden(raw: &RawAction, report: &mut Report<'_>) -> Vec<String> {
     let Some(redact) = &raw.redact else { return Vec::new() };
@@ -162,21 +186,21 @@ fn check_pointers(path: &[&str], pointers: &[String], report: &mut Report<'_>) {
     for (at, pointer) in pointers.iter().enumerate() {
         let index = at.to_string();
         let whole: Vec<&str> = path.iter().copied().chain([index.as_str()]).collect();
-        if pointer.contains("${") {
-            report.error(
-                &whole,
-                format!("`{pointer}` has an expression, but a pointer is taken as it is written"),
-                "Name the field of the record itself, like `/a/b`.",
-            );
-            continue;
-        }
-        let escapes_well = pointer.split('~').skip(1).all(|rest| rest.starts_with(['0', '1']));
-        if !pointer.starts_with('/') || !escapes_well {
-            report.error(
-                &whole,
-                format!("`{pointer}` is not a JSON pointer"),
-                "Write it like `/a/b` (RFC 6901).",
-            );
-        }
+        check_pointer(&whole, pointer, report);
+    }
+}
+
+fn check_pointer(path: &[&str], pointer: &str, report: &mut Report<'_>) {
+    if pointer.contains("${") {
+        report.error(
+            path,
+            format!("`{pointer}` has an expression, but a pointer is taken as it is written"),
+            "Name the field of the record itself, like `/a/b`.",
+        );
+        return;
+    }
+    let escapes_well = pointer.split('~').skip(1).all(|rest| rest.starts_with(['0', '1']));
+    if !pointer.starts_with('/') || !escapes_well {
+        report.error(path, format!("`{pointer}` is not a JSON pointer"), "Write it like `/a/b` (RFC 6901).");
     }
 }

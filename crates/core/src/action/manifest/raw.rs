@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use crate::action::render::Encoding;
-use crate::action::types::{Group, Method};
+use crate::action::types::{Group, Method, MoneyUnit};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -34,8 +34,7 @@ pub(super) struct RawAction {
     pub(super) description: String,
     #[serde(default)]
     pub(super) groups: BTreeSet<Group>,
-    #[serde(default)]
-    pub(super) reversible: bool,
+    pub(super) reversible: Option<toml::Value>,
     pub(super) input: Option<IgnoredAny>,
     pub(super) schema: Option<IgnoredAny>,
     pub(super) resource: RawResource,
@@ -75,6 +74,17 @@ pub(super) struct RawPreview {
     pub(super) agent: Option<String>,
     #[serde(default)]
     pub(super) optional: Vec<String>,
+    #[serde(default)]
+    pub(super) fields: BTreeMap<String, RawField>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawField {
+    pub(super) format: String,
+    pub(super) currency: Option<String>,
+    #[serde(default)]
+    pub(super) unit: MoneyUnit,
 }
 
 #[derive(Debug, Deserialize)]

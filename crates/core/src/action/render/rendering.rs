@@ -138,7 +138,7 @@ impl Plan {
             };
         Ok(Risk {
             mutating: action.effect != EffectClass::Read,
-            reversible: action.reversible,
+            reversible: action.undo.is_possible(),
             external: action.groups.contains(&Group::External),
             financial: action.groups.contains(&Group::Financial),
             amount,

@@ -24,6 +24,12 @@ pub(super) fn explain(error: &ValidationError<'_>, schema: &Value, into: &mut Ve
         }
         return;
     }
+    // What is missing is named by its own place, where the agent has to put it.
+    let pointer = if let Kind::Required { property } = error.kind() {
+        child(&pointer, property.as_str().unwrap_or_default())
+    } else {
+        pointer
+    };
     into.push(InputError { pointer, detail: detail(error.kind()) });
 }
 

@@ -55,9 +55,9 @@ fn every_mistake_is_listed_with_its_place_and_sorted_t54() {
     });
     let errors = validate(&refund(), input).unwrap_err();
     let expect = [
-        ("", "the field `charge` is missing"),
         ("/Charge", "unknown field `Charge`; known are `amount`, `charge`, `meta`, `reason`, `tags`"),
         ("/amount", "must be 1 or more"),
+        ("/charge", "the field `charge` is missing"),
         ("/extra", "unknown field `extra`; known are `amount`, `charge`, `meta`, `reason`, `tags`"),
         ("/meta/b~0~1c", "unknown field `b~/c`; known are `kind`, `note`"),
         ("/meta/note", "must have at most 5 characters"),

@@ -1,8 +1,8 @@
 //! The proposal page: the card in the order in which an approver needs it, then the decision.
 
 use askama::Template;
-use countersign_core::action::{Call, EffectClass, Precondition};
-use countersign_core::approval::Rules;
+use countersign_core::action::{Call, Precondition};
+use countersign_core::approval::{Deciders, Rules};
 use countersign_core::directory::{Directory, LinkProof};
 use countersign_core::proposal::{Proposal, Record, State};
 use countersign_core::time::Timestamp;
@@ -13,6 +13,7 @@ use super::events::Events;
 use super::status::Status;
 use super::text::{Block, Eye, Text, Time};
 use super::{Chrome, person_name};
+use crate::surface::{IRREVERSIBLE, OUTSIDE, if_sent_twice, is_irreversible, touched};
 
 /// A property in one or two words.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,12 +68,17 @@ pub(crate) struct Shown {
     action: Text,
     environment: Text,
     headline: Text,
+    title: Text,
     money: Option<Text>,
     chips: Vec<Chip>,
     who: Vec<Link>,
     diff: Diff,
+    /// What will happen beside the headline.
     effects: Vec<Text>,
-    reversible: bool,
+    /// Whether the action says what will happen at all.
+    says: bool,
+    /// Whether anything changes.
+    mutating: bool,
     undo: Text,
     guarded: bool,
     guard: Text,
@@ -102,12 +108,14 @@ pub(crate) fn shown(card: &Card, precondition: &Precondition, now: Timestamp) ->
         action: eye.text(&card.action),
         environment: eye.text(&card.environment),
         headline: eye.text(&card.headline),
-        money: money(card, &eye),
+        title: eye.text(&card.title),
+        money: card.money.as_ref().map(|money| eye.text(money)),
         chips: chips(card),
         who: chain(card, &eye),
         diff: diff(&card.preview, &eye, now),
-        effects: card.effects.iter().map(|e| eye.text(e)).collect(),
-        reversible: card.reversible,
+        effects: card.effects.iter().skip(1).map(|e| eye.text(e)).collect(),
+        says: !card.effects.is_empty(),
+        mutating: card.risk.mutating,
         undo: eye.text(&card.undo),
         guarded: *precondition != Precondition::None,
         guard: eye.text(&card.guard),
@@ -128,23 +136,14 @@ pub(crate) fn shown(card: &Card, precondition: &Precondition, now: Timestamp) ->
     shown
 }
 
-/// Money as the registry typed it: exact decimals and the currency's code (T30).
-pub(super) fn money(card: &Card, eye: &Eye) -> Option<Text> {
-    let risk = &card.risk;
-    (!risk.exact.is_empty() && !risk.currency.is_empty())
-        .then(|| eye.text(&format!("{} {}", risk.exact, risk.currency.to_ascii_uppercase())))
-}
-
 fn chips(card: &Card) -> Vec<Chip> {
     let risk = &card.risk;
-    let count = if risk.count == 1 { "1 thing".to_owned() } else { format!("{} things", risk.count) };
-    let touched = if risk.mutating { format!("Changes {count}") } else { format!("Reads {count}") };
-    let mut chips = vec![Chip { label: touched, tone: if risk.count > 1 { "amber" } else { "plain" } }];
+    let mut chips = vec![Chip { label: touched(risk), tone: if risk.count > 1 { "amber" } else { "plain" } }];
     if risk.external {
-        chips.push(Chip { label: "Reaches somebody outside".to_owned(), tone: "amber" });
+        chips.push(Chip { label: OUTSIDE.to_owned(), tone: "amber" });
     }
-    if !card.reversible {
-        chips.push(Chip { label: "Cannot be undone".to_owned(), tone: "red" });
+    if is_irreversible(card) {
+        chips.push(Chip { label: IRREVERSIBLE.to_owned(), tone: "red" });
     }
     chips
 }
@@ -171,13 +170,7 @@ fn call(card: &Card, eye: &Eye) -> ShownCall {
         content_type: call.body.as_ref().map(|(kind, _)| eye.text(kind)),
         body: call.body.as_ref().map(|(_, text)| eye.block(text)),
         credential: call.credential.as_deref().map(|c| eye.text(c)),
-        effect: match call.effect {
-            EffectClass::Read => "Nothing changes: it only reads.",
-            EffectClass::Keyed => "The upstream drops a repeat with the same key.",
-            EffectClass::Conditional => "A condition makes a second one fail.",
-            EffectClass::Natural => "The result is the same as after one.",
-            EffectClass::Opaque => "Not known, so the gate sends it once and never again.",
-        },
+        effect: if_sent_twice(call.effect),
     }
 }
 
@@ -195,11 +188,14 @@ struct RuleProgress {
     have: Option<u32>,
     want: u32,
     met: bool,
+    /// What the rule says.
     who: Vec<Text>,
+    /// Who can decide now, by name.
+    able: Option<Text>,
 }
 
 /// Which policies ask, why, and how far each of their rules has come.
-pub(crate) fn asks(card: &Card, state: &State, rules: &Rules) -> Vec<RuleAsk> {
+pub(crate) fn asks(card: &Card, state: &State, rules: &Rules, able: &[Deciders]) -> Vec<RuleAsk> {
     let eye = Eye::default();
     let standing = if let State::Pending { standing, .. } = state { standing.as_slice() } else { &[] };
     let progress = |name: &String| {
@@ -210,6 +206,7 @@ pub(crate) fn asks(card: &Card, state: &State, rules: &Rules) -> Vec<RuleAsk> {
             want: now.map_or_else(|| rule.map_or(1, |r| r.quorum), |s| s.want),
             met: now.is_some_and(countersign_core::approval::Standing::is_met),
             who: rule.map(|r| r.who.iter().map(|w| eye.text(w)).collect()).unwrap_or_default(),
+            able: able.iter().find(|able| able.rule == *name).map(|able| eye.text(&able.to_text())),
         }
     };
     card.gates

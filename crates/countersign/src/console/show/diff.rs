@@ -9,6 +9,7 @@ use countersign_core::time::Timestamp;
 use serde_json::Value;
 
 use super::text::{Block, Eye, Text, Time};
+use crate::surface::meaning;
 
 /// What the difference section shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,9 +42,18 @@ pub(crate) struct DiffRow {
     /// `changed`, `added` or `removed`.
     pub(crate) kind: &'static str,
     /// The value now; none when it is not there.
-    pub(crate) before: Option<Block>,
+    pub(crate) before: Option<Cell>,
     /// The value afterwards; none when it will not be there.
-    pub(crate) after: Option<Block>,
+    pub(crate) after: Option<Cell>,
+}
+
+/// One value of the record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Cell {
+    /// As money, when the manifest says that it is.
+    pub(crate) money: Option<Text>,
+    /// As it is in the record.
+    pub(crate) value: Block,
 }
 
 /// One unchanged field.
@@ -52,18 +62,15 @@ pub(crate) struct Field {
     /// Its name.
     pub(crate) name: Text,
     /// Its value.
-    pub(crate) value: Block,
+    pub(crate) value: Cell,
 }
 
 /// The difference of a preview.
 pub(crate) fn diff(preview: &Preview, eye: &Eye, now: Timestamp) -> Diff {
-    let (meaning, tone) = match preview.fidelity {
-        Fidelity::Exact => ("The upstream itself computed this.", "green"),
-        Fidelity::Computed => ("The gate read the record and applied the change to it.", "green"),
-        Fidelity::Declared => {
-            ("Nothing was computed: there are only the action's own sentences below.", "amber")
-        }
-        Fidelity::None => ("Nothing is known about what this changes.", "red"),
+    let tone = match preview.fidelity {
+        Fidelity::Exact | Fidelity::Computed => "green",
+        Fidelity::Declared => "amber",
+        Fidelity::None => "red",
     };
     let places = places(preview);
     let groups: Vec<DiffRow> = places.iter().map(|place| row(preview, place, eye)).collect();
@@ -81,7 +88,7 @@ pub(crate) fn diff(preview: &Preview, eye: &Eye, now: Timestamp) -> Diff {
     };
     Diff {
         fidelity: preview.fidelity.name(),
-        meaning,
+        meaning: meaning(preview.fidelity),
         tone,
         groups,
         note,
@@ -130,9 +137,17 @@ fn row(preview: &Preview, place: &[String], eye: &Eye) -> DiffRow {
     DiffRow {
         field: eye.text(&field),
         kind,
-        before: before.map(|v| eye.json(v)),
-        after: after.map(|v| eye.json(v)),
+        before: before.map(|v| cell(preview, place, v, preview.before.as_ref(), eye)),
+        after: after.map(|v| cell(preview, place, v, preview.after.as_ref(), eye)),
     }
+}
+
+/// A value at a place of a record.
+fn cell(preview: &Preview, place: &[String], value: &Value, record: Option<&Value>, eye: &Eye) -> Cell {
+    let pointer =
+        place.iter().fold(String::new(), |whole, token| format!("{whole}/{}", json::escape_token(token)));
+    let money = record.and_then(|record| preview.money_at(&pointer, record));
+    Cell { money: money.map(|text| eye.text(&text)), value: eye.json(value) }
 }
 
 fn same(preview: &Preview, places: &BTreeSet<Vec<String>>, eye: &Eye) -> Vec<Field> {
@@ -142,10 +157,13 @@ fn same(preview: &Preview, places: &BTreeSet<Vec<String>>, eye: &Eye) -> Vec<Fie
         Some(Value::Object(map)) if !whole => map
             .iter()
             .filter(|(name, _)| !changed.contains(name.as_str()))
-            .map(|(name, value)| Field { name: eye.text(name), value: eye.json(value) })
+            .map(|(name, value)| Field {
+                name: eye.text(name),
+                value: cell(preview, std::slice::from_ref(name), value, preview.before.as_ref(), eye),
+            })
             .collect(),
         Some(other) if !whole && places.is_empty() => {
-            vec![Field { name: eye.text("record"), value: eye.json(other) }]
+            vec![Field { name: eye.text("record"), value: Cell { money: None, value: eye.json(other) } }]
         }
         _ => Vec::new(),
     }
@@ -173,6 +191,7 @@ mod tests {
                 before,
                 after,
                 patch,
+                money: Vec::new(),
                 disclosure: countersign_core::preview::Disclosure::default(),
             },
             &Eye::default(),
@@ -232,10 +251,10 @@ mod tests {
     fn a_missing_field_and_null_do_not_look_alike_t30() {
         let diff = shown(Some(json!({ "a": null })), Some(json!({ "a": "null", "b": null })));
         let html: Vec<Option<String>> =
-            diff.groups.iter().map(|r| r.before.as_ref().map(ToString::to_string)).collect();
+            diff.groups.iter().map(|r| r.before.as_ref().map(|cell| cell.value.to_string())).collect();
         assert!(html[0].as_ref().unwrap().contains("<bdi>null</bdi>"));
         assert_eq!(html[1], None);
-        let after = diff.groups[0].after.as_ref().unwrap().to_string();
+        let after = diff.groups[0].after.as_ref().unwrap().value.to_string();
         assert!(after.contains("<bdi>&#34;null&#34;</bdi>"), "{after}");
     }
 }

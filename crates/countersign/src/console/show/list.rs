@@ -7,10 +7,11 @@ use countersign_core::time::Timestamp;
 use countersign_core::view::Card;
 
 use super::Chrome;
-use super::card::{Link, chain, money};
+use super::card::{Link, chain};
 use super::events::Events;
-use super::status::{label, tone};
+use super::status::tone;
 use super::text::{Block, Eye, Text, Time};
+use crate::surface::{is_irreversible, label};
 
 /// One proposal in a list.
 #[derive(Debug, Clone, PartialEq, Eq, Template)]
@@ -24,8 +25,9 @@ pub(crate) struct ListRow {
     when_label: &'static str,
     when: Time,
     headline: Text,
-    effect: Option<Text>,
     money: Option<Text>,
+    /// Why people are asked.
+    why: Option<Text>,
     who: Vec<Link>,
     action: Text,
     irreversible: bool,
@@ -62,11 +64,11 @@ pub(crate) fn row(card: &Card, record: &Record, kind: Kind, now: Timestamp) -> L
         when_label,
         when: Time::brief(when, now),
         headline: eye.brief(&card.headline),
-        effect: card.effects.first().map(|e| eye.brief(e)),
-        money: money(card, &eye),
+        money: card.money.as_ref().map(|money| eye.text(money)),
+        why: card.gates.iter().map(|gate| &gate.policy.reason).find(|r| !r.is_empty()).map(|r| eye.brief(r)),
         who: chain(card, &eye),
         action: eye.text(&card.action),
-        irreversible: !card.reversible,
+        irreversible: is_irreversible(card),
     }
 }
 

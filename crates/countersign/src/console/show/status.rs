@@ -8,6 +8,7 @@ use countersign_core::time::Timestamp;
 
 use super::person_name;
 use super::text::{Block, Eye, Text, Time};
+use crate::surface::label;
 
 /// What the status box shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,24 +28,6 @@ pub(crate) struct StatusAnswer {
     pub(crate) content_type: Text,
     pub(crate) body: Block,
     pub(crate) scrubbed: bool,
-}
-
-/// The name of a state on the screen.
-pub(crate) const fn label(state: StateName) -> &'static str {
-    match state {
-        StateName::Denied => "Denied by policy",
-        StateName::Pending => "Waiting for approval",
-        StateName::Ready => "About to be sent",
-        StateName::Dispatched => "On its way",
-        StateName::Succeeded => "Done",
-        StateName::Failed => "Failed",
-        StateName::Unknown => "Outcome unknown",
-        StateName::Rejected => "Rejected",
-        StateName::Expired => "Expired",
-        StateName::Cancelled => "Cancelled",
-        StateName::Superseded => "Superseded",
-        StateName::Refused => "Refused",
-    }
 }
 
 /// The colour of a state; its label always stands beside it.

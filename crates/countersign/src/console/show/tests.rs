@@ -50,7 +50,7 @@ fn record(text: &str) -> Record {
             "chain": [{ "kind": "person", "id": "ann", "proof": "claimed" },
                       { "kind": "agent", "id": "support-bot", "proof": "key" }],
             "could_be": ["ann"], "confirmed_at": null,
-            "undo": { "why": "A refund cannot be taken back." }, "reversible": false,
+            "undo": { "why": "A refund cannot be taken back.", "reversible": "never" },
             "reason": text, "run": text, "evidence": [{ "title": text, "body": { "mail": text } }],
             "created_at": 1_795_434_900_000_000_i64,
         },
@@ -112,7 +112,7 @@ fn page(record: &Record, text: &str) -> String {
         version: record.version,
         owner: Some(Eye::default().text("shop-team")),
         shown: shown(record),
-        asks: card::asks(&card, &record.state, &rules()),
+        asks: card::asks(&card, &record.state, &rules(), &[]),
         approvals: card::given(record, &directory(), NOW),
         created: Time::new(record.proposal.created_at, NOW),
         words: card::words(&record.proposal),
@@ -277,12 +277,12 @@ fn the_card_is_in_the_order_of_a_decision() {
     let parts = [
         "id=\"headline\"",
         ">Who<",
-        "What changes",
-        "What will happen",
-        "Cannot be undone</strong>",
-        "Guarded</strong>",
         "Why people are asked",
         "Approvals so far",
+        "What changes",
+        "What else will happen",
+        "Way back</strong>",
+        "Guarded</strong>",
         "Exact request",
         "<h3>Input",
         "Fingerprints",
@@ -342,7 +342,7 @@ fn a_stale_page_says_which_part_moved_t19() {
 #[test]
 fn every_state_has_words_and_a_colour() {
     for state in countersign_core::proposal::StateName::ALL {
-        assert!(!status::label(state).is_empty() && !status::tone(state).is_empty());
+        assert!(!crate::surface::label(state).is_empty() && !status::tone(state).is_empty());
     }
 }
 

@@ -4,10 +4,11 @@
 //! These are the only types that templates print without escaping, and each escapes what it holds.
 
 use std::cell::Cell;
+use std::collections::BTreeSet;
 
 use askama::Template;
 use askama::filters::HtmlSafe;
-use countersign_core::text::{Shown, is_suspicious, shorten, visible, visible_lines};
+use countersign_core::text::{Shown, is_suspicious, look_alikes, shorten, visible, visible_lines, what_is};
 use countersign_core::time::Timestamp;
 use serde_json::Value;
 
@@ -28,21 +29,33 @@ const LINES_HEAD: usize = 50;
 /// Lines shown after the gap.
 const LINES_TAIL: usize = 20;
 
+/// Kinds of look-alike letters that one text explains.
+const KINDS_MAX: usize = 8;
+
 /// One line of text, ready to print.
 #[derive(Debug, Clone, PartialEq, Eq, Template)]
 #[template(path = "console/text.html")]
 pub(crate) struct Text {
-    head: String,
+    head: Vec<Run>,
     rest: Option<Rest>,
     /// What is odd about it, if anything.
     odd: Option<&'static str>,
+    /// What each kind of look-alike letter in it is; empty in lists, where nothing opens.
+    letters: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Rest {
     count: usize,
-    middle: String,
-    tail: String,
+    middle: Vec<Run>,
+    tail: Vec<Run>,
+}
+
+/// Letters in a row that are all look-alikes, or none of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Run {
+    text: String,
+    marked: bool,
 }
 
 /// Several lines of text, ready to print.
@@ -104,7 +117,8 @@ impl Eye {
 
     /// One line for a list, where nothing opens: what is left out is named in its place.
     pub(crate) fn brief(&self, text: &str) -> Text {
-        self.line("", &shorten(text, BRIEF_HEAD, BRIEF_TAIL), is_suspicious(text))
+        let line = self.line("", &shorten(text, BRIEF_HEAD, BRIEF_TAIL), is_suspicious(text));
+        Text { letters: Vec::new(), ..line }
     }
 
     /// Text with line breaks.
@@ -133,17 +147,20 @@ impl Eye {
             (false, false) => None,
         };
         let text = format!("{indent}{}", shown.text);
+        let marks = if suspicious { look_alikes(&text) } else { Vec::new() };
+        let letters = kinds(&marks);
         let count = text.chars().count();
         if count <= CHARS_MAX {
-            return Text { head: text, rest: None, odd };
+            return Text { head: runs(&text, 0, &marks), rest: None, odd, letters };
         }
         bump(&self.shortened, true);
         let between = count.saturating_sub(CHARS_HEAD).saturating_sub(CHARS_TAIL);
         let mut chars = text.chars();
-        let head = chars.by_ref().take(CHARS_HEAD).collect();
-        let middle = chars.by_ref().take(between).collect();
-        let rest = Rest { count: between, middle, tail: chars.collect() };
-        Text { head, rest: Some(rest), odd }
+        let head: String = chars.by_ref().take(CHARS_HEAD).collect();
+        let middle: String = chars.by_ref().take(between).collect();
+        let tail = runs(chars.as_str(), CHARS_HEAD.saturating_add(between), &marks);
+        let rest = Rest { count: between, middle: runs(&middle, CHARS_HEAD, &marks), tail };
+        Text { head: runs(&head, 0, &marks), rest: Some(rest), odd, letters }
     }
 
     fn lines(&self, mut head: Vec<Text>) -> Block {
@@ -155,6 +172,30 @@ impl Eye {
         let tail = middle.split_off(middle.len().saturating_sub(LINES_TAIL));
         Block { head, rest: Some(Lines { middle, tail }) }
     }
+}
+
+/// Text that begins at this character of its line, divided where look-alikes begin and end.
+fn runs(text: &str, begins: usize, marks: &[(usize, char)]) -> Vec<Run> {
+    let mut runs: Vec<Run> = Vec::new();
+    for (at, letter) in text.chars().enumerate() {
+        let place = begins.saturating_add(at);
+        let marked = marks.binary_search_by_key(&place, |(at, _)| *at).is_ok();
+        match runs.last_mut() {
+            Some(run) if run.marked == marked => run.text.push(letter),
+            _ => runs.push(Run { text: letter.to_string(), marked }),
+        }
+    }
+    runs
+}
+
+/// What each kind of marked letter is.
+fn kinds(marks: &[(usize, char)]) -> Vec<String> {
+    let kinds: BTreeSet<char> = marks.iter().map(|(_, letter)| *letter).collect();
+    let mut lines: Vec<String> = kinds.iter().take(KINDS_MAX).map(|letter| what_is(*letter)).collect();
+    if kinds.len() > KINDS_MAX {
+        lines.push(format!("and {} others", kinds.len().saturating_sub(KINDS_MAX)));
+    }
+    lines
 }
 
 fn bump(counter: &Cell<usize>, by: bool) {

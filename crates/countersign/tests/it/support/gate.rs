@@ -107,7 +107,8 @@ id = "${input.id}"
 read = { method = "GET", path = "/items/${input.id}" }
 watch = ["/price"]
 after = { price = "${input.price}" }
-effects = ["The price becomes ${money(input.price, before.currency)} ${before.currency}."]
+effects = ["The price becomes ${money_text(input.price, before.currency)}."]
+fields = { "/price" = { format = "money", currency = "/currency" } }
 [action."price.set".risk]
 amount = "${money(input.price, before.currency)}"
 currency = "${before.currency}"

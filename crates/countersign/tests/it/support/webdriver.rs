@@ -22,6 +22,8 @@ const PATIENCE: Duration = Duration::from_secs(90);
 
 const FLAGS: &[&str] = &[
     "--headless=new",
+    // A laptop; narrower pages keep a bar at the bottom.
+    "--window-size=1280,900",
     "--no-sandbox",
     "--disable-gpu",
     "--disable-quic",

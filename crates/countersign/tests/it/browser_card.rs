@@ -1,0 +1,155 @@
+//! The card on a laptop and on a phone: what a decision needs is on the first screen, what must be opened holds
+//! Approve back, and no page breaks a rule of axe.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::support::wait::eventually;
+use crate::support::webdriver::Browser;
+use crate::support::{Gate, GateDir, Reply, Upstream};
+
+/// Width and height of a laptop and of a phone.
+const SIZES: [(u32, u32); 2] = [(1280, 900), (390, 844)];
+
+/// A gate with a price that waits for Frank, and its id.
+async fn waiting(edit: impl FnOnce(&GateDir)) -> (Upstream, Gate, String) {
+    let upstream = Upstream::start().await;
+    let item = json!({ "id": "i_1", "price": 5_000, "currency": "usd", "stock": 3 });
+    upstream.on("GET /items/i_1", Reply::json(200, &item));
+    let dir = GateDir::new(&upstream);
+    edit(&dir);
+    let gate = dir.serve();
+    let (status, body) = gate.propose("shop.price.set", json!({ "id": "i_1", "price": 90_000 })).await;
+    assert_eq!(status, 202, "{body}");
+    let id = body["id"].as_str().unwrap().to_owned();
+    (upstream, gate, id)
+}
+
+/// A one-time link of this person, on the address where the gate listens.
+fn link(gate: &Gate, person: &str) -> String {
+    format!("{}/sign-in/{}", gate.people, gate.link(person))
+}
+
+async fn sign_in(browser: &Browser, gate: &Gate, person: &str) {
+    browser.goto(&link(gate, person)).await;
+    browser.click("main form button").await;
+    browser.find("#yours").await;
+}
+
+/// Whether an element that matches is wholly inside what is seen without scrolling.
+async fn on_screen(browser: &Browser, css: &str) -> bool {
+    let js = format!(
+        "return [...document.querySelectorAll({})].some(e => {{ const r = e.getBoundingClientRect(); \
+         return e.checkVisibility() && r.width > 0 && r.top >= 0 && r.left >= 0 && r.bottom <= innerHeight && \
+         r.right <= innerWidth }})",
+        json!(css)
+    );
+    browser.execute(&js).await == true
+}
+
+/// What axe finds on the page as it is now.
+async fn axe(browser: &Browser) -> Value {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/axe/node_modules/axe-core/axe.min.js");
+    let source = std::fs::read_to_string(source).expect("axe is installed by scripts/setup-tools.sh");
+    browser.execute(&source).await;
+    let run = "return axe.run().then(r => r.violations.map(v => [v.id, v.nodes.map(n => n.target + ': ' + \
+               n.failureSummary)]))";
+    browser.execute(run).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_screen_has_what_a_decision_needs() {
+    let Some(browser) = Browser::start().await else { return };
+    let (_upstream, gate, id) = waiting(|_| ()).await;
+    sign_in(&browser, &gate, "frank").await;
+    for (width, height) in SIZES {
+        browser.set_window(width, height).await;
+        browser.goto(&format!("{}/proposals/{id}", gate.people)).await;
+        assert_eq!(browser.text("#headline").await, "The price becomes 900.00 USD.");
+        for css in ["#headline", ".chips .money", "[data-approve]", ".danger"] {
+            assert!(on_screen(&browser, css).await, "{css} at {width}");
+        }
+        assert_eq!(browser.text(".chips .money").await, "900.00 USD");
+        // Folded, and there.
+        for name in ["Exact request", "Fingerprints and times"] {
+            let css = format!("section[aria-label='{name}'] > details");
+            assert_eq!(browser.attribute(&css, "open").await, None, "{name}");
+        }
+        if width < 900 && std::env::var("BLESS").is_ok_and(|v| v == "1") {
+            let picture = "../../docs/images/card-phone.png";
+            browser.screenshot(&Path::new(env!("CARGO_MANIFEST_DIR")).join(picture)).await;
+        }
+    }
+}
+
+/// Elements that a finger must hit, and are smaller than 44 pixels in one direction.
+const SMALL: &str = "return [...document.querySelectorAll('a, button, summary, select, input:not([type=hidden]), textarea')] \
+    .filter(e => e.checkVisibility() && !e.closest('.skip, p, dd, .said')).map(e => [e.closest('label') ?? e, e]) \
+    .filter(([t]) => { const r = t.getBoundingClientRect(); return r.height > 0 && (r.height < 44 || r.width < 44) }) \
+    .map(([t, e]) => e.outerHTML.slice(0, 120) + ' ' + JSON.stringify(t.getBoundingClientRect()))";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_phone_decides_on_a_card_full_of_traps_only_after_everything_was_opened() {
+    let Some(browser) = Browser::start().await else { return };
+    let long = format!("p\u{430}ypal {} \u{202e}end", "pad ".repeat(400));
+    let (upstream, gate, _) = waiting(|dir| {
+        dir.write(
+            "policies/notes.cedar",
+            "@id(\"notes\")\n@approval(\"finance\")\n@reason(\"Somebody reads notes first.\")\n\
+             forbid (principal, action == Action::\"shop.note.add\", resource);\n",
+        );
+    })
+    .await;
+    upstream.on("POST /items/i_1/notes", Reply::json(201, &json!({ "id": "n_1" })));
+    let (status, body) = gate.propose("shop.note.add", json!({ "id": "i_1", "text": long })).await;
+    assert_eq!(status, 202, "{body}");
+    sign_in(&browser, &gate, "frank").await;
+    browser.set_window(390, 844).await;
+    let page = format!("{}/proposals/{}", gate.people, body["id"].as_str().unwrap());
+    browser.goto(&page).await;
+    let small = browser.execute(SMALL).await;
+    assert_eq!(small, json!([]), "tap targets");
+    let bar = ".decision-bar button";
+    assert!(on_screen(&browser, bar).await && on_screen(&browser, ".decision-bar .danger").await);
+    assert_eq!(browser.attribute(bar, "disabled").await.as_deref(), Some("true"));
+    let said = browser.text(".decision-bar").await;
+    assert!(said.contains("Open what is hidden first: 0 of"), "{said}");
+    // The bar stays when the page is scrolled.
+    browser.execute("scrollTo(0, document.body.scrollHeight)").await;
+    assert!(on_screen(&browser, bar).await);
+    // Each look-alike is marked by itself, and a tap says what it is.
+    assert_eq!(browser.execute("return document.querySelector('bdi mark').textContent.length").await, 1);
+    browser.execute("for (const d of document.querySelectorAll('details')) d.open = true").await;
+    let why = browser.text("details.letters").await;
+    assert!(why.contains("is Cyrillic (U+0430) and looks like Latin “a”"), "{why}");
+    browser.wait_until("!document.querySelector('[data-seen]').disabled").await;
+    browser.click("[data-seen]").await;
+    assert!(!browser.text(".decision-bar").await.contains("Open what is hidden"));
+    browser.click(bar).await;
+    eventually("it is done", async || {
+        browser.execute("return document.querySelector('#status')?.textContent === 'Done'").await == true
+    })
+    .await;
+    assert_eq!(upstream.writes().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_page_breaks_a_rule_of_axe_in_light_or_dark() {
+    let Some(browser) = Browser::start().await else { return };
+    let (_upstream, gate, id) = waiting(|_| ()).await;
+    browser.goto(&link(&gate, "frank")).await;
+    assert_eq!(axe(&browser).await, json!([]), "the sign-in page");
+    sign_in(&browser, &gate, "frank").await;
+    for (width, height) in SIZES {
+        browser.set_window(width, height).await;
+        for dark in [false, true] {
+            browser.dark_mode(dark).await;
+            for path in ["/".to_owned(), "/history".to_owned(), format!("/proposals/{id}")] {
+                browser.goto(&format!("{}{path}", gate.people)).await;
+                browser.execute("for (const d of document.querySelectorAll('details')) d.open = true").await;
+                assert_eq!(axe(&browser).await, json!([]), "{path} at {width}, dark {dark}");
+            }
+        }
+    }
+}
