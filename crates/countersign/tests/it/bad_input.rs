@@ -191,7 +191,7 @@ async fn a_proposal_that_does_not_fit_is_refused_at_its_place_and_leaves_an_entr
         ("a line break after the pattern", with("i_1", "i_1\\n"), 422, invalid, Some("/id")),
         ("too long", with("\"x\"", &long), 422, invalid, Some("/text")),
         ("an extra field inside", with("\"text\"", "\"extra\":1,\"text\""), 422, invalid, Some("/extra")),
-        ("a missing field", with(",\"text\":\"x\"", ""), 422, invalid, Some("")),
+        ("a missing field", with(",\"text\":\"x\"", ""), 422, invalid, Some("/text")),
         ("an input that is a list", with("{\"id\":\"i_1\",\"text\":\"x\"}", "[]"), 422, invalid, Some("")),
         (
             "an entity as a field",

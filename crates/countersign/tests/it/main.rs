@@ -15,6 +15,7 @@
 mod support;
 
 mod altered;
+mod answers;
 mod approval;
 mod authz;
 mod bad_input;
