@@ -1,7 +1,7 @@
 #!/bin/sh
-# Installs what the tests need beside Rust: a C compiler, PostgreSQL, Chromium with its driver, Python with a
-# virtual environment in .tools/venv (localstripe, Node, a client generator, schemathesis) and the Node packages of
-# the OAuth tests and of the generated clients.
+# Installs what the tests need beside Rust: a C compiler, PostgreSQL, Chromium with its driver, systemd-analyze, Python
+# with a virtual environment in .tools/venv (localstripe, Node, a client generator, schemathesis, a Prometheus client)
+# and the Node packages of the OAuth tests and of the generated clients.
 #
 # What is there is kept, so a second run takes no time and asks no registry. As root on Debian it installs what
 # the system lacks; anybody else is told what is missing.

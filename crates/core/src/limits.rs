@@ -115,6 +115,8 @@ pub const LIST_BYTES_MAX: usize = 256 * 1024;
 pub const PAGE_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Proposals on one page of the inbox.
 pub const INBOX_MAX: u32 = 200;
+/// Pending proposals that are counted by approval rule for monitoring: the oldest ones. A scrape reads their headers.
+pub const PENDING_READ_MAX: u32 = 1_000;
 /// Between two entries about the limits that an agent reached.
 pub const LIMITED_EVERY: Duration = Duration::from_mins(1);
 /// Approvals of one proposal that a verifier counts. Matching people to seats recurses and costs their square;

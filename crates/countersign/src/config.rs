@@ -29,6 +29,8 @@ struct ConfigFile {
     #[serde(default)]
     listen: ListenTable,
     #[serde(default)]
+    metrics: MetricsTable,
+    #[serde(default)]
     store: StoreTable,
     #[serde(default)]
     log: LogTable,
@@ -67,6 +69,12 @@ impl Default for ListenTable {
             behind_tls_proxy: false,
         }
     }
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct MetricsTable {
+    listen: Option<SocketAddr>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -120,6 +128,8 @@ pub(crate) struct Config {
     pub(crate) people_url: Option<String>,
     /// `Host` values that are answered besides the listeners' own.
     pub(crate) hosts: Vec<String>,
+    /// Where metrics are read; none when nobody may.
+    pub(crate) metrics: Option<SocketAddr>,
     /// The database.
     pub(crate) store_url: String,
     /// The key that seals what is stored.
@@ -243,6 +253,7 @@ pub(crate) fn load_config(dir: &Path) -> Result<Config, Vec<Problem>> {
         people: parsed.listen.people,
         people_url: parsed.listen.people_url.map(|u| u.trim_end_matches('/').to_owned()),
         hosts: parsed.listen.hosts,
+        metrics: parsed.metrics.listen,
         store_url: store_url(dir, &parsed.store.url),
         record_key_file: dir.join(parsed.store.key_file),
         old_record_key_files: parsed.store.old_key_files.iter().map(|file| dir.join(file)).collect(),
@@ -267,6 +278,13 @@ fn check_listeners(file: &SourceFile, parsed: &ConfigFile, found: &mut Vec<Probl
     if parsed.listen.agents == parsed.listen.people && parsed.listen.agents.port() != 0 {
         let remedy = "Give people a port of their own: an agent's key must not reach an approval.";
         found.push(at_key(file, "people", "agents and people share one listener", remedy));
+    }
+    if let Some(metrics) = parsed.metrics.listen
+        && metrics.port() != 0
+        && [parsed.listen.agents, parsed.listen.people].contains(&metrics)
+    {
+        let remedy = "Give metrics a port of their own, such as `127.0.0.1:9464`.";
+        found.push(at_key(file, "listen", "metrics share the listener of agents or people", remedy));
     }
 }
 

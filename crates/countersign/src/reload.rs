@@ -60,6 +60,7 @@ fn needs_restart(running: &Config, now: &Config) -> Vec<Problem> {
         ("[listen] people", running.people != now.people),
         ("[listen] people_url", running.people_url != now.people_url),
         ("[listen] hosts", running.hosts != now.hosts),
+        ("[metrics] listen", running.metrics != now.metrics),
         ("[store] url", running.store_url != now.store_url),
         ("[store] key_file", running.record_key_file != now.record_key_file),
         ("[store] old_key_files", running.old_record_key_files != now.old_record_key_files),

@@ -30,6 +30,7 @@ pub(crate) struct Bound {
     supervisor: Supervisor,
     agents: TcpListener,
     people: TcpListener,
+    metrics: Option<TcpListener>,
     config: Config,
     people_url: String,
     hangup: Signal,
@@ -44,7 +45,12 @@ impl Bound {
         listen::raise_open_files();
         let agents = bind(config.agents).await?;
         let people = bind(config.people).await?;
-        config.networks.own = vec![agents.local_addr()?, people.local_addr()?];
+        let metrics = match config.metrics {
+            Some(address) => Some(bind(address).await?),
+            None => None,
+        };
+        let own = [Some(&agents), Some(&people), metrics.as_ref()].into_iter().flatten();
+        config.networks.own = own.map(TcpListener::local_addr).collect::<Result<_, _>>()?;
         let networks = &config.networks;
         let credentials = Credentials::new(config.credentials.clone(), networks.clone());
         for problem in crate::config::unusable(&config.dir, &credentials).await {
@@ -64,7 +70,7 @@ impl Bound {
         };
         let (gate, supervisor) = Gate::start(parts).await.map_err(stopped)?;
         let people_url = config.people_url.clone().unwrap_or(format!("http://{}", people.local_addr()?));
-        Ok(Self { gate, supervisor, agents, people, config, people_url, hangup })
+        Ok(Self { gate, supervisor, agents, people, metrics, config, people_url, hangup })
     }
 
     /// Where agents connect.
@@ -77,6 +83,12 @@ impl Bound {
         &self.people_url
     }
 
+    /// Where metrics are read, when they are.
+    pub(crate) fn metrics_url(&self) -> anyhow::Result<Option<String>> {
+        let address = self.metrics.as_ref().map(TcpListener::local_addr).transpose()?;
+        Ok(address.map(|address| format!("http://{address}/metrics")))
+    }
+
     /// The gate, for what starts with it.
     pub(crate) fn gate(&self) -> &Gate {
         &self.gate
@@ -84,7 +96,7 @@ impl Bound {
 
     /// Answers until `stop` resolves, then finishes what is under way. SIGHUP loads the gate directory again.
     pub(crate) async fn serve(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
-        let Self { gate, supervisor, agents, people, config, people_url, hangup } = self;
+        let Self { gate, supervisor, agents, people, metrics, config, people_url, hangup } = self;
         let app = App { gate: gate.clone(), people_url: Arc::from(people_url.as_str()) };
         let mut extra = config.hosts.clone();
         extra.extend(url::Url::parse(&people_url).ok().and_then(|u| {
@@ -93,9 +105,22 @@ impl Bound {
         }));
         let for_agents = http::for_agents(&app, Hosts::new(agents.local_addr()?, &config.hosts));
         let for_people = http::for_people(&app, console::router(), Hosts::new(people.local_addr()?, &extra));
+        let for_metrics = match metrics {
+            Some(listener) => {
+                let hosts = Hosts::new(listener.local_addr()?, &config.hosts);
+                Some((listener, http::for_metrics(gate.clone(), hosts)))
+            }
+            None => None,
+        };
         let (stopping, stopped_by) = tokio::sync::watch::channel(false);
+        let metered = async {
+            if let Some((listener, router)) = for_metrics {
+                listen::answer(listener, router, listen::METRICS_MAX, stopped_by.clone()).await;
+            }
+        };
         let listening = async {
             tokio::join!(
+                metered,
                 listen::answer(agents, for_agents, listen::AGENTS_MAX, stopped_by.clone()),
                 listen::answer(people, for_people, listen::PEOPLE_MAX, stopped_by.clone()),
             );

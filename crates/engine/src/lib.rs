@@ -10,6 +10,7 @@ pub mod credential;
 pub mod fault;
 pub mod gate;
 pub mod grant;
+pub mod metrics;
 pub mod net;
 pub mod party;
 pub mod seal;

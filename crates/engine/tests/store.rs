@@ -168,6 +168,7 @@ suite! {
     reading::open_proposals_are_found_by_agent_intent_and_deadline,
     reading::text_sorts_by_its_bytes,
     reading::parts_that_do_not_belong_together_are_a_fault_and_no_record_t10,
+    reading::what_waits_is_read_oldest_first_with_its_rules_and_age,
     log::every_move_has_exactly_one_leaf_in_order_t120,
     log::integrating_in_pieces_gives_the_tree_of_all_at_once,
     log::sequencers_that_run_at_once_do_not_disturb_each_other,

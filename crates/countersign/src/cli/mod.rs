@@ -207,6 +207,9 @@ async fn run_gate(dir: &std::path::Path, output: &mut Output) -> anyhow::Result<
     output.line(&format!("agents {}", bound.agents_url()?));
     output.line(&format!("people {}", bound.people_url()));
     output.line(&format!("log {}", bound.gate().log_key().public().to_vkey()));
+    if let Some(url) = bound.metrics_url()? {
+        output.line(&format!("metrics {url}"));
+    }
     Box::pin(bound.serve(stop)).await?;
     output.line("stopped");
     Ok(DONE)

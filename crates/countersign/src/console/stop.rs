@@ -49,7 +49,11 @@ pub(super) fn stopped_at(
         command: None,
         link: Some(link),
     };
-    html(status, &page)
+    let mut response = html(status, &page);
+    if let Some(code) = problem.refused() {
+        response.extensions_mut().insert(code);
+    }
+    response
 }
 
 fn capitalised(text: &str) -> String {

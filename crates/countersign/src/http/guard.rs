@@ -12,7 +12,8 @@ use axum::response::{IntoResponse as _, Response};
 use countersign_core::refusal::Refusal;
 use zeroize::Zeroizing;
 
-use crate::surface::{App, Problem, auth, only, problem};
+use super::openapi::Listener;
+use crate::surface::{App, Problem, RefusalCode, auth, only, problem};
 
 /// The `Host` values a listener answers to: what a rebound name sends is not among them (T131).
 #[derive(Debug, Clone)]
@@ -82,6 +83,23 @@ pub(super) async fn headers(request: Request, next: Next) -> Response {
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
          form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     ));
+    response
+}
+
+/// Counts the answers that refuse, whichever part of a listener gave them.
+pub(super) async fn count(
+    State((app, listener)): State<(App, Listener)>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let response = next.run(request).await;
+    if let Some(RefusalCode(code)) = response.extensions().get::<RefusalCode>() {
+        let listener = match listener {
+            Listener::Agents => "agents",
+            Listener::People => "people",
+        };
+        app.gate.metrics().refused(listener, code);
+    }
     response
 }
 

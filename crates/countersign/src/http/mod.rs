@@ -5,6 +5,7 @@
 
 mod agents;
 mod guard;
+mod metrics;
 mod openapi;
 mod parameters;
 mod people;
@@ -20,6 +21,7 @@ use axum::{Extension, Router};
 use countersign_core::limits;
 
 pub(crate) use guard::Hosts;
+pub(crate) use metrics::router as for_metrics;
 pub(crate) use openapi::{Listener, text as openapi};
 use routes::{Audience, ROUTES};
 
@@ -54,5 +56,6 @@ fn build(app: &App, (audience, listener): (Audience, Listener), pages: Router<Ap
         .layer(DefaultBodyLimit::max(limits::BODY_BYTES_MAX))
         .layer(from_fn_with_state(hosts, guard::host))
         .layer(from_fn(guard::headers))
+        .layer(from_fn_with_state((app.clone(), listener), guard::count))
         .with_state(app.clone())
 }

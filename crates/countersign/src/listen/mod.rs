@@ -25,6 +25,8 @@ use self::room::{Place, Room, Then, Tracked};
 pub(crate) const AGENTS_MAX: usize = 4_096;
 /// Connections at once on the people's listener. Each open page has one; fewer, because anybody may try to sign in.
 pub(crate) const PEOPLE_MAX: usize = 1_024;
+/// Connections at once on the listener for metrics: a few monitoring systems.
+pub(crate) const METRICS_MAX: usize = 64;
 /// Time for a whole request header. An idle connection is closed after it, too.
 const HEADER_WITHIN: Duration = Duration::from_secs(30);
 /// Time for a client to take the next piece of an answer.

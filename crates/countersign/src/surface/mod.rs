@@ -22,7 +22,7 @@ pub(crate) use codes::{ErrorCode, of_outcomes, of_refusals, of_surface};
 pub(crate) use header::{Repeated, only};
 pub(crate) use message::{message, undecided};
 pub(crate) use person_view::{for_person, log_entry, summary, why_not};
-pub(crate) use problem::{Problem, ended, not_found, problem, wrong_method};
+pub(crate) use problem::{Problem, RefusalCode, ended, not_found, problem, wrong_method};
 pub(crate) use query::{Parameter, ParameterKind, Query};
 pub(crate) use words::{IRREVERSIBLE, OUTSIDE, if_sent_twice, is_irreversible, label, meaning, touched};
 

@@ -17,11 +17,16 @@ use crate::wire::{Advice, AgentProposal, NowBound, ProblemBody};
 pub(crate) struct Problem {
     body: Box<ProblemBody>,
     headers: Vec<(HeaderName, String)>,
+    refused: Option<RefusalCode>,
 }
+
+/// Goes with an answer that refuses a request, for who counts refusals: its code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct RefusalCode(pub(crate) &'static str);
 
 impl Problem {
     /// A problem with a code and a sentence.
-    pub(crate) fn plain(status: u16, code: &str, detail: &str) -> Self {
+    pub(crate) fn plain(status: u16, code: &'static str, detail: &str) -> Self {
         let title = StatusCode::from_u16(status).ok().and_then(|s| s.canonical_reason()).unwrap_or("Problem");
         let body = ProblemBody {
             kind: format!("https://countersign.dev/errors#{code}"),
@@ -39,12 +44,14 @@ impl Problem {
             policies: None,
             proposal: None,
         };
-        Self { body: Box::new(body), headers: Vec::new() }
+        Self { body: Box::new(body), headers: Vec::new(), refused: Some(RefusalCode(code)) }
     }
 
     /// A proposal that ended without being done, as the answer to the request that made it.
     pub(crate) fn ended(status: u16, proposal: AgentProposal) -> Self {
         let mut problem = Self::plain(status, proposal.state.as_str(), &proposal.message);
+        // It was recorded and is counted as a proposal, not as a refused request.
+        problem.refused = None;
         problem.body.policies = Some(proposal.policies.clone());
         problem.body.message.clone_from(&proposal.message);
         problem.body.next = proposal.next.unwrap_or(Advice::Stop);
@@ -65,6 +72,11 @@ impl Problem {
     /// The stable code.
     pub(crate) fn code(&self) -> &str {
         &self.body.code
+    }
+
+    /// What of it is counted as a refused request.
+    pub(crate) const fn refused(&self) -> Option<RefusalCode> {
+        self.refused
     }
 
     fn with(mut self, fill: impl FnOnce(&mut ProblemBody)) -> Self {
@@ -282,6 +294,9 @@ impl IntoResponse for Problem {
             if let Ok(value) = HeaderValue::from_str(&value) {
                 response.headers_mut().insert(name, value);
             }
+        }
+        if let Some(code) = self.refused {
+            response.extensions_mut().insert(code);
         }
         response
     }

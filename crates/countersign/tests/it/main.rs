@@ -39,6 +39,7 @@ mod golden;
 mod identity;
 mod lifecycle;
 mod log;
+mod metrics;
 mod mistakes;
 mod postgres;
 mod ready;

@@ -124,6 +124,7 @@ async fn a_reload_that_would_need_a_restart_is_refused_with_the_setting() {
     for (from, to, setting) in [
         ("agents = \"127.0.0.1:0\"", "agents = \"127.0.0.1:1\"", "[listen]"),
         ("origin = \"gate.test\"", "origin = \"gate.other\"", "[gate] origin"),
+        ("[store]\n", "[metrics]\nlisten = \"127.0.0.1:9464\"\n[store]\n", "[metrics]"),
         ("sqlite:state/countersign.db", "sqlite:state/other.db", "[store]"),
         ("allow = [\"127.0.0.1/32\"]", "allow = [\"127.0.0.0/8\"]", "[network]"),
     ] {

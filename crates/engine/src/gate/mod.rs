@@ -13,6 +13,7 @@ mod doubt;
 mod driver;
 mod execute;
 mod expire;
+mod gauges;
 mod limits;
 mod log;
 mod orphans;
@@ -40,11 +41,13 @@ use countersign_core::ruleset::Ruleset;
 use crate::connector::HttpConnector;
 use crate::credential::Credentials;
 use crate::fault::Stop;
+use crate::metrics::Metrics;
 use crate::store::{Change, Store, Witness, WriteCounters};
 use crate::world::World;
 use tokio::sync::broadcast;
 
 pub use approve::Verdict;
+pub use gauges::{Gauges, RuleBacklog};
 pub use limits::{Limit, Limits, Rate};
 pub use log::export;
 pub use propose::{Previewed, Proposal, Proposed};
@@ -111,6 +114,7 @@ struct GateInner {
     limits: limits::AgentLimits,
     streams: watch::Streams,
     ready: ready::LastAnswer,
+    gauges: gauges::LastGauges,
     slots: slots::Slots,
     driven: driver::Driven,
     doubts: doubt::Doubts,
@@ -137,6 +141,11 @@ impl Gate {
             reads: store.reads(),
             altered_sign_in_rows: store.altered_sign_in_rows(),
         }
+    }
+
+    /// What this process has counted since it started.
+    pub fn metrics(&self) -> &Metrics {
+        self.0.store.metrics()
     }
 
     /// Every change of a proposal that this process makes, from here on.

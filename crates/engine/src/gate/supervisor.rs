@@ -76,6 +76,7 @@ impl Gate {
             limits: AgentLimits::new(world.clone(), limits),
             streams: super::watch::Streams::new(&limits),
             ready: super::ready::LastAnswer::default(),
+            gauges: super::gauges::LastGauges::default(),
             world,
             store,
             active: std::sync::RwLock::new(super::Active { ruleset: Arc::new(ruleset), credentials }),

@@ -15,11 +15,13 @@ use sqlx::{SqlSafeStr, SqlStr};
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::{Mutex, MutexGuard, oneshot};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use super::connect;
 use super::db::{Connection, Row, Target};
 use super::error::{Error, Result};
 use super::value::Value;
+use crate::metrics::Metrics;
 
 /// What was written since the store was opened. Exact, so that a test can hold the gate to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -59,6 +61,7 @@ pub(super) struct Desk {
     /// it is opened afresh (T102).
     broken: AtomicBool,
     counters: Counters,
+    metrics: Metrics,
     /// Held for as long as the file is open; none beside a running gate, and for a server.
     lock: Option<File>,
     thread: Thread,
@@ -86,7 +89,7 @@ impl Thread {
 
 impl Desk {
     /// Connects and checks the connection.
-    pub(super) async fn open(target: Target, lock: Option<File>) -> Result<Arc<Self>> {
+    pub(super) async fn open(target: Target, lock: Option<File>, metrics: Metrics) -> Result<Arc<Self>> {
         let thread = Thread::start()?;
         let place = target.clone();
         let first = thread.runtime.spawn(async move { connect::checked(&place).await });
@@ -96,6 +99,7 @@ impl Desk {
             slot: Mutex::new(WriterSlot::Ready(Box::new(first))),
             broken: AtomicBool::new(false),
             counters: Counters::default(),
+            metrics,
             lock,
             thread,
         }))
@@ -132,8 +136,9 @@ impl Desk {
                 return Err(Error::Closed);
             }
         };
+        let began = Instant::now();
         self.judge(connection.begin().await)?;
-        Ok(Tx { desk: self, slot, connection })
+        Ok(Tx { desk: self, slot, connection, began })
     }
 
     /// Where this desk writes.
@@ -190,6 +195,7 @@ pub(super) struct Tx<'a> {
     desk: &'a Desk,
     slot: MutexGuard<'a, WriterSlot>,
     connection: Box<Connection>,
+    began: Instant,
 }
 
 impl Tx<'_> {
@@ -227,6 +233,7 @@ impl Tx<'_> {
     pub(super) async fn commit(mut self) -> Result<()> {
         self.desk.judge(self.connection.script("COMMIT").await)?;
         self.desk.counters.commits.fetch_add(1, Ordering::Relaxed);
+        self.desk.metrics.committed(self.began.elapsed());
         *self.slot = WriterSlot::Ready(self.connection);
         Ok(())
     }

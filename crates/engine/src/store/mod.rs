@@ -32,6 +32,7 @@ mod ready;
 mod rows;
 mod sqlite;
 mod value;
+mod waiting;
 mod witness;
 mod writer;
 
@@ -57,6 +58,7 @@ use self::rows::Write;
 use self::writer::{Done, Writer};
 use crate::fault::{Fault, Stop};
 use crate::grant::Grant;
+use crate::metrics::Metrics;
 use crate::seal::SealKeys;
 use crate::world::World;
 
@@ -66,6 +68,7 @@ pub use self::desk::WriteCounters;
 pub use self::identity::{Identity, Server};
 pub use self::list::{InboxPage, Listed};
 pub use self::ready::Standing;
+pub use self::waiting::{LogBacklog, PendingSince};
 pub use self::witness::{Testimony, Witness, head_of};
 
 /// Rows of the tally for each state on PostgreSQL. Processes pick one at random, so they hardly ever meet.
@@ -191,6 +194,7 @@ pub struct Store {
     health: Arc<LogHealth>,
     lock: GateLock,
     altered: Arc<people::AlteredRows>,
+    metrics: Metrics,
 }
 
 impl Store {
@@ -233,14 +237,15 @@ impl Store {
         let opened = |e| Fault::new("open the database", e);
         let readers = Readers::of(&target).map_err(opened)?;
         let gate_lock = GateLock::prove(&target).await.map_err(opened)?;
-        let desk = Desk::open(target, lock).await.map_err(opened)?;
+        let metrics = Metrics::default();
+        let desk = Desk::open(target, lock, metrics.clone()).await.map_err(opened)?;
         let changes = Changes::new();
         let health = Arc::new(LogHealth::new(world.ticks()));
         let moments = Moments::new(world.clone(), keys.clone(), Arc::clone(&health), gate_lock);
         let batcher = Batcher::new(Arc::clone(&desk), moments, shard);
-        let writer = Arc::new(Writer::start(&desk, batcher, changes.clone()));
+        let writer = Arc::new(Writer::start(&desk, batcher, changes.clone(), metrics.clone()));
         let (world, altered) = (world.clone(), Arc::default());
-        Ok(Self { desk, readers, writer, changes, keys, world, health, lock: gate_lock, altered })
+        Ok(Self { desk, readers, writer, changes, keys, world, health, lock: gate_lock, altered, metrics })
     }
 
     /// Commits a step that is no dispatch. See [`Store::offer`].
@@ -316,6 +321,11 @@ impl Store {
     /// How many statements have been read through this process.
     pub fn reads(&self) -> u64 {
         self.readers.reads()
+    }
+
+    /// What was counted since the store was opened.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     /// What this process has written since it opened the store.

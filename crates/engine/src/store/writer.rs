@@ -28,6 +28,7 @@ use super::error::Error;
 use super::rows::Write;
 use crate::bulkhead::{Bulkhead, Place, Sizes};
 use crate::fault::{Fault, Stop};
+use crate::metrics::Metrics;
 use crate::party::Party;
 use crate::weaken::weakened;
 
@@ -111,10 +112,10 @@ impl Drop for Submitting<'_> {
 
 impl Writer {
     /// Starts the writer. It ends when this handle is dropped or closed, after it has written what waits.
-    pub(super) fn start(desk: &Arc<Desk>, batcher: Batcher, changes: Changes) -> Self {
+    pub(super) fn start(desk: &Arc<Desk>, batcher: Batcher, changes: Changes, metrics: Metrics) -> Self {
         let (queue, arriving) = mpsc::channel(WRITER_QUEUE_MAX);
         let may_ask_again = !desk.target().is_file();
-        let side = BatchState { batcher, changes, arriving, kept: Vec::new(), may_ask_again };
+        let side = BatchState { batcher, changes, metrics, arriving, kept: Vec::new(), may_ask_again };
         let shared = Arc::new(Shared {
             side: AsyncMutex::new(side),
             waiting: Notify::new(),
@@ -240,6 +241,7 @@ async fn write_what_waits(shared: Arc<Shared>) {
 struct BatchState {
     batcher: Batcher,
     changes: Changes,
+    metrics: Metrics,
     arriving: mpsc::Receiver<Queued>,
     /// What is written next.
     kept: Vec<Queued>,
@@ -347,6 +349,11 @@ impl BatchState {
         let result = match fate {
             Fate::Written(at) => {
                 if let Some(change) = work.write.change() {
+                    match &work.write {
+                        Write::Open(_) => self.metrics.opened_as(change.state),
+                        Write::Move(_) => self.metrics.moved_to(change.state),
+                        Write::Join(_) | Write::Note(_) => {}
+                    }
                     self.changes.tell(change);
                 }
                 Ok(Done::Written(at))

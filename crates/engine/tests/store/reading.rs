@@ -163,3 +163,21 @@ pub async fn parts_that_do_not_belong_together_are_a_fault_and_no_record_t10(pla
     raw.run(&format!("UPDATE proposal SET state = 'ready' WHERE id = '{}'", two.proposal.id)).await;
     assert!(store.proposal(two.proposal.id).await.is_err());
 }
+
+pub async fn what_waits_is_read_oldest_first_with_its_rules_and_age(place: &Place) {
+    let (store, world) = (place.store().await, world(47));
+    let first = add(&store, &world, "a", None).await;
+    let gone = add(&store, &world, "a", None).await;
+    let last = add(&store, &world, "b", None).await;
+    store.put(steps::cancel(&world, &gone)).await.unwrap();
+    let found = store.pending_since().await.unwrap();
+    let opened: Vec<Timestamp> = found.iter().map(|p| p.opened).collect();
+    assert_eq!(opened, [&first, &last].map(|r| r.proposal.created_at));
+    assert!(found.iter().all(|p| p.rules == ["finance"]), "{found:?}");
+    let behind = store.log_backlog().await.unwrap();
+    // Three openings, a cancellation, and the entry that the suite wrote at the start.
+    assert_eq!((behind.entries, behind.oldest), (5, Some(steps::started().at)));
+    crate::assert_sound(&store).await;
+    let behind = store.log_backlog().await.unwrap();
+    assert_eq!((behind.entries, behind.oldest), (0, None));
+}

@@ -339,6 +339,8 @@ pub(crate) struct Gate {
     pub(crate) people: String,
     /// The log's public key.
     pub(crate) vkey: String,
+    /// Where its metrics are, when it has any.
+    pub(crate) metrics: Option<String>,
     log: PathBuf,
 }
 
@@ -365,7 +367,8 @@ impl Gate {
             rest.trim().to_owned()
         };
         let (agents, people, vkey) = (value("agents"), value("people"), value("log"));
-        Self { dir, child, agents, people, vkey, log }
+        let metrics = dir.read("countersign.toml").contains("[metrics]").then(|| value("metrics"));
+        Self { dir, child, agents, people, vkey, metrics, log }
     }
 
     /// The process's number.

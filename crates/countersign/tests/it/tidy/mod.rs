@@ -160,7 +160,7 @@ fn module(path: &str) -> &str {
 
 #[test]
 fn the_engine_keeps_its_arrows() {
-    let everywhere = ["net", "grant", "fault", "seal", "weaken", "world", "party", "bulkhead"];
+    let everywhere = ["net", "grant", "fault", "metrics", "seal", "weaken", "world", "party", "bulkhead"];
     // What a connector is handed, and the words in which a credential says where it may stand.
     let handed = ["Secret", "Misplaced", "Use", "usage_of", "Placement"];
     let mut found = Vec::new();
