@@ -8,6 +8,7 @@ pub mod action;
 mod address;
 pub mod approval;
 pub mod audit;
+pub mod changes;
 pub mod decision;
 pub mod digest;
 pub mod directory;

@@ -1,9 +1,12 @@
 //! SIGHUP loads the gate directory again, whole or not at all. Whatever happens, the process goes on.
 
+use std::collections::BTreeMap;
+
 use countersign_core::audit::{Actor, Entry, data};
-use countersign_core::problem::{Problem, Severity};
+use countersign_core::changes::NameChanges;
+use countersign_core::problem::Problem;
 use countersign_core::ruleset::Ruleset;
-use countersign_engine::credential::Credentials;
+use countersign_engine::credential::{CredentialSpec, Credentials};
 use countersign_engine::fault::chain_text;
 use countersign_engine::gate::{Gate, Limits};
 use tokio::signal::unix::Signal;
@@ -15,24 +18,34 @@ const PROBLEMS_MAX: usize = 20;
 /// Characters of each.
 const PROBLEM_CHARS_MAX: usize = 500;
 
+/// What of `countersign.toml` a reload changes, as it was loaded last.
+#[derive(Debug)]
+struct LoadedSettings {
+    credentials: BTreeMap<String, CredentialSpec>,
+    limits: Limits,
+}
+
 /// Reloads at every signal, for as long as the process runs.
 pub(crate) async fn at_every(mut hangup: Signal, gate: Gate, running: Config) {
+    let mut last = LoadedSettings { credentials: running.credentials.clone(), limits: running.limits };
     while hangup.recv().await.is_some() {
-        reload(&gate, &running).await;
+        reload(&gate, &running, &mut last).await;
     }
     // The signal's stream has ended; the gate goes on without reloads.
     std::future::pending::<()>().await;
 }
 
-async fn reload(gate: &Gate, running: &Config) {
-    let (ruleset, credentials, limits) = match prepare(running).await {
+async fn reload(gate: &Gate, running: &Config, last: &mut LoadedSettings) {
+    let (ruleset, credentials, settings) = match prepare(running).await {
         Ok(loaded) => loaded,
         Err(problems) => return refuse(gate, &problems).await,
     };
+    let changes = changes(&gate.ruleset(), &ruleset, last, &settings);
     match gate.reload(ruleset, credentials).await {
         Ok(()) => {
-            gate.set_limits(limits);
-            tracing::info!("the gate directory was loaded again");
+            gate.set_limits(settings.limits);
+            *last = settings;
+            tracing::info!("the gate directory was loaded again: {changes}");
         }
         Err(stop) => {
             let message = format!("the reload could not be recorded: {}", chain_text(&stop));
@@ -42,14 +55,34 @@ async fn reload(gate: &Gate, running: &Config) {
     }
 }
 
+/// What a reload changes, in words.
+fn changes(before: &Ruleset, after: &Ruleset, last: &LoadedSettings, now: &LoadedSettings) -> String {
+    let mut kinds = after.changes_since(before);
+    kinds.push(("credentials", NameChanges::between(&last.credentials, &now.credentials)));
+    kinds.retain(|(_, changes)| !changes.is_empty());
+    let mut words: Vec<String> = kinds.iter().map(|(kind, changes)| format!("{kind} {changes}")).collect();
+    if last.limits != now.limits {
+        words.push("`[limits]` changed".to_owned());
+    }
+    if !words.is_empty() {
+        return words.join(" | ");
+    }
+    if before.digest() == after.digest() {
+        "nothing changed".to_owned()
+    } else {
+        "the text of its files changed, and nothing that they name".to_owned()
+    }
+}
+
 /// Everything that a start checks, and what only a restart could change.
-async fn prepare(running: &Config) -> Result<(Ruleset, Credentials, Limits), Vec<Problem>> {
+async fn prepare(running: &Config) -> Result<(Ruleset, Credentials, LoadedSettings), Vec<Problem>> {
     let (config, ruleset, warnings) = config::load(&running.dir)?;
     warnings.iter().for_each(|w| tracing::warn!("{w}"));
     let mut problems = needs_restart(running, &config);
-    let credentials = Credentials::new(config.credentials, running.networks.clone());
+    let settings = LoadedSettings { credentials: config.credentials, limits: config.limits };
+    let credentials = Credentials::new(settings.credentials.clone(), running.networks.clone());
     problems.extend(config::unusable(&running.dir, &credentials).await);
-    if problems.is_empty() { Ok((ruleset, credentials, config.limits)) } else { Err(problems) }
+    if problems.is_empty() { Ok((ruleset, credentials, settings)) } else { Err(problems) }
 }
 
 /// Settings that are fixed while the process runs and have changed in the file.
@@ -78,13 +111,9 @@ fn needs_restart(running: &Config, now: &Config) -> Vec<Problem> {
 
 /// Says why, to the operator and in the log. The rules and credentials in force stay.
 async fn refuse(gate: &Gate, problems: &[Problem]) {
-    for problem in problems {
-        match problem.severity {
-            Severity::Error => tracing::error!("{problem}"),
-            Severity::Warning => tracing::warn!("{problem}"),
-        }
-    }
-    tracing::error!("the gate directory has mistakes; the one in force stays");
+    // Nothing is broken: the gate goes on as before.
+    problems.iter().for_each(|problem| tracing::warn!("{problem}"));
+    tracing::warn!("the reload was refused: the gate directory has mistakes; the one in force stays");
     // What stopped it comes first.
     let mut problems: Vec<&Problem> = problems.iter().collect();
     problems.sort_by_key(|p| p.severity);

@@ -189,6 +189,11 @@ impl Policies {
         self.digest
     }
 
+    /// The digest of each policy's text, by id.
+    pub fn digests(&self) -> BTreeMap<String, Digest> {
+        self.known.iter().map(|(id, known)| (id.clone(), known.policy.digest)).collect()
+    }
+
     /// The actions that some permit's scope could allow for every link of the chain, in order of name.
     ///
     /// Conditions are not looked at, so this is for listing: what is not in it is certainly denied.

@@ -9,7 +9,7 @@ use countersign_engine::store::Store;
 use countersign_engine::world::World;
 
 use crate::config;
-use crate::shell::{BROKEN, Client, DONE, Output, keep_session, write_private};
+use crate::shell::{BROKEN, Client, DONE, Output, keep_session, write_new_private};
 use crate::surface::auth;
 use crate::wire::{Done, NewSession, SignInBody};
 
@@ -21,7 +21,7 @@ pub(super) struct Key {
     /// The gate directory.
     #[arg(default_value = ".")]
     dir: PathBuf,
-    /// Write the key to this file, which only you may read, instead of printing it.
+    /// Write the key to this new file, which only you may read, instead of printing it.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }
@@ -66,14 +66,22 @@ pub(super) fn key(args: &Key, output: &mut Output) -> anyhow::Result<u8> {
         auth::token_digest(&key),
         world.now().to_rfc3339(),
     );
+    // Opened first, so that no key is left behind that the directory does not know.
+    let failed = || format!("failed to write {}", path.display());
+    let mut directory = std::fs::OpenOptions::new().append(true).open(&path).with_context(failed)?;
     match &args.out {
-        Some(file) => write_private(file, &format!("{key}\n"))?,
+        Some(file) => write_new_private(file, &format!("{key}\n"))?,
         None => output.line(&key),
     }
-    let mut file = std::fs::OpenOptions::new().append(true).open(&path)?;
-    file.write_all(lines.as_bytes()).with_context(|| format!("failed to write {}", path.display()))?;
+    directory.write_all(lines.as_bytes()).with_context(failed)?;
+    let place = match &args.out {
+        Some(file) => format!("the key is in {} and nowhere else", file.display()),
+        None => "the key is shown once and kept nowhere".to_owned(),
+    };
+    output.error(&format!("{place}; its digest was added to {}", path.display()));
     output.error(
-        "the key's digest was added to directory.toml; send SIGHUP to a running gate. The key is shown once.",
+        "a running gate answers 401 to it until it is reloaded: kill -HUP \"$(pidof countersign)\", or \
+         systemctl reload countersign",
     );
     Ok(DONE)
 }

@@ -41,6 +41,7 @@ mod lifecycle;
 mod log;
 mod metrics;
 mod mistakes;
+mod operator;
 mod postgres;
 mod ready;
 mod reload;
