@@ -35,6 +35,8 @@ missing_packages() {
     has_chromium || echo chromium
     has chromedriver || echo chromium-driver
     has_python || echo python3 python3-venv
+    # Checks the unit of the service, and makes the user of the Debian package.
+    has systemd-analyze && has systemd-sysusers || echo systemd
 }
 
 # The tests start PostgreSQL servers of their own; the package would start one for the whole system as well.
@@ -50,7 +52,7 @@ system_packages() {
     # shellcheck disable=SC2046 # one word per package
     set -- $(missing_packages)
     if [ $# -eq 0 ]; then
-        say "compiler, PostgreSQL, Chromium, ChromeDriver, Python: there"
+        say "compiler, PostgreSQL, Chromium, ChromeDriver, Python, systemd-analyze: there"
         return
     fi
     has apt-get || fail "missing, under the names that Debian gives them: $*"

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::Args;
 
 use crate::config;
@@ -27,15 +27,26 @@ pub(super) struct Init {
     /// The gate directory; made when it does not exist.
     #[arg(default_value = ".")]
     dir: PathBuf,
+    /// Keep the keys and the database of a new gate directory in this folder instead of its `state/`: for a service
+    /// that may not write to its own gate directory.
+    #[arg(long, value_name = "FOLDER")]
+    state: Option<PathBuf>,
 }
 
 pub(super) async fn run(args: &Init, output: &mut Output) -> anyhow::Result<u8> {
     let dir = &args.dir;
-    if !dir.join(config::FILE).exists() {
+    if dir.join(config::FILE).exists() {
+        if args.state.is_some() {
+            bail!(
+                "{} is there and says where the state is; leave `--state` out",
+                dir.join(config::FILE).display()
+            );
+        }
+    } else {
         for (path, text) in FILES {
             let path = dir.join(path);
             if !path.exists() {
-                write_new(&path, text)?;
+                write_new(&path, &with_state(text, args.state.as_deref())?)?;
                 output.line(&format!("wrote {}", path.display()));
             }
         }
@@ -51,6 +62,14 @@ pub(super) async fn run(args: &Init, output: &mut Output) -> anyhow::Result<u8> 
             Ok(BROKEN)
         }
     }
+}
+
+/// The text of a file with its state in another folder.
+fn with_state(text: &str, state: Option<&Path>) -> anyhow::Result<String> {
+    let Some(state) = state else { return Ok(text.to_owned()) };
+    let folder = state.to_str().filter(|f| state.is_absolute() && !f.contains(['"', '\\', '\n']));
+    let folder = folder.context("`--state` is an absolute path without quotes and backslashes")?;
+    Ok(text.replace("state/", &format!("{}/", folder.trim_end_matches('/'))))
 }
 
 fn write_new(path: &Path, text: &str) -> anyhow::Result<()> {

@@ -42,6 +42,7 @@ mod log;
 mod metrics;
 mod mistakes;
 mod operator;
+mod packaging;
 mod postgres;
 mod ready;
 mod reload;
