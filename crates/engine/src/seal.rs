@@ -26,6 +26,8 @@ pub enum Purpose {
     ProposalV1,
     /// A person's session.
     Session,
+    /// A token for the log.
+    LogToken,
     /// A one-time sign-in link.
     Link,
     /// The row that says which rules are in force.
@@ -38,6 +40,7 @@ impl Purpose {
             Self::Proposal => "countersign/mac/proposal/v2",
             Self::ProposalV1 => "countersign/mac/proposal/v1",
             Self::Session => "countersign/mac/session/v1",
+            Self::LogToken => "countersign/mac/log-token/v1",
             Self::Link => "countersign/mac/link/v1",
             Self::ActiveRules => "countersign/mac/active-rules/v1",
         }

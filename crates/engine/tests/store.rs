@@ -177,6 +177,7 @@ suite! {
     people::a_link_too_old_opens_nothing_t47,
     people::a_session_ends_when_it_is_over_or_ended_t47,
     people::a_token_at_rest_opens_nothing_t47,
+    people::a_token_for_the_log_is_no_session_and_ends_when_it_is_over_or_revoked,
     people::a_session_from_the_future_is_over_a6,
     people::a_session_or_a_link_that_the_gate_did_not_write_opens_nothing_a8,
     people::a_session_outlives_a_change_of_the_key_while_the_old_one_is_kept_a8,

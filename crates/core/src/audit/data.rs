@@ -353,6 +353,22 @@ shapes! {
         expires: Timestamp,
     }
 
+    /// A token for the log.
+    LogTokenMade {
+        /// For whom.
+        person: String,
+        /// How long it works.
+        expires: Timestamp,
+    }
+
+    /// Tokens for the log that work no more.
+    LogTokensRevoked {
+        /// Whose.
+        person: String,
+        /// How many.
+        tokens: u64,
+    }
+
     /// A sign-in link that was refused.
     SignInRefused {
         /// How many more were refused since the entry before.

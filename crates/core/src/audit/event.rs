@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use super::data::{
     AgentLimited, Approved, Dispatched, Empty, Expired, Finished, GateReloaded, GateRestored, GateStarted,
-    Invalid, Joined, LateResult, LinkMade, Opened, Previewed, Quarantined, Refused, Rejected, ReloadRefused,
-    Repaired, Revised, SignInRefused, SignedIn, Superseded,
+    Invalid, Joined, LateResult, LinkMade, LogTokenMade, LogTokensRevoked, Opened, Previewed, Quarantined,
+    Refused, Rejected, ReloadRefused, Repaired, Revised, SignInRefused, SignedIn, Superseded,
 };
 
 macro_rules! events {
@@ -111,6 +111,9 @@ events! {
     AgentLimited(AgentLimited) "agent.limited"
         "How often an agent reached its limits lately; what was refused for it left no entry of its own."
     LinkMade(LinkMade) "person.link_made" "A one-time sign-in link was made."
+    LogTokenMade(LogTokenMade) "person.log_token_made"
+        "A token was made with which a program reads checkpoints and exports for a person."
+    LogTokensRevoked(LogTokensRevoked) "person.log_tokens_revoked" "All such tokens of a person were revoked."
     SignInRefused(SignInRefused) "person.sign_in_refused" "A sign-in link was refused: unknown, used or too old."
     SignedOut(Empty) "person.signed_out" "A person ended their session."
     SignedIn(SignedIn) "person.signed_in" "A person signed in."

@@ -287,6 +287,8 @@ impl From<EventData> for LifeEvent {
             | EventData::Repaired(_)
             | EventData::AgentLimited(_)
             | EventData::LinkMade(_)
+            | EventData::LogTokenMade(_)
+            | EventData::LogTokensRevoked(_)
             | EventData::SignInRefused(_)
             | EventData::SignedOut(_)
             | EventData::SignedIn(_)
@@ -338,6 +340,8 @@ fn data_of_v1(event: EventCode, body: &[u8]) -> Result<Body<LifeEvent>, String> 
         | EventCode::Repaired
         | EventCode::AgentLimited
         | EventCode::LinkMade
+        | EventCode::LogTokenMade
+        | EventCode::LogTokensRevoked
         | EventCode::SignInRefused
         | EventCode::SignedOut
         | EventCode::SignedIn

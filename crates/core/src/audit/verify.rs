@@ -67,6 +67,8 @@ pub struct Verification {
     pub replayed: Replayed,
     /// The export's checkpoint, once its signature held.
     pub checkpoint: Option<Checkpoint>,
+    /// The same as the log signed it: the whole note.
+    pub note: Option<String>,
 }
 
 /// Takes an export line by line. A clone continues from the same place.
@@ -118,6 +120,7 @@ impl Verifier {
             entries: self.log.as_ref().map_or(0, |l| l.tree.size().saturating_sub(l.from)),
             replayed: self.log.as_ref().map(|l| l.lives.replayed()).unwrap_or_default(),
             checkpoint: None,
+            note: None,
         };
         let found = match (self.broken, &self.log) {
             (Some(broken), _) => Err(broken),
@@ -125,6 +128,7 @@ impl Verifier {
             (None, Some(log)) => log.checkpoint().and_then(|checkpoint| {
                 let found = log.compare(&checkpoint);
                 answer.checkpoint = Some(checkpoint);
+                answer.note = Some(log.note.clone());
                 found
             }),
         };

@@ -1,10 +1,12 @@
-//! What an operator does on the gate's own machine: keys for agents, sign-in links for people.
+//! What an operator does on the gate's own machine: keys for agents, sign-in links for people, tokens for auditors.
 
 use std::io::Write as _;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
+use countersign_core::directory::Role;
 use countersign_engine::store::Store;
 use countersign_engine::world::World;
 
@@ -32,6 +34,29 @@ pub(super) enum PersonCommand {
     /// Make a one-time sign-in link, on the gate's own machine.
     Link {
         /// The person, as `directory.toml` names them.
+        person: String,
+        /// The gate directory.
+        #[arg(default_value = ".")]
+        dir: PathBuf,
+    },
+    /// Make a token with which a program reads the log's checkpoint and exports for an auditor or operator, and
+    /// nothing else.
+    Token {
+        /// The person, as `directory.toml` names them.
+        person: String,
+        /// The gate directory.
+        #[arg(default_value = ".")]
+        dir: PathBuf,
+        /// Write the token to this new file, which only you may read.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+        /// Days for which it works.
+        #[arg(long, default_value_t = 90, value_parser = clap::value_parser!(u32).range(1..=400))]
+        days: u32,
+    },
+    /// Revoke every such token of a person. It works at once, also beside a running gate.
+    Revoke {
+        /// The person. They need not be in `directory.toml` any more.
         person: String,
         /// The gate directory.
         #[arg(default_value = ".")]
@@ -95,6 +120,10 @@ fn toml_key(name: &str) -> String {
 pub(super) async fn person(args: &PersonCommand, output: &mut Output) -> anyhow::Result<u8> {
     match args {
         PersonCommand::Link { person, dir } => link(person, dir, output).await,
+        PersonCommand::Token { person, dir, out, days } => {
+            token(person, dir, (out.as_path(), *days), output).await
+        }
+        PersonCommand::Revoke { person, dir } => revoke(person, dir, output).await,
         PersonCommand::Login { link } => login(link, output).await,
         PersonCommand::Logout => {
             Client::signed_in()?.post_nothing("/v1/sign-out").await?.good::<Done>()?;
@@ -124,6 +153,59 @@ async fn link(person: &str, dir: &std::path::Path, output: &mut Output) -> anyho
     let base = config.people_url.unwrap_or(format!("http://{}", config.people));
     output.line(&format!("{base}/sign-in/{token}"));
     output.error("the link works once, for 15 minutes");
+    Ok(DONE)
+}
+
+async fn token(
+    person: &str,
+    dir: &std::path::Path,
+    (out, days): (&std::path::Path, u32),
+    output: &mut Output,
+) -> anyhow::Result<u8> {
+    let (config, ruleset, _) = match config::load(dir) {
+        Ok(loaded) => loaded,
+        Err(problems) => {
+            problems.iter().for_each(|p| output.line(&p.to_string()));
+            return Ok(BROKEN);
+        }
+    };
+    let Some(found) = ruleset.directory.person(person).filter(|p| !p.disabled) else {
+        bail!("no active person `{person}` in directory.toml");
+    };
+    if !found.roles.contains(&Role::Auditor) && !found.roles.contains(&Role::Operator) {
+        bail!("`{person}` may not read the log; give them the role `auditor` in directory.toml and reload");
+    }
+    let world = World::system();
+    let store = Store::open_beside(&config.store_url, &world, crate::serve::seal_keys(&config)?).await?;
+    let token = auth::new_token(&world, auth::LOG_TOKEN);
+    write_new_private(out, &format!("{token}\n"))?;
+    let (now, life) = (world.now(), Duration::from_hours(24).saturating_mul(days));
+    if let Err(fault) = store.add_log_token(&auth::token_digest(&token), person, (now, now.plus(life))).await
+    {
+        // A token that is not recorded opens nothing.
+        let _ = std::fs::remove_file(out);
+        return Err(fault.into());
+    }
+    store.close().await?;
+    let until = now.plus(life).to_rfc3339();
+    output.line(&format!("wrote {}; the token works until {until}", out.display()));
+    output.error(&format!("`countersign person revoke {person}` ends it earlier"));
+    Ok(DONE)
+}
+
+async fn revoke(person: &str, dir: &std::path::Path, output: &mut Output) -> anyhow::Result<u8> {
+    let config = config::load_config(dir).map_err(|problems| {
+        anyhow::anyhow!(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+    })?;
+    let world = World::system();
+    let store = Store::open_beside(&config.store_url, &world, crate::serve::seal_keys(&config)?).await?;
+    let revoked = store.revoke_log_tokens(person, world.now()).await?;
+    store.close().await?;
+    output.line(&match revoked {
+        0 => format!("`{person}` has no token for the log"),
+        1 => format!("1 token of `{person}` was revoked"),
+        n => format!("{n} tokens of `{person}` were revoked"),
+    });
     Ok(DONE)
 }
 

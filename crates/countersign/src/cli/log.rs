@@ -1,5 +1,5 @@
-//! `log export` and `log verify`. Verifying needs nothing but the file, and better: a key and a checkpoint
-//! that were kept elsewhere.
+//! `log export`, `log checkpoint` and `log verify`. Verifying needs nothing but the file, and better: a key and a
+//! checkpoint that were kept elsewhere.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -13,6 +13,7 @@ use countersign_engine::store::Store;
 use countersign_engine::world::World;
 use futures_util::StreamExt as _;
 
+use super::checkpoint;
 use crate::shell::{BROKEN, Client, DONE, Output, describe_finding, verify_file};
 use crate::{config, serve};
 
@@ -28,6 +29,8 @@ pub(super) enum LogCommand {
         #[arg(long, value_name = "DIR")]
         dir: Option<PathBuf>,
     },
+    /// Keep the newest checkpoint in a file, after comparing it with the one that is there. For a daily timer.
+    Checkpoint(checkpoint::CheckpointArgs),
     /// Verify an export offline: VERIFIED, UNANCHORED or BROKEN.
     Verify {
         /// The export.
@@ -55,6 +58,7 @@ pub(super) async fn run(command: &LogCommand, output: &mut Output) -> anyhow::Re
             output.line(&format!("wrote {}", out.display()));
             Ok(DONE)
         }
+        LogCommand::Checkpoint(args) => checkpoint::run(args, output).await,
         LogCommand::Verify { file, key, anchor } => {
             let key = key.as_deref().map(LogPublicKey::from_vkey).transpose()?;
             let anchor = anchor.as_ref().map(std::fs::read_to_string).transpose()?;

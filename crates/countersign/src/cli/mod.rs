@@ -3,6 +3,7 @@
 mod admin;
 mod agent;
 mod card;
+mod checkpoint;
 mod init;
 mod log;
 mod people;
@@ -79,7 +80,7 @@ enum Command {
     Key(admin::Key),
     /// List what is quarantined, or look at one proposal again after its stored row was put right.
     Repair(repair::Repair),
-    /// Sign people in.
+    /// Sign people in, and give auditors tokens for the log.
     #[command(subcommand)]
     Person(admin::PersonCommand),
     /// Take an older or another database into service, after `serve` refused it.

@@ -167,6 +167,21 @@ pub(super) async fn person(State(app): State<App>, mut request: Request, next: N
     }
 }
 
+/// Lets a person through, and a program that has a token for the log. Whether they may read it is the verb's to say.
+pub(super) async fn log_reader(State(app): State<App>, mut request: Request, next: Next) -> Response {
+    let token = match bearer(request.headers()) {
+        Ok(token) => token.to_owned(),
+        Err(refusal) => return Problem::from(refusal).into_response(),
+    };
+    match auth::log_reader(&app.gate, &token).await {
+        Ok(id) => {
+            request.extensions_mut().insert(Person { id, token });
+            next.run(request).await
+        }
+        Err(stop) => problem(&app, &stop).into_response(),
+    }
+}
+
 fn bearer(headers: &HeaderMap) -> Result<&str, Refusal> {
     let Ok(Some(value)) = only(headers, AUTHORIZATION) else { return Err(Refusal::Unauthenticated) };
     let text = value.to_str().map_err(|_| Refusal::Unauthenticated)?;

@@ -23,7 +23,7 @@ use countersign_core::limits;
 pub(crate) use guard::Hosts;
 pub(crate) use metrics::router as for_metrics;
 pub(crate) use openapi::{Listener, text as openapi};
-use routes::{Audience, ROUTES};
+use routes::{Access, Audience, ROUTES};
 
 use crate::surface::{App, not_found, wrong_method};
 
@@ -45,6 +45,9 @@ fn build(app: &App, (audience, listener): (Audience, Listener), pages: Router<Ap
         let guarded = match route.audience {
             Audience::Anyone => handler,
             Audience::Agent => handler.layer(from_fn_with_state(app.clone(), guard::agent)),
+            Audience::Person if route.access == Access::LogCopy => {
+                handler.layer(from_fn_with_state(app.clone(), guard::log_reader))
+            }
             Audience::Person => handler.layer(from_fn_with_state(app.clone(), guard::person)),
         };
         router = router.route(route.path, guarded);

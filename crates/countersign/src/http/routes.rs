@@ -43,6 +43,8 @@ pub(crate) enum Access {
     Withdraws,
     /// Auditors and operators.
     LogReader,
+    /// The same, or a program with a token that one of them was given for it.
+    LogCopy,
 }
 
 impl Access {
@@ -59,6 +61,7 @@ impl Access {
             Self::Named => "named",
             Self::Withdraws => "withdraws",
             Self::LogReader => "log-reader",
+            Self::LogCopy => "log-reader-or-token",
         }
     }
 }
@@ -148,6 +151,7 @@ const OWN: (Audience, Access) = (Audience::Agent, Access::Own);
 const RELATED: (Audience, Access) = (Audience::Person, Access::Related);
 const SESSION: (Audience, Access) = (Audience::Person, Access::Session);
 const LOG: (Audience, Access) = (Audience::Person, Access::LogReader);
+const LOG_COPY: (Audience, Access) = (Audience::Person, Access::LogCopy);
 const FOR_AGENT: Success = Success::Json(of::<wire::AgentProposal>);
 const FOR_PERSON: Success = Success::Json(of::<wire::PersonProposal>);
 
@@ -300,9 +304,14 @@ pub(crate) const ROUTES: &[Route] = &[
         Success::Json(of::<wire::Done>),
         || post(people::sign_out),
     ),
-    route("checkpoint", ("get", "/v1/log/checkpoint"), LOG, "The log's signed head.", Success::Text, || {
-        get(people::checkpoint)
-    }),
+    route(
+        "checkpoint",
+        ("get", "/v1/log/checkpoint"),
+        LOG_COPY,
+        "The log's signed head.",
+        Success::Text,
+        || get(people::checkpoint),
+    ),
     route(
         "entries",
         ("get", "/v1/log/entries"),
@@ -315,7 +324,7 @@ pub(crate) const ROUTES: &[Route] = &[
     route(
         "export",
         ("get", "/v1/log/export"),
-        LOG,
+        LOG_COPY,
         "The whole log, verifiable offline.",
         Success::Text,
         || get(people::export),

@@ -4,7 +4,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::{Context as _, anyhow, bail};
+use countersign_core::audit::EXPORT_LINE_BYTES_MAX;
 use countersign_core::text::visible;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,8 @@ use crate::wire::{PersonProposal, ProblemBody, VerdictBody};
 
 /// Longer than the longest `?wait=`.
 const TIMEOUT: Duration = Duration::from_secs(90);
+/// For a whole log.
+const EXPORT_TIMEOUT: Duration = Duration::from_hours(6);
 
 /// A client with its bearer token.
 #[derive(Debug)]
@@ -75,12 +78,41 @@ impl Client {
         self.send(self.http.get(format!("{}{path}", self.base))).await
     }
 
-    /// `GET path` as text.
+    /// `GET path` as text; a problem becomes an error in words.
     pub(crate) async fn text(&self, path: &str) -> anyhow::Result<String> {
+        let reply = self.get(path).await?;
+        if reply.status >= 400 {
+            bail!("{}", reply.problem());
+        }
+        String::from_utf8(reply.body).context("the gate's answer is no text")
+    }
+
+    /// `GET path` line by line, each with its line feed, until `take` wants no more. What it holds does not grow with
+    /// the answer.
+    pub(crate) async fn lines(&self, path: &str, mut take: impl FnMut(&[u8]) -> bool) -> anyhow::Result<()> {
         let request = self.http.get(format!("{}{path}", self.base)).bearer_auth(&self.token);
-        let response =
-            request.send().await.with_context(|| format!("failed to reach the gate at {}", self.base))?;
-        Ok(response.error_for_status()?.text().await?)
+        let sent = request.timeout(EXPORT_TIMEOUT).send().await;
+        let mut response = sent.with_context(|| format!("failed to reach the gate at {}", self.base))?;
+        let status = response.status().as_u16();
+        if status >= 400 {
+            bail!("{}", Reply { status, body: response.bytes().await?.to_vec() }.problem());
+        }
+        let mut line = Vec::new();
+        while let Some(piece) = response.chunk().await.context("failed to read the gate's answer")? {
+            for part in piece.split_inclusive(|byte| *byte == b'\n') {
+                line.extend_from_slice(part);
+                if line.ends_with(b"\n") || line.len() >= EXPORT_LINE_BYTES_MAX {
+                    if !take(&line) {
+                        return Ok(());
+                    }
+                    line.clear();
+                }
+            }
+        }
+        if !line.is_empty() {
+            take(&line);
+        }
+        Ok(())
     }
 
     /// `POST path` with a JSON body.

@@ -30,6 +30,11 @@ pub(crate) fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
     write_whole(path, text, 0o600)
 }
 
+/// Writes a file that everybody may read, whole or not at all.
+pub(crate) fn write_public(path: &Path, text: &str) -> anyhow::Result<()> {
+    write_whole(path, text, 0o644)
+}
+
 fn write_whole(path: &Path, text: &str, mode: u32) -> anyhow::Result<()> {
     make_parent(path)?;
     let temporary = path.with_extension("new");

@@ -1,4 +1,5 @@
-//! Who is calling: an agent by its key, a person by a session. There is no third answer and no empty one (T40).
+//! Who is calling: an agent by its key, a person by a session, and for copies of the log a program by a person's token.
+//! There is no other answer and no empty one (T40).
 
 use std::time::Duration;
 
@@ -14,6 +15,8 @@ pub(crate) const AGENT_KEY: &str = "csk_";
 pub(crate) const SESSION: &str = "css_";
 /// The word a one-time sign-in link's token begins with.
 pub(crate) const LINK: &str = "csl_";
+/// The word a token for the log begins with.
+pub(crate) const LOG_TOKEN: &str = "cst_";
 /// How long a sign-in link works.
 pub(crate) const LINK_LIFE: Duration = Duration::from_mins(15);
 /// The longest a session lasts.
@@ -58,6 +61,15 @@ pub(crate) async fn person(gate: &Gate, token: &str) -> Result<SignedIn, Stop> {
     let session = gate.session(&token_digest(token), SESSION_IDLE).await?.ok_or(Refusal::Unauthenticated)?;
     let csrf = Digest::of(domain::TOKEN, format!("csrf/{token}").as_bytes()).to_hex();
     Ok(SignedIn { person: session.person, csrf })
+}
+
+/// The person for whom a caller reads the log: by a session, or by a token that is good for nothing else.
+pub(crate) async fn log_reader(gate: &Gate, token: &str) -> Result<String, Stop> {
+    if !token.starts_with(LOG_TOKEN) {
+        return Ok(person(gate, token).await?.person);
+    }
+    let found = gate.log_token(&token_digest(token)).await?.ok_or(Refusal::Unauthenticated)?;
+    Ok(found.person)
 }
 
 /// Ends the session that this token opened, if it did.

@@ -53,6 +53,13 @@ impl Gate {
         Ok(found.filter(known))
     }
 
+    /// Who reads the log with the token of this digest, while it lasts and they are in the directory.
+    pub async fn log_token(&self, token: &Digest) -> Result<Option<Session>, Stop> {
+        let found = Party::Anybody.serve(self.0.store.log_token(token, self.0.world.now())).await?;
+        let known = |s: &Session| self.ruleset().directory.person(&s.person).is_some_and(|p| !p.disabled);
+        Ok(found.filter(known))
+    }
+
     /// Keeps a one-time sign-in link for a person, by its token's digest.
     pub async fn add_link(&self, token: &Digest, person: &str, life: Duration) -> Result<(), Stop> {
         let now = self.0.world.now();

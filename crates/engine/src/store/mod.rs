@@ -22,6 +22,7 @@ mod keys;
 mod lease;
 mod list;
 mod log;
+mod log_tokens;
 mod migrate;
 mod moment;
 mod people;

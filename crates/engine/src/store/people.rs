@@ -33,7 +33,7 @@ pub(super) struct AlteredRows {
 }
 
 impl AlteredRows {
-    fn report(&self, what: &'static str, token: &str) {
+    pub(super) fn report(&self, what: &'static str, token: &str) {
         self.count.fetch_add(1, Ordering::Relaxed);
         let mut reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
         // Forgetting repeats an alarm; it never hides one.
@@ -185,11 +185,11 @@ fn link_fields<'a>(token: &'a str, person: &'a str, expires: &'a [u8; 8]) -> [&'
     [token.as_bytes(), person.as_bytes(), expires]
 }
 
-fn times(session: &Session) -> [[u8; 8]; 3] {
+pub(super) fn times(session: &Session) -> [[u8; 8]; 3] {
     [session.created, session.seen, session.expires].map(|time| time.as_micros().to_be_bytes())
 }
 
-fn session_fields<'a>(token: &'a str, person: &'a str, times: &'a [[u8; 8]; 3]) -> [&'a [u8]; 5] {
+pub(super) fn session_fields<'a>(token: &'a str, person: &'a str, times: &'a [[u8; 8]; 3]) -> [&'a [u8]; 5] {
     let [created, seen, expires] = times;
     [token.as_bytes(), person.as_bytes(), created, seen, expires]
 }
@@ -200,6 +200,11 @@ fn session_code(keys: &SealKeys, token: &str, session: &Session) -> Vec<u8> {
 
 /// The session of a row with the columns person, created, seen, expires, mac; none unless the code fits.
 fn sealed_session(keys: &SealKeys, token: &str, row: &Row) -> Option<Session> {
+    sealed_row(keys, Purpose::Session, token, row)
+}
+
+/// The same for what else is kept in such a row, with a code of its own purpose.
+pub(super) fn sealed_row(keys: &SealKeys, purpose: Purpose, token: &str, row: &Row) -> Option<Session> {
     let time = |column| row.integer(column).ok().map(Timestamp::from_micros);
     let session = Session {
         person: row.text(0).ok()?.to_owned(),
@@ -209,7 +214,7 @@ fn sealed_session(keys: &SealKeys, token: &str, row: &Row) -> Option<Session> {
     };
     let times = times(&session);
     let fields = session_fields(token, &session.person, &times);
-    let fits = keys.fits(Purpose::Session, &fields, row.bytes(4).ok()?);
+    let fits = keys.fits(purpose, &fields, row.bytes(4).ok()?);
     fits.then_some(session)
 }
 

@@ -180,3 +180,37 @@ pub async fn a_session_outlives_a_change_of_the_key_while_the_old_one_is_kept_a8
         store.close().await.unwrap();
     }
 }
+
+pub async fn a_token_for_the_log_is_no_session_and_ends_when_it_is_over_or_revoked(place: &Place) {
+    let store = place.store().await;
+    let (link, session) = (digest("link"), digest("session"));
+    store.add_link(&link, "ann", (START, START.plus(HOUR))).await.unwrap();
+    store.redeem_link(&link, &session, START, START.plus(HOUR)).await.unwrap();
+    let [one, two, of_bob] = ["one", "two", "of bob"].map(digest);
+    for (token, person) in [(&one, "ann"), (&two, "ann"), (&of_bob, "bob")] {
+        store.add_log_token(token, person, (START, START.plus(3 * HOUR))).await.unwrap();
+    }
+    let at = |seconds| START.plus(Duration::from_secs(seconds));
+    // It needs no use to stay alive, and is neither a session nor the other way round.
+    let found = store.log_token(&one, at(10_799)).await.unwrap().expect("it lasts three hours");
+    assert_eq!((found.person.as_str(), found.expires), ("ann", START.plus(3 * HOUR)));
+    assert_eq!(store.log_token(&one, at(10_800)).await.unwrap(), None);
+    assert_eq!(store.session(&one, START, HOUR).await.unwrap(), None);
+    assert_eq!(store.log_token(&session, START).await.unwrap(), None);
+    assert_eq!(store.altered_sign_in_rows(), 2);
+    let mut raw = Raw::open(place).await;
+    raw.run(&format!("UPDATE session SET person = 'ann' WHERE token = '{of_bob}'")).await;
+    assert_eq!(store.log_token(&of_bob, START).await.unwrap(), None, "a row that the gate did not write");
+    raw.run(&format!("UPDATE session SET person = 'bob' WHERE token = '{of_bob}'")).await;
+
+    assert_eq!(store.revoke_log_tokens("ann", at(1)).await.unwrap(), 2);
+    assert_eq!(store.revoke_log_tokens("ann", at(1)).await.unwrap(), 0);
+    for token in [&one, &two] {
+        assert_eq!(store.log_token(token, at(1)).await.unwrap(), None);
+    }
+    assert!(store.log_token(&of_bob, at(1)).await.unwrap().is_some(), "bob's stays");
+    assert!(store.session(&session, at(1), HOUR).await.unwrap().is_some(), "ann's session stays");
+    let entries = crate::assert_sound(&store).await;
+    let count = |code| entries.iter().filter(|e| e.event() == code).count();
+    assert_eq!((count(EventCode::LogTokenMade), count(EventCode::LogTokensRevoked)), (3, 1));
+}

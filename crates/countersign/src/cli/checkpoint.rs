@@ -1,0 +1,135 @@
+//! `log checkpoint`: keeps the log's newest checkpoint in a file, for a timer of an auditor. A file that is there is
+//! replaced only by a checkpoint of the same log that goes on from it.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, bail};
+use clap::Args;
+use countersign_core::audit::{Expected, Finding, LogPublicKey, Verification, Verifier};
+
+use crate::shell::{BROKEN, Client, DONE, Output, describe_finding, write_public};
+
+/// Arguments of `log checkpoint`.
+#[derive(Debug, Args)]
+pub(super) struct CheckpointArgs {
+    /// The people's listener.
+    #[arg(long, value_name = "URL")]
+    url: String,
+    /// A file with a token for the log (`countersign person token`); the token itself is never an argument.
+    #[arg(long, value_name = "FILE")]
+    token_file: PathBuf,
+    /// The log's public key, kept from elsewhere: `origin+hash+key`.
+    #[arg(long, value_name = "KEY")]
+    vkey: Option<String>,
+    /// Where the checkpoint is kept. One that is there is compared first.
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+}
+
+pub(super) async fn run(args: &CheckpointArgs, output: &mut Output) -> anyhow::Result<u8> {
+    let Some(vkey) = &args.vkey else {
+        bail!(
+            "`--vkey` is missing, and without it anybody may have signed: `countersign serve` prints the key at \
+             its start (`log gate.example+…`); get it from the operator, not over this connection"
+        );
+    };
+    let key = LogPublicKey::from_vkey(vkey).context("`--vkey` cannot be used")?;
+    let token = std::fs::read_to_string(&args.token_file)
+        .with_context(|| format!("failed to read the token file {}", args.token_file.display()))?;
+    let client = Client::new(&args.url, token.trim())?;
+    let held = match std::fs::read_to_string(&args.out) {
+        Ok(text) => Some(text),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        Err(error) => return Err(error).with_context(|| format!("failed to read {}", args.out.display())),
+    };
+    match newest(&client, &key, held.as_deref(), output).await? {
+        Newest::Broken(why) => {
+            if let Some(why) = why {
+                output.line(&format!("BROKEN: {why}"));
+            }
+            output.line(&format!("{} was not touched", args.out.display()));
+            Ok(BROKEN)
+        }
+        Newest::AsHeld(size) => {
+            output.line(&format!("{} is the newest checkpoint: {size} entries", args.out.display()));
+            Ok(DONE)
+        }
+        Newest::Note { note, size, before } => {
+            write_public(&args.out, &note)?;
+            let compared = before.map_or_else(
+                || "there was none before to compare it with".to_owned(),
+                |before| format!("the first {before} are those of the checkpoint before"),
+            );
+            output.line(&format!("wrote {}: {size} entries; {compared}", args.out.display()));
+            Ok(DONE)
+        }
+    }
+}
+
+/// What the gate has, compared with what is held.
+enum Newest {
+    /// The same.
+    AsHeld(u64),
+    /// A later one: the signed note, its size, and the size of the one held, which it goes on from.
+    Note { note: String, size: u64, before: Option<u64> },
+    /// The gate's log is not the one held; why, unless that was printed.
+    Broken(Option<String>),
+}
+
+async fn newest(
+    client: &Client,
+    key: &LogPublicKey,
+    held: Option<&str>,
+    output: &mut Output,
+) -> anyhow::Result<Newest> {
+    let broken = |why: String| Ok(Newest::Broken(Some(why)));
+    let note = client.text("/v1/log/checkpoint").await?;
+    if note.is_empty() {
+        bail!("the log has no checkpoint yet; ask again in a second");
+    }
+    let new = match key.open(&note) {
+        Ok(new) => new,
+        Err(error) => return broken(format!("the gate's checkpoint: {error}")),
+    };
+    let Some(held) = held else { return Ok(Newest::Note { note, size: new.size, before: None }) };
+    let old = match key.open(held) {
+        Ok(old) => old,
+        Err(error) => return broken(format!("the checkpoint that is held: {error}")),
+    };
+    if new == old {
+        return Ok(Newest::AsHeld(old.size));
+    }
+    if new.size <= old.size {
+        return broken(format!(
+            "the gate's checkpoint has {} entries and the one that is held {}: the log's end was cut off, or \
+             the log was signed again",
+            new.size, old.size
+        ));
+    }
+    // The entries between the two show that one goes on from the other; all of them are verified on the way.
+    let answer = verified(client, Expected { key: Some(key.clone()), anchor: Some(held.to_owned()) }).await?;
+    match (&answer.finding, &answer.note, &answer.checkpoint) {
+        (Finding::Verified { up_to }, Some(note), Some(checkpoint)) if checkpoint.size >= new.size => {
+            Ok(Newest::Note { note: note.clone(), size: checkpoint.size, before: Some(*up_to) })
+        }
+        (Finding::Verified { .. }, ..) => {
+            broken("the export ends before the checkpoint that the gate gave first".to_owned())
+        }
+        (Finding::Unanchored { .. } | Finding::Broken { .. }, ..) => {
+            describe_finding(&answer, output);
+            Ok(Newest::Broken(None))
+        }
+    }
+}
+
+/// Verifies the export of the gate as it comes.
+async fn verified(client: &Client, expected: Expected) -> anyhow::Result<Verification> {
+    let mut verifier = Verifier::new(expected);
+    client
+        .lines("/v1/log/export", |line| {
+            verifier.line(line);
+            !verifier.is_broken()
+        })
+        .await?;
+    Ok(verifier.finish())
+}
