@@ -69,7 +69,7 @@ impl Output {
 
     /// The columns of the terminal; none when there is no terminal. `COLUMNS` says otherwise.
     pub(crate) fn columns(&self) -> Option<usize> {
-        let said = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+        let said = std::env::var_os("COLUMNS").and_then(|columns| columns.to_str()?.parse().ok());
         said.or_else(|| terminal_size::terminal_size_of(&self.out).map(|(width, _)| usize::from(width.0)))
     }
 
