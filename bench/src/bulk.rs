@@ -89,11 +89,11 @@ async fn pending(store: &Store) -> Result<Vec<Record>> {
     let (mut found, mut below) = (Vec::new(), None);
     loop {
         let page = store.page(&filter, below).await?;
-        for together in Listed::together(&page) {
+        for together in Listed::together(&page.listed) {
             found.extend(store.records(together).await?);
         }
-        below = page.last().copied();
-        if page.len() < 200 || found.len() >= 1_000 {
+        below = page.below;
+        if below.is_none() || found.len() >= 1_000 {
             return Ok(found);
         }
     }

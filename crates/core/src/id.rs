@@ -76,6 +76,16 @@ impl<K: IdKind> Id<K> {
         Self { uuid: time | (random & keep) | (0x7000_u128 << 64) | (0x8000_u128 << 48), kind: PhantomData }
     }
 
+    /// The smallest id of this millisecond since the epoch: what sorts before it was made earlier.
+    pub fn first_of(millis: u64) -> Self {
+        Self::from_parts(millis, [0; 10])
+    }
+
+    /// When it was made, in milliseconds since the epoch.
+    pub fn millis(self) -> u64 {
+        u64::try_from(self.uuid >> 80).unwrap_or(u64::MAX)
+    }
+
     /// The regular expression of exactly the texts that are ids of this kind.
     pub fn pattern() -> String {
         format!("^{}_[0-7][0-9abcdefghjkmnpqrstvwxyz]{{25}}$", K::PREFIX)
@@ -185,6 +195,8 @@ mod tests {
             let (first, second) = (ProposalId::from_parts(a, r), ProposalId::from_parts(b, r));
             prop_assert_eq!(first.to_string().parse::<ProposalId>(), Ok(first));
             prop_assert_eq!(a.cmp(&b), first.to_string().cmp(&second.to_string()));
+            prop_assert_eq!(first.millis(), a);
+            prop_assert!(ProposalId::first_of(a) <= first && ProposalId::first_of(a + 1) > first);
         }
     }
 }

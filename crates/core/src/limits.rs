@@ -126,6 +126,14 @@ pub const APPROVALS_MAX: usize = 1_000;
 pub const WRITER_QUEUE_MAX: usize = 1_024;
 /// Steps in one transaction: enough to share one fsync, few enough to keep it short.
 pub const WRITER_BATCH_MAX: usize = 256;
+/// Proposals of which one search compares the columns that no index leads to; then it answers how far it came.
+pub const FIND_ROWS_MAX: i64 = 20_000;
+/// Proposals that one search for a text reads; then it answers how far it came.
+pub const FIND_READ_MAX: usize = 1_000;
+/// Entries of the log that one search reads; then it answers how far it came.
+pub const FIND_ENTRIES_MAX: usize = 5_000;
+/// Bytes of one thing that is searched for: a name or a text.
+pub const FIND_BYTES_MAX: usize = 200;
 /// People of one approval rule who are named as able to decide; the rest are counted.
 pub const DECIDERS_NAMED_MAX: usize = 5;
 /// How long a proposal may wait when no approval rule says so.

@@ -1,4 +1,4 @@
-// Keeps pages current and holds Approve back until everything hidden was opened.
+// Keeps pages current, moves by keys, and holds Approve back until everything hidden was opened.
 // Every page works without it. It makes no markup: it only moves nodes that the server printed.
 (() => {
   "use strict";
@@ -24,6 +24,9 @@
     const fresh = page.getElementById("live");
     const count = page.getElementById("count");
     if (count) document.getElementById("count")?.replaceWith(document.adoptNode(count));
+    // How much waits stands in the title, too. The rest of the title stays what it was.
+    const waiting = /^\(\d+\+?\) /;
+    document.title = (page.title.match(waiting)?.[0] ?? "") + document.title.replace(waiting, "");
     if (!fresh) return;
     if (here.dataset.live === "tell") {
       // Never change a card under the hand of somebody who is about to decide on it.
@@ -84,6 +87,45 @@
     seen.addEventListener("change", check);
     check();
   }
+
+  // Keys move and open. None of them decides: there is no key that presses a button.
+  const step = (by) => {
+    const rows = [...document.querySelectorAll(".rows a, .events > li")];
+    const at = rows.findIndex((row) => row.contains(document.activeElement));
+    const next = rows[at < 0 ? (by > 0 ? 0 : rows.length - 1) : at + by];
+    const link = next?.matches("a") ? next : next?.querySelector("a, summary");
+    link?.focus();
+    link?.scrollIntoView({ block: "nearest" });
+  };
+  const go = (to) => {
+    if (document.querySelector(`.top nav a[href="${to}"]`)) location.assign(to);
+  };
+  const keys = {
+    "j": () => step(1),
+    "k": () => step(-1),
+    "/": () => document.getElementById("text")?.focus(),
+    "g i": () => go("/"),
+    "g h": () => go("/history"),
+    "g l": () => go("/log"),
+    "?": () => location.assign("/help/keys"),
+  };
+  let before = "";
+  let until = 0;
+  document.addEventListener("keydown", (event) => {
+    const typing = event.target.closest?.("input, textarea, select, [contenteditable]");
+    if (typing || event.ctrlKey || event.altKey || event.metaKey || event.isComposing || event.defaultPrevented) {
+      before = "";
+      return;
+    }
+    if (event.key === "Shift") return;
+    const prefix = event.timeStamp < until ? before : "";
+    const run = keys[prefix + event.key];
+    before = event.key === "g" && !prefix ? "g " : "";
+    until = event.timeStamp + 1500;
+    if (!run) return;
+    event.preventDefault();
+    run();
+  });
 
   listen();
 })();

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
+use axum::middleware::from_fn_with_state;
 use countersign_core::audit::LogKey;
 use countersign_core::ruleset::Ruleset;
 use countersign_engine::connector::HttpConnector;
@@ -105,6 +106,8 @@ impl Bound {
         }));
         let for_agents = http::for_agents(&app, Hosts::new(agents.local_addr()?, &config.hosts));
         let for_people = http::for_people(&app, console::router(), Hosts::new(people.local_addr()?, &extra));
+        // Around everything else, so that no problem reaches a browser as JSON.
+        let for_people = for_people.layer(from_fn_with_state(app.clone(), console::pages_for_browsers));
         let for_metrics = match metrics {
             Some(listener) => {
                 let hosts = Hosts::new(listener.local_addr()?, &config.hosts);

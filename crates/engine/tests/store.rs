@@ -17,6 +17,8 @@ use tempfile::TempDir;
 
 #[path = "store/doubt.rs"]
 mod doubt;
+#[path = "store/finding.rs"]
+mod finding;
 #[path = "store/identity.rs"]
 mod identity;
 #[path = "store/log.rs"]
@@ -165,6 +167,11 @@ suite! {
     reading::a_list_is_read_page_by_page,
     reading::the_inbox_is_by_deadline_and_every_agent_has_its_share_b7,
     reading::a_list_is_filtered_by_state_and_agent,
+    finding::proposals_are_found_by_each_of_their_columns_and_by_time,
+    finding::a_search_over_many_rows_stops_goes_on_and_loses_none,
+    finding::a_column_that_a_list_goes_by_must_agree_with_the_record_a8,
+    finding::the_inbox_is_filtered_and_still_fair,
+    finding::the_log_is_read_both_ways_and_by_time,
     reading::open_proposals_are_found_by_agent_intent_and_deadline,
     reading::text_sorts_by_its_bytes,
     reading::parts_that_do_not_belong_together_are_a_fault_and_no_record_t10,
@@ -176,6 +183,7 @@ suite! {
     people::a_link_is_used_once_t47,
     people::a_link_too_old_opens_nothing_t47,
     people::a_session_ends_when_it_is_over_or_ended_t47,
+    people::why_a_link_opens_nothing_is_known_while_it_is_kept,
     people::a_token_at_rest_opens_nothing_t47,
     people::a_token_for_the_log_is_no_session_and_ends_when_it_is_over_or_revoked,
     people::a_session_from_the_future_is_over_a6,
@@ -190,4 +198,5 @@ suite! {
     opening::a_newer_or_older_database_is_refused_t139,
     opening::an_administrator_writes_beside_a_running_gate,
     upgrade::a_database_of_the_version_before_is_read_and_written_anew_d16,
+    upgrade::rows_of_before_get_what_lists_are_filtered_by,
 }

@@ -93,7 +93,7 @@ events! {
     Superseded(Superseded) "proposal.superseded" "An edited proposal took its place."
     Revised(Revised) "proposal.revised" "The record or the policy changed, so it was decided again."
     Refused(Refused) "proposal.refused" "It can no longer be allowed."
-    Dispatched(Dispatched) "proposal.dispatched" "The start of the call, recorded before the first byte."
+    Dispatched(Dispatched) "proposal.dispatched" "Sent to the upstream."
     Succeeded(Finished) "proposal.succeeded" "The upstream says it is done."
     Failed(Finished) "proposal.failed" "Certainly no effect, or the upstream says it failed."
     Unknown(Finished) "proposal.unknown" "Nobody knows what became of it."
@@ -118,6 +118,18 @@ events! {
     SignedOut(Empty) "person.signed_out" "A person ended their session."
     SignedIn(SignedIn) "person.signed_in" "A person signed in."
     LogExported(Empty) "log.exported" "A person exported the log."
+}
+
+impl EventCode {
+    /// The event with this code.
+    pub fn from_code(code: &str) -> Option<Self> {
+        EVENT_CODES.iter().map(|(event, _)| *event).find(|event| event.to_string() == code)
+    }
+
+    /// What it means, in a sentence.
+    pub fn meaning(self) -> &'static str {
+        EVENT_CODES.iter().find(|(event, _)| *event == self).map_or("", |(_, meaning)| meaning)
+    }
 }
 
 impl fmt::Display for EventCode {

@@ -216,6 +216,8 @@ async fn login(link: &str, output: &mut Output) -> anyhow::Result<u8> {
         std::io::stdin().read_line(&mut text)?;
     }
     let (gate, token) = text.trim().rsplit_once("/sign-in/").context("that is not a sign-in link")?;
+    // A link may say which page to open then; that is for browsers.
+    let token = token.split('?').next().unwrap_or_default();
     let body = SignInBody { link: token.to_owned() };
     let signed_in: NewSession = Client::new(gate, "")?.post("/v1/sign-in", &body).await?.good()?;
     keep_session(gate, &signed_in.session)?;

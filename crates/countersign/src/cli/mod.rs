@@ -4,6 +4,7 @@ mod admin;
 mod agent;
 mod card;
 mod checkpoint;
+mod find;
 mod init;
 mod log;
 mod people;
@@ -73,7 +74,7 @@ enum Command {
     Reject(people::Reject),
     /// Withdraw a proposal.
     Cancel(people::Cancel),
-    /// Verify or export the log.
+    /// Find entries of the log, verify it, export it.
     #[command(subcommand)]
     Log(log::LogCommand),
     /// Make an API key for an agent.

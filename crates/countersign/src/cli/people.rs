@@ -4,6 +4,7 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 
 use super::card::card;
+use super::find::{FindArgs, states};
 use crate::shell::{Client, DONE, Output, REFUSED, Reply, Tone, verdict};
 use crate::surface::label;
 use crate::wire::{ConfirmBody, PersonPage, PersonProposal, PersonSummary};
@@ -15,15 +16,29 @@ const COLUMNS_WIDE: usize = 100;
 #[derive(Debug, Args)]
 pub(super) struct ListArgs {
     /// Only these states, separated by commas; `all` for every state.
-    #[arg(long, default_value = "pending")]
+    #[arg(long, default_value = PENDING, value_parser = states)]
     state: String,
+    #[command(flatten)]
+    find: FindArgs,
+    /// Only of this system's actions.
+    #[arg(long)]
+    system: Option<String>,
+    /// Only in this environment.
+    #[arg(long)]
+    environment: Option<String>,
     /// How many at the most.
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=200))]
     limit: u32,
+    /// Go on where the page before ended: what it printed after `--next`.
+    #[arg(long, value_name = "CURSOR")]
+    next: Option<String>,
     /// Print JSON.
     #[arg(long)]
     json: bool,
 }
+
+/// What `list` shows when nothing else is asked for: what waits for people.
+const PENDING: &str = "pending";
 
 /// Arguments of `show`.
 #[derive(Debug, Args)]
@@ -82,24 +97,44 @@ pub(super) struct Cancel {
 }
 
 pub(super) async fn list(args: &ListArgs, output: &mut Output) -> anyhow::Result<u8> {
+    let mut asked = args.find.asked();
+    asked.add("system", args.system.clone());
+    asked.add("environment", args.environment.clone());
+    let limit = args.limit.to_string();
     // What waits for people comes as in the inbox: by deadline, and with something of every agent.
-    let path = match args.state.as_str() {
-        "pending" => "/v1/proposals?order=due".to_owned(),
-        "all" => format!("/v1/proposals?limit={}", args.limit),
-        states => format!("/v1/proposals?limit={}&state={states}", args.limit),
-    };
-    let answer = Client::signed_in()?.get(&path).await?;
+    let waiting = args.state == PENDING;
+    let mut more = if waiting { vec![("order", "due")] } else { vec![("limit", limit.as_str())] };
+    more.extend(args.next.as_deref().map(|next| (if waiting { "from" } else { "before" }, next)));
+    if !waiting {
+        asked.add("state", Some(args.state.clone()).filter(|state| state != "all"));
+    }
+    let answer = Client::signed_in()?.get(&asked.path("/v1/proposals", &more)).await?;
     let page: PersonPage = answer.good()?;
     if args.json {
         output.lines(&answer.json()?);
         return Ok(DONE);
     }
     let most = usize::try_from(args.limit).unwrap_or(usize::MAX);
-    if page.proposals.is_empty() {
-        output.line("nothing here");
+    if page.proposals.is_empty() && !page.stopped {
+        output.line(&asked.nothing());
     }
     rows(page.proposals.iter().take(most), output);
+    let left = page.proposals.len().saturating_sub(most);
+    match page.next {
+        _ if left > 0 => output.line(&format!("{left} more; see them with a larger --limit")),
+        Some(next) if page.stopped => output.line(&stopped(page.searched_to.as_deref(), &next)),
+        Some(next) => output.line(&format!("there is more: --next {next}")),
+        None => {}
+    }
     Ok(DONE)
+}
+
+/// What is said of a search that stopped at its bound.
+fn stopped(to: Option<&str>, next: &str) -> String {
+    match to {
+        Some(to) => format!("searched back to {to}; go on with --next {next}"),
+        None => format!("the search stopped before its end; go on with --next {next}"),
+    }
 }
 
 /// One line for each proposal under a header, or a few lines each where a line would not fit.

@@ -33,12 +33,16 @@ pub(super) fn events(visit: Visit) -> Response {
 fn hints(gate: Gate, place: StreamPlace) -> impl Stream<Item = Result<Event, Infallible>> {
     let (changes, began) = (gate.changes(), gate.world().ticks());
     stream::unfold((gate, changes, place, false), move |(gate, mut changes, place, paused)| async move {
+        let mut meanwhile = false;
         if paused {
             tokio::time::sleep(PAUSE).await;
-            while changes.try_recv().is_ok() {}
+            // The page may have looked before these, so they are worth a hint of their own.
+            while changes.try_recv().is_ok() {
+                meanwhile = true;
+            }
         }
         let over = gate.world().ticks().saturating_sub(began) > LIFE;
-        if over || !moved(&mut changes).await {
+        if over || !(meanwhile || moved(&mut changes).await) {
             return None;
         }
         let event = Event::default().event("changed").data("look again");

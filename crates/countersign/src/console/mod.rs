@@ -5,9 +5,14 @@
 //! a [`Form`], which only a request from this site with the session's token makes (T34, T129). So a page
 //! cannot forget its guard. Nothing here decides anything.
 
+mod browser;
+mod cookie;
 mod decide;
+mod find;
 mod form;
+mod help;
 mod live;
+mod next;
 mod pages;
 mod proposal;
 mod session;
@@ -30,6 +35,8 @@ use countersign_engine::fault::Stop;
 use self::form::Form;
 use self::session::Visit;
 use crate::surface::App;
+
+pub(crate) use self::browser::pages_for_browsers;
 
 /// What a handler gives.
 type PageFuture = Pin<Box<dyn Future<Output = Response> + Send>>;
@@ -103,6 +110,7 @@ pub(crate) const PAGES: &[Page] = &[
     view("/history", |visit| Box::pin(pages::history(visit))),
     view("/log", |visit| Box::pin(pages::log(visit))),
     view("/log/export", |visit| Box::pin(pages::export(visit))),
+    view("/help/keys", |visit| Box::pin(help::keys(visit))),
 ];
 
 const CSS: &str = include_str!("../../assets/console.css");
@@ -185,6 +193,8 @@ fn asset(kind: &'static str, text: &'static str) -> Response {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
@@ -203,6 +213,21 @@ mod tests {
             assert_eq!(posted, page.method == "post", "{}", page.path);
             let open = matches!(page.handler, Handler::Open(_) | Handler::OpenForm(_));
             assert_eq!(open, page.public, "{}", page.path);
+        }
+    }
+
+    #[test]
+    fn the_page_of_shortcuts_lists_those_of_the_script() {
+        let (_, rest) = JS.split_once("const keys = {").expect("the script's table");
+        let (table, _) = rest.split_once("};").expect("its end");
+        let key =
+            |line: &str| line.trim().strip_prefix('"')?.split_once("\":").map(|(key, _)| key.to_owned());
+        // A link has the focus, so the browser itself opens it.
+        let scripted: BTreeSet<String> = table.lines().filter_map(key).chain(["Enter".to_owned()]).collect();
+        let shown: BTreeSet<String> = help::SHORTCUTS.iter().map(|s| s.keys.join(" ")).collect();
+        assert_eq!(scripted, shown);
+        for deciding in ["approve", "reject", "submit(", "requestSubmit", ".click("] {
+            assert!(!table.contains(deciding), "no key decides: {deciding}");
         }
     }
 

@@ -59,7 +59,7 @@ async fn page(visit: &Visit, sent: Option<&Sent<'_>>) -> Result<ProposalPage, St
         owner: gate.owner_of(&record.proposal.action).map(|owner| Eye::default().text(&owner)),
         words: card::words(&record.proposal),
         status: status::status(&record, &rules.directory, now),
-        events: events::events(&logged, &rules.directory, now, false),
+        events: events::events(&logged, &rules.directory, now),
         decide: yours.then(|| card::decide(&card, &visit.who.csrf)),
         confirm: gate.may_confirm(&record, person).then(|| card::decide(&card, &visit.who.csrf)),
         why_not: if record.state.name() == StateName::Pending {

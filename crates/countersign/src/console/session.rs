@@ -7,14 +7,16 @@ use axum::body::Body;
 use axum::http::header::{COOKIE, LOCATION, SET_COOKIE, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
-use countersign_core::proposal::StateName;
 use countersign_core::refusal::Refusal;
 use countersign_engine::fault::Stop;
 use countersign_engine::gate::Viewer;
+use countersign_engine::store::LinkRefusal;
 
+use super::cookie::cookie_named;
 use super::form::Form;
+use super::next::LocalPath;
 use super::show::text::Eye;
-use super::show::{Chrome, Message, NextStep, PagePerson, SignIn};
+use super::show::{Chrome, Message, NextStep, PagePerson, SignIn, WaitingCount};
 use super::{Ask, html, stop};
 use crate::surface::App;
 use crate::surface::auth::{self, SignedIn};
@@ -36,10 +38,10 @@ pub(crate) struct Visit {
 impl Visit {
     /// The visit, or the page that says how to sign in.
     pub(super) async fn open(app: App, ask: Ask) -> Result<Self, Response> {
-        let Some(token) = cookie(&ask.headers) else { return Err(signed_out(&ask)) };
+        let Some(token) = cookie(&ask.headers) else { return Err(signed_out(&ask, Before::Nothing)) };
         match auth::person(&app.gate, &token).await {
             Ok(who) => Ok(Self { app, ask, who, token }),
-            Err(Stop::Refused(Refusal::Unauthenticated)) => Err(signed_out(&ask)),
+            Err(Stop::Refused(Refusal::Unauthenticated)) => Err(signed_out(&ask, Before::Session)),
             Err(stop) => Err(stop::stopped(&app, None, &stop)),
         }
     }
@@ -67,15 +69,20 @@ impl Visit {
 
     /// What the top of the page says about them.
     pub(super) async fn me(&self) -> Result<PagePerson, Stop> {
-        let counts = self.app.gate.counts().await?;
+        let waiting = self.app.gate.waiting(&self.viewer()).await?;
+        Ok(self.me_with(WaitingCount { count: waiting.count, more: waiting.more }))
+    }
+
+    /// The same for a page that knows what waits in their inbox.
+    pub(super) fn me_with(&self, waiting: WaitingCount) -> PagePerson {
         let rules = self.app.gate.ruleset();
         let name = rules.directory.person(&self.who.person).map_or("", |p| p.name.as_str());
-        Ok(PagePerson {
+        PagePerson {
             name: countersign_core::text::visible(name).text,
             csrf: self.who.csrf.clone(),
-            pending: counts.get(&StateName::Pending).copied().unwrap_or(0),
+            waiting,
             reads_log: self.reads_log(),
-        })
+        }
     }
 
     /// The page that says why something was not done.
@@ -86,74 +93,93 @@ impl Visit {
 
 /// The session's token, if exactly one was sent.
 fn cookie(headers: &HeaderMap) -> Option<String> {
-    let mut found = headers
-        .get_all(COOKIE)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(';'))
-        .filter_map(|pair| pair.trim().split_once('='))
-        .filter(|(name, _)| *name == COOKIE_NAME)
-        .map(|(_, value)| value.to_owned());
-    found.next().filter(|_| found.next().is_none())
+    cookie_named(headers, COOKIE_NAME)
 }
 
 fn set_cookie(text: &str) -> HeaderValue {
     HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static(""))
 }
 
+/// What a browser without a live session had before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Before {
+    /// It sent no session.
+    Nothing,
+    /// It sent one that is over.
+    Session,
+}
+
 /// `GET` of a page without a session. A link from another site does not bring the cookie along
-/// (`SameSite=Strict`); following a link on this page does.
-fn signed_out(ask: &Ask) -> Response {
+/// (`SameSite=Strict`); following a link on this page does. The page is opened after signing in.
+fn signed_out(ask: &Ask, before: Before) -> Response {
+    let next = LocalPath::of(ask);
     let from_elsewhere = ask.headers.get("sec-fetch-site").is_some_and(|v| v == "cross-site");
-    let link = Some(own_path(&ask.path)).filter(|_| from_elsewhere);
-    let eye = Eye::default();
-    let mut lines = vec![eye.text("Ask an operator of this gate for a one-time link, or make one yourself:")];
+    let home = || "/".to_owned();
+    let link = from_elsewhere.then(|| next.as_ref().map_or_else(home, |next| next.as_str().to_owned()));
+    let (heading, mut lines) = match before {
+        Before::Nothing => ("Sign in to see this page", Vec::new()),
+        Before::Session => (
+            "Your session is over",
+            vec![
+                "A session ends an hour after it was last used, 12 hours after it began, when you sign out, and \
+                 when an operator takes you out of the directory.",
+            ],
+        ),
+    };
     if link.is_some() {
-        lines.insert(0, eye.text("You came from another site. If you are signed in here, go on:"));
+        lines.push("You came from another site. If you are signed in here, go on:");
     }
+    lines.push("Ask an operator of this gate for a one-time link, or make one yourself:");
+    if next.is_some() {
+        lines.push("After you have signed in with this browser, the page that you asked for opens.");
+    }
+    let eye = Eye::default();
     let page = Message {
         chrome: Chrome::public("Sign in"),
         kicker: "Not signed in".to_owned(),
-        heading: "Sign in to see this page",
-        lines,
+        heading,
+        lines: lines.into_iter().map(|line| eye.text(line)).collect(),
         command: Some("countersign person link NAME"),
         link: link.map(|href| NextStep { href, label: "Open the page" }),
     };
     let mut response = html(StatusCode::UNAUTHORIZED, &page);
     // RFC 9110 section 15.5.2 asks for a challenge; this scheme is no browser's, so none opens a dialogue.
     response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Session"));
-    response
-}
-
-/// The same address if it is one of this site's, else the start page: never another site's (`//host`).
-fn own_path(path: &str) -> String {
-    let proposal = path.strip_prefix("/proposals/").and_then(|id| id.parse().ok());
-    match (path, proposal) {
-        ("/history" | "/log", _) => path.to_owned(),
-        (_, Some(id)) => {
-            let id: countersign_core::id::ProposalId = id;
-            format!("/proposals/{id}")
-        }
-        _ => "/".to_owned(),
+    // The inbox opens anyway.
+    if let Some(next) = next.filter(|next| next.as_str() != "/") {
+        response.headers_mut().append(SET_COOKIE, set_cookie(&next.cookie()));
     }
+    response
 }
 
 /// `GET /sign-in/{token}`.
 pub(super) fn offer(ask: Ask) -> Response {
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
     if !ask.parameter.starts_with(auth::LINK) || !ask.parameter.chars().all(plain) {
-        return not_a_link();
+        return not_a_link(None);
     }
-    html(StatusCode::OK, &SignIn { chrome: Chrome::public("Sign in"), link: ask.parameter })
+    let next = ask.query("next").and_then(|next| LocalPath::read(&next));
+    let next = next.map_or_else(String::new, |next| next.as_str().to_owned());
+    html(StatusCode::OK, &SignIn { chrome: Chrome::public("Sign in"), link: ask.parameter, next })
 }
 
-fn not_a_link() -> Response {
+/// The page of a link that signs nobody in, with the reason if there was such a link.
+fn not_a_link(why: Option<LinkRefusal>) -> Response {
     let eye = Eye::default();
+    let why = match why {
+        Some(LinkRefusal::Used) => "It was used already, and a link works once.",
+        Some(LinkRefusal::TooOld) => "It is older than a quarter of an hour, and then a link stops working.",
+        None => {
+            "The gate does not know it: it was typed wrongly, belongs to another gate, or is older than a \
+             quarter of an hour."
+        }
+    };
+    let lines = [why, "Ask an operator of this gate for a new one, or make one yourself:"];
     let page = Message {
         chrome: Chrome::public("Sign in"),
         kicker: "Not signed in".to_owned(),
         heading: "This link does not work",
-        lines: vec![eye.text("A link works once, for a quarter of an hour. Ask for a new one:")],
+        lines: lines.map(|line| eye.text(line)).into(),
         command: Some("countersign person link NAME"),
         link: None,
     };
@@ -169,13 +195,28 @@ pub(super) async fn sign_in(app: App, ask: Ask, form: Form) -> Response {
             {
                 return stop::stopped(&app, None, &stop);
             }
-            let cookie = set_cookie(&format!("{COOKIE_NAME}={token}; {COOKIE_FLAGS}"));
-            let home = HeaderValue::from_static("/");
-            (StatusCode::SEE_OTHER, [(SET_COOKIE, cookie), (LOCATION, home)]).into_response()
+            let next = LocalPath::read(form.get("next")).or_else(|| LocalPath::remembered(&ask.headers));
+            signed_in(&token, next.as_ref())
         }
-        Err(Stop::Refused(Refusal::Unauthenticated)) => not_a_link(),
+        Err(Stop::Refused(Refusal::Unauthenticated)) => {
+            match auth::why_refused(&app.gate, form.get("link")).await {
+                Ok(why) => not_a_link(why),
+                Err(stop) => stop::stopped(&app, None, &stop),
+            }
+        }
         Err(stop) => stop::stopped(&app, None, &stop),
     }
+}
+
+/// Gives the browser its session and sends it to the page that the person wanted, else to the inbox.
+fn signed_in(token: &str, next: Option<&LocalPath>) -> Response {
+    let home = next.map_or("/", LocalPath::as_str);
+    let location = HeaderValue::from_str(home).unwrap_or_else(|_| HeaderValue::from_static("/"));
+    let mut response = (StatusCode::SEE_OTHER, [(LOCATION, location)]).into_response();
+    for cookie in [format!("{COOKIE_NAME}={token}; {COOKIE_FLAGS}"), LocalPath::forgotten()] {
+        response.headers_mut().append(SET_COOKIE, set_cookie(&cookie));
+    }
+    response
 }
 
 /// `POST /sign-out`.
@@ -214,21 +255,6 @@ mod tests {
         ];
         for (given, expect) in table {
             assert_eq!(cookie(&with_cookies(given)).as_deref(), *expect, "{given:?}");
-        }
-    }
-
-    #[test]
-    fn the_page_of_somebody_unknown_links_only_to_this_site() {
-        let id = "prp_01kawkbx1re0003g40r40m30e2";
-        for (path, expect) in [
-            ("/", "/".to_owned()),
-            ("/history", "/history".to_owned()),
-            ("//evil.example/history", "/".to_owned()),
-            ("/proposals/..//evil.example", "/".to_owned()),
-            ("/log/export", "/".to_owned()),
-            (&format!("/proposals/{id}"), format!("/proposals/{id}")),
-        ] {
-            assert_eq!(own_path(path), expect, "{path}");
         }
     }
 }

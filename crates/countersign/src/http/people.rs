@@ -8,18 +8,20 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use countersign_core::proposal::Record;
 use countersign_core::refusal::Refusal;
+use countersign_core::time::Timestamp;
 use countersign_engine::fault::Stop;
-use countersign_engine::gate::{Until, Verdict, Viewer};
+use countersign_engine::gate::{LogOrder, Until, Verdict, Viewer};
+use countersign_engine::store::LinkRefusal;
 
 use super::guard::Person;
 use super::parameters::{ENTRIES, LIST, NO_QUERY, WAIT};
 use super::reply::{answer, json_response, proposal_id};
-use crate::surface::{self, App, Query, auth, read_body, read_limited};
+use crate::surface::{self, App, Problem, Query, auth, read_body, read_limited};
 use crate::wire::{
     ConfirmBody, Counts, Done, LogEntries, Me, NewSession, PersonPage, SignInBody, VerdictBody, Writes,
 };
 
-/// Entries on one page of the log.
+/// Entries on one page of the log, when the query does not say how many.
 const PAGE: u32 = 500;
 
 fn viewer(person: &Person) -> Viewer {
@@ -34,20 +36,17 @@ pub(super) async fn list(
     let work = async {
         let summary = |r: &Record| surface::summary(&app.gate, r, &person.id);
         let (query, viewer) = (Query::read(query.as_deref(), LIST)?, viewer(&person));
-        let body = match query.get("order") {
-            None | Some("newest") => {
-                let page = app.gate.list(&query.filter()?, &viewer, summary).await?;
-                PersonPage { proposals: page.items, next: page.next.map(|id| id.to_string()) }
-            }
-            Some("due") => {
-                let from = query.number("from")?.unwrap_or(0);
-                let page = app.gate.inbox(from, &viewer, summary).await?;
-                PersonPage { proposals: page.items, next: page.next.map(|from| from.to_string()) }
-            }
-            Some(_) => {
-                let detail = "`order` is `newest` or `due`".to_owned();
-                return Err(Refusal::MalformedRequest { pointer: String::new(), detail }.into());
-            }
+        let filter = query.filter()?;
+        let body = if query.get("order") == Some("due") {
+            let from = query.number("from")?.unwrap_or(0);
+            let page = app.gate.inbox(from, &filter, &viewer, summary).await?;
+            let next = page.next.map(|from| from.to_string());
+            PersonPage { proposals: page.items, next, stopped: page.stopped, searched_to: None }
+        } else {
+            let page = app.gate.list(&filter, &viewer, summary).await?;
+            let searched_to = page.next.filter(|_| page.stopped).map(|id| surface::made_at(id).to_rfc3339());
+            let next = page.next.map(|id| id.to_string());
+            PersonPage { proposals: page.items, next, stopped: page.stopped, searched_to }
         };
         Ok(json_response(StatusCode::OK, &body))
     };
@@ -88,7 +87,7 @@ pub(super) async fn history(
         Query::read(query.as_deref(), NO_QUERY)?;
         let entries = app.gate.history(proposal_id(&id)?, &viewer(&person)).await?;
         let entries = entries.iter().map(surface::log_entry).collect();
-        Ok(json_response(StatusCode::OK, &LogEntries { entries }))
+        Ok(json_response(StatusCode::OK, &LogEntries { entries, next: None, searched_to: None }))
     };
     answer(&app, work.await)
 }
@@ -193,10 +192,32 @@ pub(super) async fn sign_in(State(app): State<App>, headers: HeaderMap, body: Bo
     let work = async {
         let bytes = read_limited(&headers, body).await?;
         let body: SignInBody = read_body(&bytes)?;
-        let (session, person) = auth::redeem(&app.gate, &body.link).await?;
-        Ok(json_response(StatusCode::OK, &NewSession { session, person }))
+        match auth::redeem(&app.gate, &body.link).await {
+            Ok((session, person)) => Ok(json_response(StatusCode::OK, &NewSession { session, person })),
+            Err(Stop::Refused(Refusal::Unauthenticated)) => {
+                let why = auth::why_refused(&app.gate, &body.link).await?;
+                Ok(Problem::plain(401, "unauthenticated", link_refused(why)).into_response())
+            }
+            Err(stop) => Err(stop),
+        }
     };
     answer(&app, work.await)
+}
+
+/// Why a link signs nobody in, and what to do.
+fn link_refused(why: Option<LinkRefusal>) -> &'static str {
+    match why {
+        Some(LinkRefusal::Used) => {
+            "this link was used already, and a link works once; make a new one with `countersign person link NAME`"
+        }
+        Some(LinkRefusal::TooOld) => {
+            "this link is older than 15 minutes; make a new one with `countersign person link NAME`"
+        }
+        None => {
+            "this gate does not know this link, or it is older than 15 minutes; make a new one with \
+             `countersign person link NAME`"
+        }
+    }
 }
 
 pub(super) async fn sign_out(State(app): State<App>, Extension(person): Extension<Person>) -> Response {
@@ -221,10 +242,18 @@ pub(super) async fn entries(
     RawQuery(query): RawQuery,
 ) -> Response {
     let work = async {
-        let from = Query::read(query.as_deref(), ENTRIES)?.number("from")?.unwrap_or(0);
-        let page = app.gate.log_entries(&person.id, from, PAGE).await?;
-        let entries = page.iter().map(surface::log_entry).collect();
-        Ok(json_response(StatusCode::OK, &LogEntries { entries }))
+        let query = Query::read(query.as_deref(), ENTRIES)?;
+        let filter = query.log_filter()?;
+        let limit = query.number("limit")?.unwrap_or(PAGE);
+        let about = |r: &Record| surface::log_about(&app.gate, r);
+        let newest = query.get("order").map_or(filter.before.is_some(), |order| order == "newest");
+        let order = if newest { LogOrder::Newest } else { LogOrder::Oldest };
+        let found = app.gate.find_entries(&person.id, &filter, (order, limit), about).await?;
+        let entries =
+            found.entries.iter().map(|(logged, about)| surface::log_entry_about(logged, about.clone()));
+        let entries = entries.collect();
+        let searched_to = found.searched_to.map(Timestamp::to_rfc3339);
+        Ok(json_response(StatusCode::OK, &LogEntries { entries, next: found.next, searched_to }))
     };
     answer(&app, work.await)
 }

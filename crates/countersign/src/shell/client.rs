@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
 use countersign_core::audit::EXPORT_LINE_BYTES_MAX;
+use countersign_core::refusal::InputError;
 use countersign_core::text::visible;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -181,7 +182,9 @@ impl Reply {
         };
         let text = |text: &str| visible(text).text;
         let mut words = format!("{} ({} {})", text(&problem.detail), self.status, text(&problem.code));
-        for error in problem.errors.iter().flatten() {
+        // What the sentence has said already is not said again.
+        let new = |e: &&InputError| !e.pointer.is_empty() || !problem.detail.contains(&e.detail);
+        for error in problem.errors.iter().flatten().filter(new) {
             words.push_str(&format!("; at `{}`: {}", text(&error.pointer), text(&error.detail)));
         }
         words

@@ -7,6 +7,7 @@ use countersign_core::digest::{Digest, domain};
 use countersign_core::refusal::Refusal;
 use countersign_engine::fault::Stop;
 use countersign_engine::gate::Gate;
+use countersign_engine::store::LinkRefusal;
 use countersign_engine::world::World;
 
 /// The word an agent's key begins with.
@@ -82,6 +83,11 @@ pub(crate) async fn invite(gate: &Gate, person: &str) -> Result<String, Stop> {
     let token = new_token(gate.world(), LINK);
     gate.add_link(&token_digest(&token), person, LINK_LIFE).await?;
     Ok(token)
+}
+
+/// Why a link that was refused did not sign anybody in; none when the gate does not know it.
+pub(crate) async fn why_refused(gate: &Gate, link: &str) -> Result<Option<LinkRefusal>, Stop> {
+    gate.why_link_refused(&token_digest(link)).await
 }
 
 /// Trades a link's token for a session, once. Gives the session's token and the person. A refusal is recorded.

@@ -2,13 +2,15 @@
 
 use countersign_core::approval::may_decide;
 use countersign_core::audit::StoredEntry;
+use countersign_core::id::ProposalId;
 use countersign_core::proposal::{Record, StateName};
 use countersign_core::time::Timestamp;
+use countersign_core::view::Card;
 use countersign_engine::gate::Gate;
 use countersign_engine::store::LoggedEntry;
 
 use super::message;
-use crate::wire::{AgentWords, LogEntry, PersonProposal, PersonSummary};
+use crate::wire::{AgentWords, LogAbout, LogEntry, PersonProposal, PersonSummary};
 
 /// Characters of one line of a list.
 const LINE_CHARS_MAX: usize = 300;
@@ -88,5 +90,21 @@ pub(crate) fn why_not(gate: &Gate, record: &Record, person: &str) -> Vec<String>
 
 /// An entry of the log.
 pub(crate) fn log_entry(logged: &LoggedEntry) -> LogEntry {
-    LogEntry { index: logged.index, entry: StoredEntry::from_bytes(&logged.body).ok() }
+    log_entry_about(logged, None)
+}
+
+/// An entry of the log, with the proposal that it is about.
+pub(crate) fn log_entry_about(logged: &LoggedEntry, about: Option<LogAbout>) -> LogEntry {
+    LogEntry { index: logged.index, entry: StoredEntry::from_bytes(&logged.body).ok(), about }
+}
+
+/// What an entry of the log says about its proposal.
+pub(crate) fn log_about(gate: &Gate, record: &Record) -> LogAbout {
+    let Card { headline, action, risk, .. } = gate.card(record);
+    LogAbout { action, headline: line(&headline), risk }
+}
+
+/// When a proposal was made, by its id.
+pub(crate) fn made_at(id: ProposalId) -> Timestamp {
+    Timestamp::from_micros(i64::try_from(id.millis().saturating_mul(1_000)).unwrap_or(i64::MAX))
 }

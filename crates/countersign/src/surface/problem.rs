@@ -59,21 +59,6 @@ impl Problem {
         problem
     }
 
-    /// The HTTP status.
-    pub(crate) const fn status(&self) -> u16 {
-        self.body.status
-    }
-
-    /// What went wrong, for people.
-    pub(crate) fn detail(&self) -> &str {
-        &self.body.detail
-    }
-
-    /// The stable code.
-    pub(crate) fn code(&self) -> &str {
-        &self.body.code
-    }
-
     /// What of it is counted as a refused request.
     pub(crate) const fn refused(&self) -> Option<RefusalCode> {
         self.refused
@@ -284,12 +269,33 @@ const fn recorded(refusal: &Refusal) -> &'static str {
     }
 }
 
+/// What a problem says to people. It goes along with the answer inside the process, so that a surface for browsers
+/// can make a page of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ProblemText {
+    /// The HTTP status.
+    pub(crate) status: u16,
+    /// The stable code.
+    pub(crate) code: String,
+    /// What went wrong, as a fragment.
+    pub(crate) detail: String,
+}
+
+impl From<&Problem> for ProblemText {
+    fn from(problem: &Problem) -> Self {
+        let ProblemBody { status, code, detail, .. } = &*problem.body;
+        Self { status: *status, code: code.clone(), detail: detail.clone() }
+    }
+}
+
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
+        let text = ProblemText::from(&self);
         let status = StatusCode::from_u16(self.body.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let body = serde_json::to_vec(&self.body).unwrap_or_default();
         let kind = HeaderValue::from_static("application/problem+json");
         let mut response = (status, [(CONTENT_TYPE, kind)], body).into_response();
+        response.extensions_mut().insert(text);
         for (name, value) in self.headers {
             if let Ok(value) = HeaderValue::from_str(&value) {
                 response.headers_mut().insert(name, value);

@@ -3,12 +3,17 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use countersign_core::audit::EVENT_CODES;
 use countersign_core::id::ProposalId;
+use countersign_core::limits::FIND_BYTES_MAX;
 use countersign_core::proposal::StateName;
 use countersign_core::refusal::Refusal;
 use countersign_core::text::visible;
+use countersign_engine::gate::LogFilter;
 use countersign_engine::store::Filter;
 use schemars::{Schema, json_schema};
+
+use super::find::{list_filter, log_filter};
 
 /// What a parameter may be.
 #[derive(Debug, Clone, Copy)]
@@ -23,6 +28,14 @@ pub(crate) enum ParameterKind {
     States,
     /// One of these words.
     OneOf(&'static [&'static str]),
+    /// A name of the gate directory.
+    Name,
+    /// What is searched for.
+    Search,
+    /// A day, or a time.
+    Time,
+    /// An event of the log.
+    Event,
 }
 
 impl ParameterKind {
@@ -39,6 +52,23 @@ impl ParameterKind {
                 json_schema!({ "type": "string", "pattern": format!("^({names})(,({names}))*$") })
             }
             Self::OneOf(words) => json_schema!({ "type": "string", "enum": words }),
+            Self::Name => {
+                json_schema!({ "type": "string", "pattern": format!("^[!-~]{{1,{FIND_BYTES_MAX}}}$") })
+            }
+            Self::Search => json_schema!({
+                "type": "string",
+                "pattern": format!(r"^[^\x00-\x1f\x7f-\x9f]{{1,{FIND_BYTES_MAX}}}$"),
+            }),
+            Self::Time => json_schema!({
+                "anyOf": [
+                    { "type": "string", "format": "date" },
+                    { "type": "string", "format": "date-time" },
+                ],
+            }),
+            Self::Event => {
+                let codes: Vec<String> = EVENT_CODES.iter().map(|(code, _)| code.to_string()).collect();
+                json_schema!({ "type": "string", "enum": codes })
+            }
         }
     }
 }
@@ -60,13 +90,31 @@ impl Parameter {
         Self { name, kind, about }
     }
 
-    /// Refuses a number that the document does not allow, instead of taking another one for it.
+    /// Refuses a value that the document does not allow, instead of taking another one for it.
     fn check(&self, value: &str) -> Result<(), Refusal> {
-        let ParameterKind::Number(first, last) = self.kind else { return Ok(()) };
-        let digits = !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit());
-        let number = value.parse().ok().filter(|n| digits && (first..=last).contains(n));
         let name = self.name;
-        number.map(drop).ok_or_else(|| malformed(format!("`{name}` must be a number from {first} to {last}")))
+        match self.kind {
+            ParameterKind::Number(first, last) => {
+                let digits = !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit());
+                let number = value.parse().ok().filter(|n| digits && (first..=last).contains(n));
+                number
+                    .map(drop)
+                    .ok_or_else(|| malformed(format!("`{name}` must be a number from {first} to {last}")))
+            }
+            ParameterKind::OneOf(words) if !words.contains(&value) => {
+                let words: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
+                Err(malformed(format!("`{name}` is {}", words.join(" or "))))
+            }
+            // The rest is checked where it is read.
+            ParameterKind::OneOf(_)
+            | ParameterKind::Text
+            | ParameterKind::Proposal
+            | ParameterKind::States
+            | ParameterKind::Name
+            | ParameterKind::Search
+            | ParameterKind::Time
+            | ParameterKind::Event => Ok(()),
+        }
     }
 }
 
@@ -113,20 +161,14 @@ impl Query {
         Ok(self.number("wait")?.map_or(Duration::ZERO, Duration::from_secs))
     }
 
-    /// `state=pending,ready&limit=50&before=prp_…&agent=…`.
+    /// The filter of a list of proposals.
     pub(crate) fn filter(&self) -> Result<Filter, Refusal> {
-        let mut filter = Filter { limit: self.number("limit")?.unwrap_or(50), ..Filter::default() };
-        for name in self.get("state").into_iter().flat_map(|states| states.split(',')) {
-            let state = StateName::from_name(name)
-                .ok_or_else(|| malformed(format!("`state` names no state: `{}`", visible(name).text)))?;
-            filter.states.push(state);
-        }
-        if let Some(before) = self.get("before") {
-            let wrong = |_| malformed("`before` is not a proposal's id".to_owned());
-            filter.before = Some(before.parse().map_err(wrong)?);
-        }
-        filter.agent = self.get("agent").map(ToOwned::to_owned);
-        Ok(filter)
+        list_filter(&|name| self.get(name).map(ToOwned::to_owned), self.number("limit")?.unwrap_or(50))
+    }
+
+    /// The filter of the log.
+    pub(crate) fn log_filter(&self) -> Result<LogFilter, Refusal> {
+        log_filter(&|name| self.get(name).map(ToOwned::to_owned))
     }
 }
 
@@ -139,6 +181,7 @@ mod tests {
         let known = [
             Parameter::new("wait", ParameterKind::Number(0, 60), ""),
             Parameter::new("state", ParameterKind::States, ""),
+            Parameter::new("order", ParameterKind::OneOf(&["newest", "due"]), ""),
         ];
         let read = |query: &str| Query::read(Some(query), &known);
         assert!(read("").is_ok() && read("wait=3&state=pending").is_ok());
@@ -152,6 +195,7 @@ mod tests {
             ("wait=-1", range),
             ("wait=%2B1", range),
             ("wait=18446744073709551616", range),
+            ("order=oldest", "`order` is `newest` or `due`"),
         ] {
             assert!(read(query).unwrap_err().to_string().contains(named), "{query}");
         }

@@ -212,7 +212,7 @@ pub(crate) struct AgentSummary {
 pub(crate) struct AgentPage {
     /// Newest first.
     pub(crate) proposals: Vec<AgentSummary>,
-    /// `before` of the next page; none on the last one.
+    /// `before` of the next page; none on the last one. With filters a page before it may be short, or empty.
     pub(crate) next: Option<ProposalId>,
 }
 

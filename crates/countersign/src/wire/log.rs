@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use countersign_core::action::Risk;
 use countersign_core::audit::StoredEntry;
 use countersign_core::proposal::StateName;
 use schemars::JsonSchema;
@@ -10,8 +11,13 @@ use serde::{Deserialize, Serialize};
 /// A page of the log.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct LogEntries {
-    /// In order; an empty page is the end.
+    /// In the order that was asked for.
     pub(crate) entries: Vec<LogEntry>,
+    /// `from` of the next page, or `before` with the newest first; none on the last one.
+    pub(crate) next: Option<u64>,
+    /// How far the search came, when it came to its bound before the page was full. More may be found from `next` on.
+    #[schemars(extend("format" = "date-time"))]
+    pub(crate) searched_to: Option<String>,
 }
 
 /// One entry.
@@ -21,6 +27,19 @@ pub(crate) struct LogEntry {
     pub(crate) index: Option<u64>,
     /// What it says; none when this build cannot read it. The export has its bytes.
     pub(crate) entry: Option<StoredEntry>,
+    /// The proposal that it is about, as it is now; none when there is none, and in the history of one proposal.
+    pub(crate) about: Option<LogAbout>,
+}
+
+/// The proposal that an entry is about.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct LogAbout {
+    /// Its action.
+    pub(crate) action: String,
+    /// What, on which thing, where; shortened.
+    pub(crate) headline: String,
+    /// Typed risk, with the amount.
+    pub(crate) risk: Risk,
 }
 
 /// What there is, and what this process did.

@@ -14,7 +14,7 @@ pub(crate) use agent::{
     ActionList, ActionShape, Advice, AgentCause, AgentPage, AgentProposal, AgentSummary, AgentUndo, Because,
     Need, PreviewHead, SentCall,
 };
-pub(crate) use log::{Counts, LogEntries, LogEntry, Ready, ReadyPart, ReadyStatus, Writes};
+pub(crate) use log::{Counts, LogAbout, LogEntries, LogEntry, Ready, ReadyPart, ReadyStatus, Writes};
 pub(crate) use person::{AgentWords, Done, Me, NewSession, PersonPage, PersonProposal, PersonSummary};
 pub(crate) use problem::{NowBound, ProblemBody};
 pub(crate) use request::{ConfirmBody, ProposeBody, SignInBody, VerdictBody};

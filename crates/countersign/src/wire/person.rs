@@ -86,6 +86,11 @@ pub(crate) struct PersonPage {
     pub(crate) proposals: Vec<PersonSummary>,
     /// `before` of the next page, or `from` with `order=due`; none on the last one.
     pub(crate) next: Option<String>,
+    /// Whether the search came to its bound before the page was full. More may be found from `next` on.
+    pub(crate) stopped: bool,
+    /// How far back the search came, when it stopped.
+    #[schemars(extend("format" = "date-time"))]
+    pub(crate) searched_to: Option<String>,
 }
 
 /// Who is signed in.

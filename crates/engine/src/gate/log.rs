@@ -25,7 +25,7 @@ impl Gate {
         found.is_some_and(|p| p.roles.contains(&Role::Auditor) || p.roles.contains(&Role::Operator))
     }
 
-    fn log_reader(&self, person: &str) -> Result<(), Refusal> {
+    pub(super) fn log_reader(&self, person: &str) -> Result<(), Refusal> {
         if self.may_read_log(person) {
             return Ok(());
         }
@@ -38,13 +38,6 @@ impl Gate {
         let found = self.read(id, viewer).await?;
         found.ok_or_else(|| Refusal::ProposalNotFound { id: id.to_string() })?;
         Ok(viewer.party().serve(self.0.store.history(id)).await?)
-    }
-
-    /// Integrated entries from an index on, in order, for who may read the log.
-    pub async fn log_entries(&self, person: &str, from: u64, limit: u32) -> Result<Vec<LoggedEntry>, Stop> {
-        self.log_reader(person)?;
-        let viewer = Viewer::Person { id: person.to_owned() };
-        Ok(viewer.party().serve(self.0.store.entries(from, limit)).await?)
     }
 
     /// The last signed checkpoint, for who may read the log. None before the first.

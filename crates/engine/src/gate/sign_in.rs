@@ -9,7 +9,7 @@ use countersign_core::digest::Digest;
 use super::Gate;
 use crate::fault::{Stop, chain_text};
 use crate::party::Party;
-use crate::store::Session;
+use crate::store::{LinkRefusal, Session};
 
 /// Entries in one window. The endpoint is open to everybody, so anybody can cause one.
 const ENTRIES_MAX: u32 = 5;
@@ -75,6 +75,12 @@ impl Gate {
     ) -> Result<Option<String>, Stop> {
         let now = self.0.world.now();
         Ok(Party::Anybody.serve(self.0.store.redeem_link(link, session, now, now.plus(life))).await?)
+    }
+
+    /// Why a link opened nothing; none when it is not known.
+    pub async fn why_link_refused(&self, link: &Digest) -> Result<Option<LinkRefusal>, Stop> {
+        let now = self.0.world.now();
+        Ok(Party::Anybody.serve(self.0.store.why_link_refused(link, now)).await?)
     }
 
     /// Ends a session.

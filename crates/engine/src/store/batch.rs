@@ -82,20 +82,20 @@ impl Text {
             ),
             Self::Open => (
                 "INSERT INTO proposal (id, version, state, agent, person, due, intent, join_key, attempt, \
-                 header, mac, format) VALUES ",
-                12,
+                 header, mac, format, action, environment) VALUES ",
+                14,
                 " ON CONFLICT DO NOTHING RETURNING id",
             ),
             // INVARIANT I4: a dispatch finds its row only when no attempt was ever recorded there.
             Self::Move => (
                 "UPDATE proposal SET version = v.column4, state = v.column5, due = v.column6, \
                  intent = v.column7, attempt = COALESCE(v.column8, proposal.attempt), header = v.column9, \
-                 mac = v.column10, format = v.column11, \
+                 mac = v.column10, format = v.column11, environment = v.column12, \
                  lease_owner = NULL, lease_until = NULL, join_key = CASE WHEN \
                  v.column5 IN ('pending', 'ready', 'dispatched', 'unknown') \
                  AND v.column7 = proposal.intent THEN proposal.join_key END \
                  FROM (VALUES ",
-                11,
+                12,
                 ") AS v WHERE proposal.id = v.column1 AND proposal.version = v.column2 \
                  AND proposal.state = v.column3 AND (v.column8 IS NULL OR proposal.attempt IS NULL) \
                  RETURNING id",
@@ -425,7 +425,7 @@ fn key_values<'a>(key: &'a KeyRow, proposal: &'a str) -> [Value<'a>; 5] {
     [(&key.agent).into(), (&key.key).into(), (&key.request).into(), proposal.into(), key.look_at.into()]
 }
 
-fn opening_values(row: &OpenRow) -> [Value<'_>; 12] {
+fn opening_values(row: &OpenRow) -> [Value<'_>; 14] {
     [
         (&row.id).into(),
         i64::from(row.change.version).into(),
@@ -439,10 +439,12 @@ fn opening_values(row: &OpenRow) -> [Value<'_>; 12] {
         (&row.header).into(),
         row.mac.as_slice().into(),
         i64::from(HEADER_VERSION).into(),
+        (&row.action).into(),
+        (&row.environment).into(),
     ]
 }
 
-fn moving_values(row: &MoveRow) -> [Value<'_>; 11] {
+fn moving_values(row: &MoveRow) -> [Value<'_>; 12] {
     [
         (&row.id).into(),
         row.from_version.into(),
@@ -455,6 +457,7 @@ fn moving_values(row: &MoveRow) -> [Value<'_>; 11] {
         (&row.header).into(),
         row.mac.as_slice().into(),
         i64::from(HEADER_VERSION).into(),
+        (&row.environment).into(),
     ]
 }
 

@@ -10,7 +10,8 @@ use super::db::Row;
 use super::error;
 use crate::seal::{Purpose, SealKeys};
 
-/// The columns of a row that its code covers, beside what the version of its header adds.
+/// The columns of a row that its code covers, beside what the version of its header adds; and those that follow from
+/// its record, by which lists are filtered.
 #[derive(Debug)]
 pub(super) struct Columns<'a> {
     pub(super) id: String,
@@ -22,6 +23,10 @@ pub(super) struct Columns<'a> {
     pub(super) intent: String,
     pub(super) attempt: Option<String>,
     pub(super) header: &'a str,
+    /// Not covered: it is the record's.
+    pub(super) action: &'a str,
+    /// Not covered: it is the record's.
+    pub(super) environment: &'a str,
 }
 
 impl<'a> Columns<'a> {
@@ -38,6 +43,8 @@ impl<'a> Columns<'a> {
             intent: record.binding.intent.to_string(),
             attempt: record.attempt().map(|a| a.to_string()),
             header,
+            action: record.proposal.action.as_str(),
+            environment: &record.binding.rendering.environment,
         }
     }
 

@@ -34,9 +34,10 @@ pub(super) const RECORD_COLUMNS: &str = "p.id, p.version, p.state, p.agent, p.pe
     (SELECT body FROM proposal_part WHERE proposal = p.id AND name = 'preview' ORDER BY version DESC LIMIT 1), \
     (SELECT body FROM proposal_part WHERE proposal = p.id AND name = 'words' ORDER BY version DESC LIMIT 1), \
     (SELECT body FROM proposal_part WHERE proposal = p.id AND name = 'evidence' ORDER BY version DESC LIMIT 1), \
-    (SELECT body FROM proposal_part WHERE proposal = p.id AND name = 'response' ORDER BY version DESC LIMIT 1)";
+    (SELECT body FROM proposal_part WHERE proposal = p.id AND name = 'response' ORDER BY version DESC LIMIT 1), \
+    p.action, p.environment";
 /// How many they are: what is selected after them begins here.
-pub(super) const RECORD_WIDTH: usize = 17;
+pub(super) const RECORD_WIDTH: usize = 19;
 
 /// What the header of a row says, as it is written.
 #[derive(Serialize)]
@@ -184,6 +185,8 @@ fn agree(row: &Row, columns: &Columns<'_>) -> Result<(), String> {
         ("intent", text(6)? == columns.intent),
         ("join_key", row.maybe_text(7).map_err(|e| unreadable(&e))?.is_none_or(|key| key == columns.intent)),
         ("attempt", row.maybe_text(8).map_err(|e| unreadable(&e))? == columns.attempt.as_deref()),
+        ("action", text(17)? == columns.action),
+        ("environment", text(18)? == columns.environment),
     ];
     match agree.iter().find(|(_, agrees)| !agrees) {
         Some((column, _)) => Err(format!("column `{column}` disagrees with the record")),

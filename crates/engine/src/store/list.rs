@@ -1,28 +1,30 @@
 //! Lists. A list first finds which proposals are on a page, with their sizes, and then reads them a few at a time: so
 //! what it holds is bounded in bytes, however large the proposals are.
 
-use countersign_core::limits::{INBOX_MAX, LIST_BYTES_MAX, PAGE_BYTES_MAX, PAGE_SIZE_MAX};
+use countersign_core::id::ProposalId;
+use countersign_core::limits::{INBOX_MAX, LIST_BYTES_MAX, PAGE_BYTES_MAX};
 use countersign_core::proposal::{Record, StateName};
 use sqlx::AssertSqlSafe;
 
 use super::db::Row;
 use super::error::Error;
+use super::filter::{Filter, Terms};
 use super::header::{self, RECORD_COLUMNS, RECORD_WIDTH};
 use super::quarantine::NOT_SET_ASIDE;
 use super::value::Value;
-use super::{Filter, Store, rows};
+use super::{Store, rows};
 use crate::fault::Fault;
 
 /// Proposals that one statement reads: the statement is the same for all of them.
 const TOGETHER: usize = 16;
 /// Bytes of a stored proposal. `octet_length` looks at the size and not at the text.
-const BYTES: &str = "CAST(octet_length(p.header) + \
+pub(super) const BYTES: &str = "CAST(octet_length(p.header) + \
     (SELECT COALESCE(SUM(octet_length(body)), 0) FROM proposal_part WHERE proposal = p.id) AS BIGINT)";
 
 /// A proposal on a page, before it is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Listed {
-    seq: i64,
+    pub(super) seq: i64,
     bytes: usize,
 }
 
@@ -36,44 +38,32 @@ pub struct InboxPage {
 }
 
 impl Store {
-    /// What is on a page, newest first. Instead of the filter's cursor, `below` is the last of the page before.
-    pub async fn page(&self, filter: &Filter, below: Option<Listed>) -> Result<Vec<Listed>, Fault> {
-        let fault = |e: Error| Fault::new("list proposals", e);
-        let before = match (below, filter.before) {
-            (Some(last), _) => last.seq,
-            (None, Some(id)) => self.seq(id).await?.unwrap_or(0),
-            (None, None) => i64::MAX,
-        };
-        let limit = filter.limit.min(PAGE_SIZE_MAX.saturating_add(1));
-        let mut values: Vec<Value<'_>> = vec![before.into(), i64::from(limit).into()];
-        let page = page(filter, &mut values);
-        let sql = format!(
-            "SELECT p.seq, {BYTES} FROM ({page}) AS page JOIN proposal AS p ON p.seq = page.seq ORDER BY p.seq DESC"
-        );
-        let found = self.readers.fetch(AssertSqlSafe(sql), &values).await.map_err(fault)?;
-        found.iter().map(listed).collect::<Result<_, _>>().map_err(fault)
-    }
-
     /// What waits for people, by deadline and fair by agent: each agent has an equal share of a page. `from` is how
-    /// many proposals of each agent were on the pages before.
-    pub async fn inbox(&self, from: u32) -> Result<InboxPage, Fault> {
+    /// many proposals of each agent were on the pages before. The filter's states and limit say nothing here.
+    pub async fn inbox(&self, from: u32, filter: &Filter) -> Result<InboxPage, Fault> {
         let fault = |e: Error| Fault::new("list what waits for people", e);
         let pending = StateName::Pending.as_str();
-        let sql = "SELECT COUNT(*), COALESCE(MAX(n), 0) FROM \
-                   (SELECT COUNT(*) AS n FROM proposal WHERE state = $1 GROUP BY agent) AS agents";
-        let found = self.readers.fetch(sql, &[pending.into()]).await.map_err(fault)?;
+        let terms = Terms::with_cursor(filter);
+        let mut values: Vec<Value<'_>> = vec![pending.into()];
+        let conditions = terms.conditions(filter, &mut values);
+        let sql = format!(
+            "SELECT COUNT(*), COALESCE(MAX(n), 0) FROM \
+             (SELECT COUNT(*) AS n FROM proposal WHERE state = $1{conditions} GROUP BY agent) AS agents"
+        );
+        let found = self.readers.fetch(AssertSqlSafe(sql), &values).await.map_err(fault)?;
         let Some(row) = found.first() else { return Ok(InboxPage { listed: Vec::new(), next: None }) };
         let (agents, most) = (row.integer(0).map_err(fault)?, row.integer(1).map_err(fault)?);
         let share = i64::from(INBOX_MAX).checked_div(agents).unwrap_or(0).max(1);
         let after = i64::from(from);
         let last = after.saturating_add(share);
+        let mut values: Vec<Value<'_>> = vec![pending.into(), after.into(), last.into()];
+        let conditions = terms.conditions(filter, &mut values);
         let sql = format!(
             "SELECT seq, bytes, due, turn FROM (SELECT p.seq, p.due, {BYTES} AS bytes, \
              ROW_NUMBER() OVER (PARTITION BY p.agent ORDER BY p.due, p.seq) AS turn \
-             FROM proposal AS p WHERE p.state = $1 AND {NOT_SET_ASIDE}) AS waiting \
+             FROM proposal AS p WHERE p.state = $1{conditions} AND {NOT_SET_ASIDE}) AS waiting \
              WHERE turn > $2 AND turn <= $3 ORDER BY turn, due, seq"
         );
-        let values = [pending.into(), after.into(), last.into()];
         let found = self.readers.fetch(AssertSqlSafe(sql), &values).await.map_err(fault)?;
         let waiting = found.iter().map(waiting).collect::<Result<Vec<_>, _>>().map_err(fault)?;
         let (mut waiting, whole) = whole_turns(waiting);
@@ -81,6 +71,46 @@ impl Store {
         waiting.sort_by_key(|w| (w.due, w.listed.seq));
         let next = u32::try_from(last).ok().filter(|_| most > last);
         Ok(InboxPage { listed: waiting.into_iter().map(|w| w.listed).collect(), next })
+    }
+
+    /// How many proposals wait for people, without those that are set aside.
+    pub async fn count_waiting(&self) -> Result<usize, Fault> {
+        let fault = |e: Error| Fault::new("count what waits for people", e);
+        let sql = format!("SELECT COUNT(*) FROM proposal AS p WHERE p.state = $1 AND {NOT_SET_ASIDE}");
+        let values = [StateName::Pending.as_str().into()];
+        let found = self.readers.fetch(AssertSqlSafe(sql), &values).await.map_err(fault)?;
+        let count = found.first().map_or(Ok(0), |row| row.integer(0)).map_err(fault)?;
+        Ok(usize::try_from(count).unwrap_or(0))
+    }
+
+    /// Reads these proposals, in some order, without those that are not there and those that are set aside. They are read
+    /// a few at a time, and no more than one page of a list holds; the rest is left out.
+    pub async fn records_of(&self, ids: &[ProposalId]) -> Result<Vec<Record>, Fault> {
+        let fault = |e: Error| Fault::new("read proposals", e);
+        let places: Vec<String> = (1..=TOGETHER).map(|n| format!("${n}")).collect();
+        let sql = format!(
+            "SELECT p.seq, {BYTES} FROM proposal AS p WHERE p.id IN ({}) AND {NOT_SET_ASIDE}",
+            places.join(", ")
+        );
+        let (mut records, mut bytes) = (Vec::new(), 0_usize);
+        for some in ids.chunks(TOGETHER) {
+            let texts: Vec<String> = some.iter().map(ToString::to_string).collect();
+            // No proposal has an empty id: it fills the statement up.
+            let mut values = [Value::from(""); TOGETHER];
+            for (value, text) in values.iter_mut().zip(&texts) {
+                *value = text.into();
+            }
+            let found = self.readers.fetch(AssertSqlSafe(sql.clone()), &values).await.map_err(fault)?;
+            let found = found.iter().map(listed).collect::<Result<Vec<_>, _>>().map_err(fault)?;
+            for together in Listed::together(&found) {
+                bytes = together.iter().fold(bytes, |sum, listed| sum.saturating_add(listed.bytes));
+                if bytes > PAGE_BYTES_MAX && !records.is_empty() {
+                    return Ok(records);
+                }
+                records.extend(self.records(together).await?);
+            }
+        }
+        Ok(records)
     }
 
     /// Reads some proposals of a page, in its order, without what is set aside. See [`Listed::together`].
@@ -163,37 +193,9 @@ fn whole_turns(mut waiting: Vec<Waiting>) -> (Vec<Waiting>, Option<i64>) {
     (waiting, Some(last))
 }
 
-fn listed(row: &Row) -> Result<Listed, Error> {
+pub(super) fn listed(row: &Row) -> Result<Listed, Error> {
     let bytes = usize::try_from(row.integer(1)?).unwrap_or(usize::MAX);
     Ok(Listed { seq: row.integer(0)?, bytes })
-}
-
-/// The statement for one page; `$1` is the cursor and `$2` the limit.
-///
-/// One part for each state, each of which walks its own index and stops at the limit: a single condition
-/// over several states would sort all that match.
-fn page<'a>(filter: &'a Filter, values: &mut Vec<Value<'a>>) -> String {
-    let condition = filter.agent.as_ref().map_or_else(String::new, |agent| {
-        values.push(agent.into());
-        format!(" AND agent = ${}", values.len())
-    });
-    if filter.states.is_empty() && condition.is_empty() {
-        return "SELECT seq FROM proposal WHERE seq < $1 ORDER BY seq DESC LIMIT $2".to_owned();
-    }
-    let states = if filter.states.is_empty() { StateName::ALL.as_slice() } else { &filter.states };
-    let parts: Vec<String> = states
-        .iter()
-        .map(|state| {
-            values.push(state.as_str().into());
-            format!(
-                "SELECT seq FROM (SELECT seq FROM proposal WHERE seq < $1 AND state = ${}{condition} \
-                 ORDER BY seq DESC LIMIT $2) AS part",
-                values.len()
-            )
-        })
-        .collect();
-    // UNION rather than UNION ALL: a state that is asked for twice is shown once.
-    format!("{} ORDER BY seq DESC LIMIT $2", parts.join(" UNION "))
 }
 
 #[cfg(test)]

@@ -36,10 +36,16 @@ const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../../migrations/sqlite/0002_parts.sql"),
         postgres: include_str!("../../migrations/postgres/0002_parts.sql"),
     },
+    Migration {
+        version: 4,
+        name: "find",
+        sqlite: include_str!("../../migrations/sqlite/0003_find.sql"),
+        postgres: include_str!("../../migrations/postgres/0003_find.sql"),
+    },
 ];
 
 /// The version that this build reads and writes.
-const VERSION: i64 = 3;
+const VERSION: i64 = 4;
 /// The tables of a version that was never released. Their rows have no authentication code, so they are not
 /// brought up to date: whoever could write them could have forged them.
 const UNSEALED: i64 = 1;

@@ -13,6 +13,9 @@ mod db;
 mod desk;
 mod entry;
 mod error;
+mod filter;
+mod find;
+mod find_log;
 mod gate_lock;
 mod header;
 mod header_v1;
@@ -66,8 +69,12 @@ use crate::world::World;
 pub use self::admit::{Admission, NotAdmitted};
 pub use self::changes::Watch;
 pub use self::desk::WriteCounters;
+pub use self::filter::Filter;
+pub use self::find::FoundPage;
+pub use self::find_log::{EntryInSpan, LogWalk};
 pub use self::identity::{Identity, Server};
 pub use self::list::{InboxPage, Listed};
+pub use self::people::LinkRefusal;
 pub use self::ready::Standing;
 pub use self::waiting::{LogBacklog, PendingSince};
 pub use self::witness::{Testimony, Witness, head_of};
@@ -144,19 +151,6 @@ pub struct Change {
     pub version: u32,
     /// Its state now.
     pub state: StateName,
-}
-
-/// What a list shows. Newest first.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Filter {
-    /// Only these states; empty for all.
-    pub states: Vec<StateName>,
-    /// Only of this agent.
-    pub agent: Option<String>,
-    /// Only older than this one: the cursor.
-    pub before: Option<ProposalId>,
-    /// How many at the most; one more than a page is the largest that is given.
-    pub limit: u32,
 }
 
 /// One entry as it stands in the log.

@@ -25,6 +25,15 @@ const SEEN_TO: Duration = Duration::from_mins(1);
 /// Tokens of altered rows that are remembered, so that each is reported once.
 const REPORTED_MAX: usize = 1_024;
 
+/// Why a sign-in link that is known opens nothing. Only who holds its token can ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LinkRefusal {
+    /// It was used.
+    Used,
+    /// It is too old.
+    TooOld,
+}
+
 /// Rows whose code does not fit them: reported once each, counted always.
 #[derive(Debug, Default)]
 pub(super) struct AlteredRows {
@@ -104,6 +113,27 @@ impl Store {
             }
             Err(error) => Err(Fault::new("use a sign-in link", error)),
         }
+    }
+
+    /// Why a link opens nothing, by the digest of its token. None when it is not known: a link that is too old is
+    /// forgotten with the next sign-in.
+    pub async fn why_link_refused(
+        &self,
+        token: &Digest,
+        now: Timestamp,
+    ) -> Result<Option<LinkRefusal>, Fault> {
+        let fault = |e: Error| Fault::new("read a sign-in link", e);
+        let sql = "SELECT used_at, expires FROM link WHERE token = $1";
+        let rows = match self.readers.fetch(sql, &[(&token.to_string()).into()]).await {
+            Ok(rows) => rows,
+            // Somebody else's row, which has been reported.
+            Err(error) if error.is_about_content() => return Ok(None),
+            Err(error) => return Err(fault(error)),
+        };
+        let Some(row) = rows.first() else { return Ok(None) };
+        let used = row.maybe_integer(0).map_err(fault)?.is_some();
+        let over = row.integer(1).map_err(fault)? <= now.as_micros();
+        Ok(if used { Some(LinkRefusal::Used) } else { over.then_some(LinkRefusal::TooOld) })
     }
 
     /// A live session, by the digest of its token; marks it seen at most once a minute. One that nobody used

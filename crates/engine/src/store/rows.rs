@@ -72,6 +72,8 @@ pub(super) struct OpenRow {
     /// The intent, when an equal request is to get this proposal.
     pub(super) join_key: Option<String>,
     pub(super) attempt: Option<String>,
+    pub(super) action: String,
+    pub(super) environment: String,
     pub(super) header: String,
     pub(super) mac: Vec<u8>,
     pub(super) parts: Vec<PartRow>,
@@ -91,6 +93,8 @@ pub(super) struct MoveRow {
     pub(super) intent: String,
     /// The attempt, when this is its dispatch.
     pub(super) attempt: Option<String>,
+    /// It may be another one after the record was read again.
+    pub(super) environment: String,
     pub(super) header: String,
     pub(super) mac: Vec<u8>,
     pub(super) parts: Vec<PartRow>,
@@ -239,6 +243,8 @@ impl OpenRow {
             intent: record.binding.intent.to_string(),
             join_key: joins.then(|| record.binding.intent.to_string()),
             attempt: record.attempt().map(|a| a.to_string()),
+            action: record.proposal.action.to_string(),
+            environment: record.binding.rendering.environment.clone(),
             mac: Columns::of(record, &header).seal(keys),
             header,
             parts,
@@ -270,6 +276,7 @@ impl MoveRow {
             due: record.due().map(Timestamp::as_micros),
             intent: record.binding.intent.to_string(),
             attempt: record.attempt().filter(|_| dispatched).map(|a| a.to_string()),
+            environment: record.binding.rendering.environment.clone(),
             mac: Columns::of(record, &header).seal(keys),
             header,
             parts,

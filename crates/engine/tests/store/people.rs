@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use countersign_core::audit::EventCode;
 use countersign_engine::seal::SealKeys;
-use countersign_engine::store::Store;
+use countersign_engine::store::{LinkRefusal, Store};
 use futures_util::future::join_all;
 
 use crate::Place;
@@ -74,6 +74,24 @@ pub async fn a_session_ends_when_it_is_over_or_ended_t47(place: &Place) {
     let mut raw = Raw::open(place).await;
     assert_eq!(raw.texts("SELECT person FROM session").await, ["bob"]);
     assert_eq!(raw.texts("SELECT person FROM link").await, ["bob"]);
+}
+
+pub async fn why_a_link_opens_nothing_is_known_while_it_is_kept(place: &Place) {
+    let store = place.store().await;
+    let (used, old, fresh) = (digest("used"), digest("old"), digest("fresh"));
+    store.add_link(&used, "ann", (START, START.plus(2 * HOUR))).await.unwrap();
+    store.redeem_link(&used, &digest("one"), START, START.plus(HOUR)).await.unwrap();
+    store.add_link(&old, "ann", (START, START.plus(HOUR))).await.unwrap();
+    store.add_link(&fresh, "ann", (START, START.plus(2 * HOUR))).await.unwrap();
+    let now = START.plus(HOUR);
+    for (link, expect) in [
+        (used, Some(LinkRefusal::Used)),
+        (old, Some(LinkRefusal::TooOld)),
+        (fresh, None),
+        (digest("unknown"), None),
+    ] {
+        assert_eq!(store.why_link_refused(&link, now).await.unwrap(), expect, "{link}");
+    }
 }
 
 pub async fn a_token_at_rest_opens_nothing_t47(place: &Place) {

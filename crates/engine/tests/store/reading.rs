@@ -55,7 +55,7 @@ pub async fn the_inbox_is_by_deadline_and_every_agent_has_its_share_b7(place: &P
     store.put(steps::cancel(&world, &gone)).await.unwrap();
     let (mut pages, mut from) = (Vec::new(), Some(0));
     while let Some(at) = from {
-        let page = store.inbox(at).await.unwrap();
+        let page = store.inbox(at, &Filter::default()).await.unwrap();
         let mut records = Vec::new();
         for together in Listed::together(&page.listed) {
             records.extend(store.records(together).await.unwrap());
@@ -89,7 +89,7 @@ pub async fn a_list_is_filtered_by_state_and_agent(place: &Place) {
         (vec![cancelled], Some("b"), vec![]),
         (vec![], Some("A"), vec![]),
     ] {
-        let filter = Filter { states, agent: agent.map(str::to_owned), before: None, limit: 10 };
+        let filter = Filter { states, agent: agent.map(str::to_owned), limit: 10, ..Filter::default() };
         assert_eq!(ids(&store.listed(&filter).await), expect, "{filter:?}");
     }
     assert_eq!(store.in_state(pending, None, 2).await.unwrap(), [one, three]);

@@ -130,3 +130,38 @@ pub async fn a_database_of_the_version_before_is_read_and_written_anew_d16(place
     while store.integrate(&crate::key()).await.unwrap() > 0 {}
     store.close().await.unwrap();
 }
+
+pub async fn rows_of_before_get_what_lists_are_filtered_by(place: &Place) {
+    let (store, world) = (place.store().await, steps::world(3));
+    let mut ids = Vec::new();
+    for (n, (action, environment)) in
+        (0_u64..).zip([("crm.note.add", "staging"), ("crm.\u{e9}", "pro\"duction")])
+    {
+        let step = steps::pending_in(&world, "a", (action, environment), n);
+        ids.push((store.put(step).await.unwrap().record.proposal.id, action, environment));
+    }
+    let broken = store.put(steps::pending(&world, "b", None, 9)).await.unwrap().record.proposal.id;
+    store.close().await.unwrap();
+    let mut raw = Raw::open(place).await;
+    for sql in [
+        "DROP INDEX proposal_by_action",
+        "ALTER TABLE proposal DROP COLUMN action",
+        "ALTER TABLE proposal DROP COLUMN environment",
+        "DELETE FROM schema_version WHERE version = 4",
+        &format!("UPDATE proposal SET header = 'no JSON' WHERE id = '{broken}'"),
+    ] {
+        raw.run(sql).await;
+    }
+    Store::create(&place.url).await.unwrap();
+    let store = place.store().await;
+    for (id, action, environment) in ids {
+        let record = store.proposal(id).await.unwrap().unwrap();
+        assert_eq!(record.proposal.action.as_str(), action);
+        assert_eq!(record.binding.rendering.environment, environment);
+        let columns = format!("SELECT action || ' in ' || environment FROM proposal WHERE id = '{id}'");
+        assert_eq!(raw.texts(&columns).await, [format!("{action} in {environment}")]);
+    }
+    assert!(store.proposal(broken).await.is_err(), "what is no JSON stops no upgrade and is no record");
+    while store.integrate(&crate::key()).await.unwrap() > 0 {}
+    store.close().await.unwrap();
+}

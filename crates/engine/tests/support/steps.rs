@@ -93,7 +93,7 @@ impl Offers for Store {
     async fn listed(&self, filter: &Filter) -> Vec<Record> {
         let page = self.page(filter, None).await.unwrap();
         let mut records = Vec::new();
-        for together in Listed::together(&page) {
+        for together in Listed::together(&page.listed) {
             records.extend(self.records(together).await.unwrap());
         }
         records
@@ -211,6 +211,16 @@ fn opened(world: &World, who: (&str, Option<&str>), amount: u64, decision: Decis
 /// A new proposal that waits for people.
 pub fn pending(world: &World, agent: &str, person: Option<&str>, amount: u64) -> Step {
     opened(world, (agent, person), amount, ask())
+}
+
+/// A new proposal of this action in this environment, which waits for people.
+pub fn pending_in(world: &World, agent: &str, (action, environment): (&str, &str), amount: u64) -> Step {
+    let action = serde_json::from_value(json!(action)).unwrap();
+    let proposal = Proposal { action, ..proposal(world, agent, None, amount) };
+    let rendering = Rendering { environment: environment.to_owned(), ..rendering(&proposal, amount) };
+    let binding = Binding::new(&proposal, rendering, binding(&proposal, amount).preview).unwrap();
+    let deadlines = (world.now().plus(DECIDE_IN), world.now().plus(USE_IN));
+    open(proposal, binding, ask(), finance(0), deadlines)
 }
 
 /// A new proposal that may run.

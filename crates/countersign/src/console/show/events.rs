@@ -2,7 +2,7 @@
 
 use askama::Template;
 use askama::filters::HtmlSafe;
-use countersign_core::audit::{EVENT_CODES, EventCode, StoredEntry};
+use countersign_core::audit::{EventCode, StoredEntry};
 use countersign_core::directory::Directory;
 use countersign_core::time::Timestamp;
 use countersign_engine::store::LoggedEntry;
@@ -28,12 +28,34 @@ pub(crate) struct Event {
     who: Text,
     at: Time,
     proposal: Option<String>,
+    about: Option<EventAbout>,
     data: Block,
 }
 
-/// Entries in their order. `linked`: whether each says which proposal it is about.
-pub(crate) fn events(logged: &[LoggedEntry], directory: &Directory, now: Timestamp, linked: bool) -> Events {
-    Events { events: logged.iter().map(|entry| event(entry, directory, now, linked)).collect() }
+/// The proposal that an entry is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct EventAbout {
+    pub(super) action: Text,
+    pub(super) headline: Option<Text>,
+    pub(super) money: Option<Text>,
+}
+
+/// Entries of many proposals in their order, each with what its proposal is about.
+pub(crate) fn found_events(
+    found: &[(LoggedEntry, Option<EventAbout>)],
+    directory: &Directory,
+    now: Timestamp,
+) -> Events {
+    let shown = |(logged, about): &(LoggedEntry, Option<EventAbout>)| {
+        let shown = event(logged, directory, now, true);
+        Event { about: about.clone().or(shown.about), ..shown }
+    };
+    Events { events: found.iter().map(shown).collect() }
+}
+
+/// Entries of one proposal in their order.
+pub(crate) fn events(logged: &[LoggedEntry], directory: &Directory, now: Timestamp) -> Events {
+    Events { events: logged.iter().map(|entry| event(entry, directory, now, false)).collect() }
 }
 
 fn event(logged: &LoggedEntry, directory: &Directory, now: Timestamp, linked: bool) -> Event {
@@ -47,17 +69,21 @@ fn event(logged: &LoggedEntry, directory: &Directory, now: Timestamp, linked: bo
             who: eye.text(""),
             at: Time::new(now, now),
             proposal: None,
+            about: None,
             data: eye.block(&String::from_utf8_lossy(&logged.body)),
         };
     };
-    let what = EVENT_CODES.iter().find(|(code, _)| *code == entry.event).map_or("", |(_, meaning)| meaning);
+    // What never became a proposal names its action itself.
+    let own = entry.data.get("action").and_then(|action| action.as_str()).filter(|_| linked);
+    let about = own.map(|action| EventAbout { action: eye.text(action), headline: None, money: None });
     Event {
         index: logged.index,
-        what,
+        what: entry.event.meaning(),
         code: entry.event.to_string(),
         who: eye.text(&actor(&entry.actor, directory)),
         at: Time::new(entry.at, now),
         proposal: entry.proposal.filter(|_| linked).map(|id| id.to_string()),
+        about,
         data: eye.json(&entry.data),
     }
 }

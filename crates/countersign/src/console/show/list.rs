@@ -8,7 +8,8 @@ use countersign_core::view::Card;
 
 use super::Chrome;
 use super::card::{Link, chain};
-use super::events::Events;
+use super::events::{EventAbout, Events};
+use super::find::{FilterForm, Further};
 use super::status::tone;
 use super::text::{Block, Eye, Text, Time};
 use crate::surface::{is_irreversible, label};
@@ -81,23 +82,19 @@ pub(crate) struct Inbox {
     pub(crate) yours: Vec<ListRow>,
     /// What they may see.
     pub(crate) others: Vec<ListRow>,
-    /// Where the next page begins, when there is one.
-    pub(crate) next: Option<u32>,
+    /// The filter.
+    pub(crate) form: FilterForm,
+    /// The address of the next page, when there is one.
+    pub(crate) next: Option<String>,
+    /// Where the search stopped, if it did.
+    pub(crate) further: Option<Further>,
 }
 
-/// A state to filter by.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Choice {
-    name: &'static str,
-    label: &'static str,
-    chosen: bool,
-}
-
-/// Every state as a choice.
-pub(crate) fn choices(chosen: Option<StateName>) -> Vec<Choice> {
-    StateName::ALL
-        .map(|state| Choice { name: state.as_str(), label: label(state), chosen: chosen == Some(state) })
-        .into()
+/// Every state as a choice: its name, its label, and whether it is this one.
+pub(crate) fn choices(chosen: &str) -> Vec<(String, String, bool)> {
+    let choice =
+        |state: StateName| (state.as_str().to_owned(), label(state).to_owned(), state.as_str() == chosen);
+    StateName::ALL.map(choice).into()
 }
 
 /// The history.
@@ -105,11 +102,19 @@ pub(crate) fn choices(chosen: Option<StateName>) -> Vec<Choice> {
 #[template(path = "console/history.html")]
 pub(crate) struct History {
     pub(crate) chrome: Chrome,
-    pub(crate) choices: Vec<Choice>,
-    pub(crate) filtered: bool,
+    pub(crate) form: FilterForm,
     pub(crate) rows: Vec<ListRow>,
     /// Address of the next page.
     pub(crate) older: Option<String>,
+    /// Where the search stopped, if it did.
+    pub(crate) further: Option<Further>,
+}
+
+/// What a list of entries says of the proposal that one is about.
+pub(crate) fn about(card: &Card) -> EventAbout {
+    let eye = Eye::default();
+    let headline = Some(eye.brief(&card.headline));
+    EventAbout { action: eye.text(&card.action), headline, money: card.money.as_ref().map(|money| eye.text(money)) }
 }
 
 /// The log.
@@ -124,6 +129,9 @@ pub(crate) struct LogPage {
     pub(crate) key: String,
     pub(crate) size: u64,
     pub(crate) events: Events,
-    pub(crate) newer: Option<u64>,
-    pub(crate) older: Option<u64>,
+    pub(crate) form: FilterForm,
+    pub(crate) newer: Option<String>,
+    pub(crate) older: Option<String>,
+    /// Where the search stopped, if it did.
+    pub(crate) further: Option<Further>,
 }

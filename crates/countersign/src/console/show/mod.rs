@@ -6,13 +6,17 @@
 pub(crate) mod card;
 mod diff;
 pub(crate) mod events;
+pub(crate) mod find;
 pub(crate) mod list;
 pub(crate) mod status;
 #[cfg(test)]
 mod tests;
 pub(crate) mod text;
 
+use std::fmt;
+
 use askama::Template;
+use askama::filters::HtmlSafe;
 use countersign_core::directory::Directory;
 
 /// The signed-in person, for the top of every page.
@@ -22,10 +26,34 @@ pub(crate) struct PagePerson {
     pub(crate) name: String,
     /// What forms carry.
     pub(crate) csrf: String,
-    /// Pending proposals in the whole gate.
-    pub(crate) pending: u64,
+    /// What waits in their inbox.
+    pub(crate) waiting: WaitingCount,
     /// Whether the log is theirs to read.
     pub(crate) reads_log: bool,
+}
+
+/// How many proposals somebody's inbox has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct WaitingCount {
+    /// As many as were counted.
+    pub(crate) count: usize,
+    /// Whether there are more.
+    pub(crate) more: bool,
+}
+
+impl fmt::Display for WaitingCount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.count, if self.more { "+" } else { "" })
+    }
+}
+
+impl HtmlSafe for WaitingCount {}
+
+impl WaitingCount {
+    /// What a page's title begins with: `(7) `, and nothing when nothing waits.
+    pub(crate) fn prefix(self) -> String {
+        if self.count == 0 && !self.more { String::new() } else { format!("({self}) ") }
+    }
 }
 
 /// What every page has around its own part.
@@ -86,6 +114,8 @@ pub(crate) struct SignIn {
     pub(crate) chrome: Chrome,
     /// The link's token.
     pub(crate) link: String,
+    /// The page to open then; empty for the inbox.
+    pub(crate) next: String,
 }
 
 /// A person's display name in the directory, or what stands in its place.

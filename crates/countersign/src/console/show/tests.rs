@@ -1,5 +1,7 @@
 //! Whole pages from records: what hostile text cannot do to them.
 
+use std::collections::BTreeSet;
+
 use askama::Template as _;
 use countersign_core::approval::Rules;
 use countersign_core::directory::Directory;
@@ -11,9 +13,10 @@ use countersign_engine::store::LoggedEntry;
 use serde_json::{Value, json};
 
 use super::card::{self, ProposalPage};
+use super::find::{FilterField, FilterForm};
 use super::list::{Inbox, Kind, row};
 use super::text::{Eye, Time};
-use super::{Chrome, Message, PagePerson, events, status};
+use super::{Chrome, Message, PagePerson, WaitingCount, events, status};
 use crate::console::proposal::{Sent, what_changed};
 
 const NOW: Timestamp = Timestamp::from_micros(1_795_435_200_000_000);
@@ -38,6 +41,12 @@ act_for = ["person:ann"]
 fn rules() -> Rules {
     let text = "[finance]\nwho = [\"team:finance\"]\ndecide_in = \"30m\"\nuse_in = \"10m\"\n";
     Rules::load(&SourceFile { path: "approvals.toml".into(), text: text.into() }, &directory()).unwrap()
+}
+
+/// A filter that somebody was sent as a link, with `text` in it.
+fn form(text: &str) -> FilterForm {
+    let field = |name| FilterField::new(name, text.to_owned(), Vec::new(), BTreeSet::new());
+    FilterForm::new("/", ["text", "agent", "since"].map(field).into())
 }
 
 /// A record in which `text` stands wherever an agent or an upstream can put text.
@@ -88,7 +97,12 @@ fn record(text: &str) -> Record {
 }
 
 fn me() -> PagePerson {
-    PagePerson { name: "Bob Okafor".into(), csrf: "token".into(), pending: 1, reads_log: true }
+    PagePerson {
+        name: "Bob Okafor".into(),
+        csrf: "token".into(),
+        waiting: WaitingCount { count: 1, more: false },
+        reads_log: true,
+    }
 }
 
 fn logged(text: &str) -> Vec<LoggedEntry> {
@@ -117,7 +131,7 @@ fn page(record: &Record, text: &str) -> String {
         created: Time::new(record.proposal.created_at, NOW),
         words: card::words(&record.proposal),
         status: status::status(record, &directory(), NOW),
-        events: events::events(&logged(text), &directory(), NOW, true),
+        events: events::events(&logged(text), &directory(), NOW),
         decide: Some(card::decide(&card, "token")),
         confirm: (!record.proposal.chain.is_confirmed()).then(|| card::decide(&card, "token")),
         why_not: Vec::new(),
@@ -155,7 +169,9 @@ fn pages(text: &str) -> [String; 3] {
         chrome: Chrome::of("Inbox", me(), "inbox"),
         yours: rows(Kind::Inbox),
         others: rows(Kind::History { yours: true }),
+        form: form(text),
         next: None,
+        further: None,
     };
     let message = Message {
         chrome: Chrome::public("x"),
@@ -363,6 +379,6 @@ fn a_decided_proposal_shows_what_the_upstream_answered() {
 fn an_entry_of_another_version_is_shown_as_it_is_t121() {
     let strange =
         [LoggedEntry { index: None, leaf: None, body: b"{\"v\":9,\"x\":\"<b>\\u001b\"}\n{}".to_vec() }];
-    let html = events::events(&strange, &directory(), NOW, true).render().unwrap();
+    let html = events::events(&strange, &directory(), NOW).render().unwrap();
     assert!(html.contains("cannot read") && html.contains("&#60;b&#62;"));
 }

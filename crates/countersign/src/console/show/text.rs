@@ -5,6 +5,7 @@
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use askama::Template;
 use askama::filters::HtmlSafe;
@@ -213,7 +214,29 @@ impl Time {
     pub(crate) fn brief(at: Timestamp, now: Timestamp) -> Self {
         let same_year = format(at, "%Y") == format(now, "%Y");
         let shown = format(at, if same_year { "%-d %b, %H:%M UTC" } else { "%-d %b %Y, %H:%M UTC" });
-        Self { shown, ..Self::new(at, now) }
+        Self { shown, relative: short(at, now), ..Self::new(at, now) }
+    }
+}
+
+/// How far a moment is, in few letters and by whole units, so that rows below each other line up.
+fn short(at: Timestamp, now: Timestamp) -> String {
+    let (ahead, length) = distance(at, now);
+    let seconds = length.as_secs();
+    let length = match seconds {
+        0..60 => "1 min".to_owned(),
+        60..7_200 => format!("{} min", seconds.div_euclid(60)),
+        7_200..172_800 => format!("{} h", seconds.div_euclid(3_600)),
+        _ => format!("{} d", seconds.div_euclid(86_400)),
+    };
+    let length = if seconds < 60 { format!("< {length}") } else { length };
+    if ahead { format!("in {length}") } else { format!("{length} ago") }
+}
+
+/// Whether a moment is yet to come, and how far it is.
+fn distance(at: Timestamp, now: Timestamp) -> (bool, Duration) {
+    match at.age_at(now) {
+        Some(age) => (false, age),
+        None => (true, now.age_at(at).unwrap_or_default()),
     }
 }
 
@@ -223,10 +246,7 @@ fn format(at: Timestamp, pattern: &str) -> String {
 }
 
 fn relative(at: Timestamp, now: Timestamp) -> String {
-    let (ahead, length) = match at.age_at(now) {
-        Some(age) => (false, age),
-        None => (true, now.age_at(at).unwrap_or_default()),
-    };
+    let (ahead, length) = distance(at, now);
     let seconds = length.as_secs();
     let length = match seconds {
         0..60 => "less than a minute".to_owned(),
@@ -282,6 +302,23 @@ mod tests {
     fn a_list_names_the_year_when_it_is_another_one() {
         let time = Time::brief(Timestamp::from_micros(0), Timestamp::from_micros(1_763_900_000_000_000));
         assert_eq!(time.shown, "1 Jan 1970, 00:00 UTC");
+    }
+
+    #[test]
+    fn a_deadline_in_a_list_is_short_and_in_whole_units() {
+        let now = Timestamp::from_micros(1_763_900_000_000_000);
+        for (seconds, expect) in [
+            (30, "in < 1 min"),
+            (60, "in 1 min"),
+            (119, "in 1 min"),
+            (7_199, "in 119 min"),
+            (7_200, "in 2 h"),
+            (10_799, "in 2 h"),
+            (172_800, "in 2 d"),
+        ] {
+            assert_eq!(Time::brief(now.plus(Duration::from_secs(seconds)), now).relative, expect);
+        }
+        assert_eq!(Time::brief(now, now.plus(Duration::from_secs(90))).relative, "1 min ago");
     }
 
     #[test]
