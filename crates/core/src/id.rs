@@ -196,7 +196,7 @@ mod tests {
             prop_assert_eq!(first.to_string().parse::<ProposalId>(), Ok(first));
             prop_assert_eq!(a.cmp(&b), first.to_string().cmp(&second.to_string()));
             prop_assert_eq!(first.millis(), a);
-            prop_assert!(ProposalId::first_of(a) <= first && ProposalId::first_of(a + 1) > first);
+            prop_assert!(ProposalId::first_of(a) <= first && ProposalId::first_of(a.saturating_add(1)) > first);
         }
     }
 }

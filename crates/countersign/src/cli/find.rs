@@ -2,6 +2,7 @@
 //! words find the same in the console.
 
 use clap::Args;
+use countersign_core::proposal::StateName;
 use countersign_core::time::{Timestamp, parse_duration};
 use countersign_engine::world::World;
 
@@ -90,7 +91,7 @@ pub(super) fn states(text: &str) -> Result<String, String> {
     if text != "all" {
         for name in text.split(',') {
             surface::state(name).map_err(|_| {
-                let all = countersign_core::proposal::StateName::ALL.map(|state| state.as_str()).join(", ");
+                let all = StateName::ALL.map(StateName::as_str).join(", ");
                 format!("there is no state `{name}`; the states are {all}, or `all`")
             })?;
         }

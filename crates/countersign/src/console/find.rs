@@ -73,9 +73,9 @@ impl Find {
     /// The form. `rules`: the names that it offers, for who may see everything anyway.
     pub(super) fn form(&self, rules: Option<&Ruleset>) -> FilterForm {
         let field = |name: &'static str| {
-            let value = self.get(name).unwrap_or_default().to_owned();
+            let value = self.get(name).unwrap_or_default();
             let choices = match name {
-                "state" => choices(&value),
+                "state" => choices(value),
                 "event" => {
                     let codes = EVENT_CODES.iter().map(|(code, _)| code.to_string());
                     codes.map(|code| (code.clone(), code.clone(), code == value)).collect()

@@ -4,7 +4,7 @@
 //! mail and chat uses none up (T34).
 
 use axum::body::Body;
-use axum::http::header::{COOKIE, LOCATION, SET_COOKIE, WWW_AUTHENTICATE};
+use axum::http::header::{LOCATION, SET_COOKIE, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use countersign_core::refusal::Refusal;
@@ -231,6 +231,8 @@ pub(super) async fn sign_out(visit: Visit) -> Response {
 
 #[cfg(test)]
 mod tests {
+    use axum::http::header::COOKIE;
+
     use super::*;
 
     fn with_cookies(values: &[&'static str]) -> HeaderMap {

@@ -129,11 +129,11 @@ pub(super) async fn show_around(stage: &Stage, output: &mut Output) -> anyhow::R
     let people = &stage.people_url;
     output.line("");
     output.line("The gate stays up until Ctrl-C. Look around, signed in as Frank:");
-    output.line(&format!("  Inbox    {people}/"));
-    output.line(&format!("  History  {people}/history"));
+    output.row(&[("", 0), ("Inbox", 7), (&format!("{people}/"), 0)]);
+    output.row(&[("", 0), ("History", 7), (&format!("{people}/history"), 0)]);
     output.line("The log is for auditors. Open this link to sign in as Olga; it works once:");
     output.line(&format!("  {people}/sign-in/{link}"));
-    output.line(&format!("  Log      {people}/log"));
+    output.row(&[("", 0), ("Log", 7), (&format!("{people}/log"), 0)]);
     Ok(())
 }
 

@@ -30,10 +30,6 @@ async fn all(store: &Store, filter: &Filter) -> (Vec<ProposalId>, usize) {
     }
 }
 
-fn some(name: &str) -> Option<String> {
-    Some(name.to_owned())
-}
-
 pub async fn proposals_are_found_by_each_of_their_columns_and_by_time(place: &Place) {
     let (store, world) = (place.store().await, world(50));
     let mut put = Vec::new();
@@ -43,7 +39,7 @@ pub async fn proposals_are_found_by_each_of_their_columns_and_by_time(place: &Pl
         ("b", "crm.note.delete", "production"),
         ("b", "crmx.note.add", "staging"),
     ]) {
-        world.advance(Duration::from_secs(60));
+        world.advance(Duration::from_mins(1));
         let at = world.now();
         let step = steps::pending_in(&world, agent, (action, environment), n);
         put.push((store.put(step).await.unwrap().record.proposal.id, at));
@@ -53,23 +49,36 @@ pub async fn proposals_are_found_by_each_of_their_columns_and_by_time(place: &Pl
     let time = |n: usize| Some(put[n].1);
     let none = Filter { limit: 10, ..Filter::default() };
     for (filter, expect) in [
-        (Filter { action: some("crm.note.add"), ..none.clone() }, vec![two, one]),
-        (Filter { system: some("crm"), ..none.clone() }, vec![three, two, one]),
-        (Filter { system: some("cr"), ..none.clone() }, vec![]),
-        (Filter { environment: some("staging"), ..none.clone() }, vec![four, one]),
-        (Filter { person: some("ann"), ..none.clone() }, vec![person]),
-        (Filter { person: some("eve"), ..none.clone() }, vec![]),
-        (Filter { person: some("ann"), agent: some("a"), ..none.clone() }, vec![]),
-        (Filter { agent: some("a"), environment: some("staging"), ..none.clone() }, vec![one]),
-        (Filter { agent: some("a"), action: some("crm.note.add"), ..none.clone() }, vec![two, one]),
-        (Filter { action: some("crm.note.add"), states: vec![StateName::Failed], ..none.clone() }, vec![]),
+        (Filter { action: Some("crm.note.add".to_owned()), ..none.clone() }, vec![two, one]),
+        (Filter { system: Some("crm".to_owned()), ..none.clone() }, vec![three, two, one]),
+        (Filter { system: Some("cr".to_owned()), ..none.clone() }, vec![]),
+        (Filter { environment: Some("staging".to_owned()), ..none.clone() }, vec![four, one]),
+        (Filter { person: Some("ann".to_owned()), ..none.clone() }, vec![person]),
+        (Filter { person: Some("eve".to_owned()), ..none.clone() }, vec![]),
+        (Filter { person: Some("ann".to_owned()), agent: Some("a".to_owned()), ..none.clone() }, vec![]),
+        (
+            Filter { agent: Some("a".to_owned()), environment: Some("staging".to_owned()), ..none.clone() },
+            vec![one],
+        ),
+        (
+            Filter { agent: Some("a".to_owned()), action: Some("crm.note.add".to_owned()), ..none.clone() },
+            vec![two, one],
+        ),
+        (
+            Filter {
+                action: Some("crm.note.add".to_owned()),
+                states: vec![StateName::Failed],
+                ..none.clone()
+            },
+            vec![],
+        ),
         (Filter { since: time(1), ..none.clone() }, vec![person, four, three, two]),
         (Filter { until: time(1), ..none.clone() }, vec![one]),
         (Filter { since: time(1), until: time(3), ..none.clone() }, vec![three, two]),
         (Filter { since: time(2), until: time(2), ..none.clone() }, vec![]),
-        (Filter { since: time(1), system: some("crm"), ..none.clone() }, vec![three, two]),
-        (Filter { before: Some(two), system: some("crm"), ..none.clone() }, vec![one]),
-        (Filter { limit: 1, system: some("crm"), ..none.clone() }, vec![three, two, one]),
+        (Filter { since: time(1), system: Some("crm".to_owned()), ..none.clone() }, vec![three, two]),
+        (Filter { before: Some(two), system: Some("crm".to_owned()), ..none.clone() }, vec![one]),
+        (Filter { limit: 1, system: Some("crm".to_owned()), ..none.clone() }, vec![three, two, one]),
     ] {
         assert_eq!(all(&store, &filter).await.0, expect, "{filter:?}");
     }
@@ -91,7 +100,7 @@ pub async fn a_search_over_many_rows_stops_goes_on_and_loses_none(place: &Place)
     for n in (1..=12).rev() {
         raw.run(&format!("UPDATE proposal SET seq = {} WHERE seq = {n}", n * 7_000)).await;
     }
-    let filter = Filter { environment: some("staging"), limit: 10, ..Filter::default() };
+    let filter = Filter { environment: Some("staging".to_owned()), limit: 10, ..Filter::default() };
     let (found, steps) = all(&store, &filter).await;
     assert_eq!(found, staging);
     assert!(steps >= 12, "one span of rows at a time: {steps}");
@@ -119,7 +128,7 @@ pub async fn a_column_that_a_list_goes_by_must_agree_with_the_record_a8(place: &
         let id = store.put(step).await.unwrap().record.proposal.id;
         assert!(store.proposal(id).await.is_ok());
         raw.run(&format!("UPDATE proposal SET {column} = 'another' WHERE id = '{id}'")).await;
-        let filter = Filter { limit: 10, action: some("another"), ..Filter::default() };
+        let filter = Filter { limit: 10, action: Some("another".to_owned()), ..Filter::default() };
         assert_eq!(all(&store, &filter).await.0, [], "it is found under a name that is not its own");
         assert!(store.proposal(id).await.is_err(), "{column}");
         let set_aside = format!("SELECT why FROM quarantine WHERE proposal = '{id}'");
@@ -141,14 +150,14 @@ pub async fn the_inbox_is_filtered_and_still_fair(place: &Place) {
             expect.push(id);
         }
     }
-    let filter = Filter { environment: some("staging"), ..Filter::default() };
+    let filter = Filter { environment: Some("staging".to_owned()), ..Filter::default() };
     let page = store.inbox(0, &filter).await.unwrap();
     let mut found = Vec::new();
     for together in Listed::together(&page.listed) {
         found.extend(ids(&store.records(together).await.unwrap()));
     }
     assert_eq!((found, page.next), (expect, None));
-    let nothing = Filter { agent: some("nobody"), ..Filter::default() };
+    let nothing = Filter { agent: Some("nobody".to_owned()), ..Filter::default() };
     assert_eq!(store.inbox(0, &nothing).await.unwrap().listed, []);
 }
 
@@ -156,11 +165,11 @@ pub async fn the_log_is_read_both_ways_and_by_time(place: &Place) {
     let (store, world) = (place.store().await, world(54));
     let mut times = Vec::new();
     for n in 0..5_u64 {
-        world.advance(Duration::from_secs(60));
+        world.advance(Duration::from_mins(1));
         times.push(world.now());
         store.put(steps::pending_in(&world, "a", ("crm.note.add", "staging"), n)).await.unwrap();
     }
-    world.advance(Duration::from_secs(60));
+    world.advance(Duration::from_mins(1));
     store.note(steps::sign_in(&world, "ann")).await.unwrap();
     while store.integrate(&crate::key()).await.unwrap() > 0 {}
     let indexes = async |walk, limit| -> Vec<u64> {

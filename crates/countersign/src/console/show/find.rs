@@ -45,7 +45,7 @@ pub(crate) struct FilterField {
 impl FilterField {
     pub(crate) fn new(
         name: &'static str,
-        value: String,
+        value: &str,
         choices: Vec<(String, String, bool)>,
         offered: BTreeSet<String>,
     ) -> Self {
@@ -56,7 +56,7 @@ impl FilterField {
             _ if time && day => "date",
             _ => "text",
         };
-        let value = visible(&value).text;
+        let value = visible(value).text;
         Self { name, label: label(name), value, kind, choices, offered: offered.into_iter().collect() }
     }
 }
@@ -92,8 +92,7 @@ impl FilterForm {
                 (_, true) => more.push(field),
             }
         }
-        let text =
-            text.unwrap_or_else(|| FilterField::new("text", String::new(), Vec::new(), BTreeSet::new()));
+        let text = text.unwrap_or_else(|| FilterField::new("text", "", Vec::new(), BTreeSet::new()));
         let open = more.iter().any(|field| !field.value.is_empty());
         Self { path, text, beside, more, open, chosen }
     }

@@ -45,7 +45,7 @@ fn rules() -> Rules {
 
 /// A filter that somebody was sent as a link, with `text` in it.
 fn form(text: &str) -> FilterForm {
-    let field = |name| FilterField::new(name, text.to_owned(), Vec::new(), BTreeSet::new());
+    let field = |name| FilterField::new(name, text, Vec::new(), BTreeSet::new());
     FilterForm::new("/", ["text", "agent", "since"].map(field).into())
 }
 
