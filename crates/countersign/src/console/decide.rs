@@ -103,7 +103,7 @@ async fn settle(visit: &Visit, form: &Form, done: Result<Record, Stop>) -> Respo
         Ok(record) => back_to(&record),
         Err(Stop::Refused(Refusal::Stale { .. })) => {
             let sent = Sent { intent: form.get("intent"), decision: form.get("decision") };
-            proposal::stale(visit, &sent).await
+            Box::pin(proposal::stale(visit, &sent)).await
         }
         Err(stop) => visit.stopped(&stop).await,
     }
