@@ -8,8 +8,9 @@ use countersign_core::proposal::StateName;
 use countersign_engine::world::World;
 use serde_json::Value;
 
+use super::ids;
 use crate::shell::{Client, DONE, Output, REFUSED, Reply, UNKNOWN, WAITING};
-use crate::wire::{AgentProposal, ProblemBody, ProposeBody};
+use crate::wire::{AgentPage, AgentProposal, ProblemBody, ProposeBody};
 
 /// Seconds of one long poll; the gate allows 60.
 const POLL_SECONDS: u64 = 50;
@@ -58,7 +59,7 @@ struct GateArgs {
 /// Arguments of `status`.
 #[derive(Debug, Args)]
 pub(super) struct StatusArgs {
-    /// The proposal.
+    /// The proposal, or enough of the beginning of its id.
     id: String,
     #[command(flatten)]
     gate: GateArgs,
@@ -67,7 +68,7 @@ pub(super) struct StatusArgs {
 /// Arguments of `wait`.
 #[derive(Debug, Args)]
 pub(super) struct WaitArgs {
-    /// The proposal.
+    /// The proposal, or enough of the beginning of its id.
     id: String,
     /// Seconds to wait at most; without it, as long as it takes.
     #[arg(long, value_name = "SECONDS")]
@@ -121,25 +122,38 @@ pub(super) async fn propose(args: &Propose, output: &mut Output) -> anyhow::Resu
 }
 
 pub(super) async fn status(args: &StatusArgs, output: &mut Output) -> anyhow::Result<u8> {
-    let answer = args.gate.client()?.get(&format!("/v1/proposals/{}", args.id)).await?;
+    let client = args.gate.client()?;
+    let id = whole_id(&client, &args.id).await?;
+    let answer = client.get(&format!("/v1/proposals/{id}")).await?;
     let proposal: AgentProposal = answer.good()?;
     print(&args.gate, &answer, &proposal, output)
 }
 
 pub(super) async fn wait(args: &WaitArgs, output: &mut Output) -> anyhow::Result<u8> {
     let client = args.gate.client()?;
+    let id = whole_id(&client, &args.id).await?;
     let world = World::system();
     let began = world.ticks();
     loop {
         let left =
             args.timeout.map(|most| most.saturating_sub(world.ticks().saturating_sub(began).as_secs()));
         let wait = left.map_or(POLL_SECONDS, |left| left.min(POLL_SECONDS));
-        let answer = client.get(&format!("/v1/proposals/{}?wait={wait}", args.id)).await?;
+        let answer = client.get(&format!("/v1/proposals/{id}?wait={wait}")).await?;
         let proposal: AgentProposal = answer.good()?;
         if proposal.state.is_settled() || left == Some(0) {
             return print(&args.gate, &answer, &proposal, output);
         }
     }
+}
+
+/// The id that begins so, if it is the only one among the newest of this agent.
+async fn whole_id(client: &Client, beginning: &str) -> anyhow::Result<String> {
+    if ids::is_whole(beginning) {
+        return Ok(beginning.to_owned());
+    }
+    let page: AgentPage = client.get("/v1/proposals?limit=200").await?.good()?;
+    let ids: Vec<String> = page.proposals.iter().map(|item| item.id.to_string()).collect();
+    ids::only(beginning, ids.iter().map(String::as_str))
 }
 
 fn print(

@@ -5,6 +5,7 @@ mod agent;
 mod card;
 mod checkpoint;
 mod find;
+mod ids;
 mod init;
 mod log;
 mod people;

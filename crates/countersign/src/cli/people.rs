@@ -5,6 +5,7 @@ use clap::Args;
 
 use super::card::card;
 use super::find::{FindArgs, states};
+use super::ids;
 use crate::shell::{Client, DONE, Output, REFUSED, Reply, Tone, verdict};
 use crate::surface::label;
 use crate::wire::{ConfirmBody, PersonPage, PersonProposal, PersonSummary};
@@ -43,7 +44,7 @@ const PENDING: &str = "pending";
 /// Arguments of `show`.
 #[derive(Debug, Args)]
 pub(super) struct Show {
-    /// The proposal.
+    /// The proposal, or enough of the beginning of its id.
     id: String,
     /// Seconds to wait until it is settled.
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=60))]
@@ -56,7 +57,7 @@ pub(super) struct Show {
 /// Arguments of `approve`.
 #[derive(Debug, Args)]
 pub(super) struct Approve {
-    /// The proposal.
+    /// The proposal, or enough of the beginning of its id.
     id: String,
     /// The intent digest that `show` printed. Without it, the card is shown and you are asked.
     #[arg(long, value_name = "SHA256")]
@@ -67,33 +68,45 @@ pub(super) struct Approve {
     /// Seconds to wait for the result.
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(..=60))]
     wait: u64,
+    /// Print JSON, and ask nothing.
+    #[arg(long, requires = "intent")]
+    json: bool,
 }
 
 /// Arguments of `reject`.
 #[derive(Debug, Args)]
 pub(super) struct Reject {
-    /// The proposal.
+    /// The proposal, or enough of the beginning of its id.
     id: String,
     /// Why, for the agent to read.
     #[arg(long)]
     reason: String,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
 }
 
 /// Arguments of `confirm`.
 #[derive(Debug, Args)]
 pub(super) struct Confirm {
-    /// The proposal.
+    /// The proposal, or enough of the beginning of its id.
     id: String,
     /// The intent digest that `show` printed. Without it, the card is shown and you are asked.
     #[arg(long, value_name = "SHA256")]
     intent: Option<String>,
+    /// Print JSON, and ask nothing.
+    #[arg(long, requires = "intent")]
+    json: bool,
 }
 
 /// Arguments of `cancel`.
 #[derive(Debug, Args)]
 pub(super) struct Cancel {
-    /// The proposal.
+    /// The proposal, or enough of the beginning of its id.
     id: String,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
 }
 
 pub(super) async fn list(args: &ListArgs, output: &mut Output) -> anyhow::Result<u8> {
@@ -169,7 +182,9 @@ fn minute(time: &str) -> String {
 }
 
 pub(super) async fn show(args: &Show, output: &mut Output) -> anyhow::Result<u8> {
-    let answer = ask(&Client::signed_in()?, &args.id, args.wait).await?;
+    let client = Client::signed_in()?;
+    let id = whole_id(&client, &args.id).await?;
+    let answer = ask(&client, &id, args.wait).await?;
     let shown: PersonProposal = answer.good()?;
     if args.json {
         output.lines(&answer.json()?);
@@ -181,59 +196,90 @@ pub(super) async fn show(args: &Show, output: &mut Output) -> anyhow::Result<u8>
 
 pub(super) async fn approve(args: &Approve, output: &mut Output) -> anyhow::Result<u8> {
     let client = Client::signed_in()?;
-    let body = read(&client, &args.id, 0).await?;
+    let id = whole_id(&client, &args.id).await?;
+    let body = read(&client, &id, 0).await?;
     if !body.yours {
         return Ok(not_yours(&body, output));
     }
-    if !shown(&args.id, args.intent.as_deref(), &body, "Approve this?", output)? {
+    if !shown(&id, args.intent.as_deref(), &body, "Approve this?", output)? {
         output.line("not approved");
         return Ok(REFUSED);
     }
-    let answer =
-        client.post(&format!("/v1/proposals/{}/approve", args.id), &verdict(&body, &args.comment)?).await?;
+    let answer = client.post(&format!("/v1/proposals/{id}/approve"), &verdict(&body, &args.comment)?).await?;
     if answer.status >= 400 {
-        output.line(&answer.problem());
-        return Ok(answer.exit_code());
+        return refused(&answer, args.json, output);
     }
-    let after = read(&client, &args.id, args.wait).await?;
-    output.line(&format!("approved; the proposal is {}", after.state.name().as_str()));
-    output.line(&after.message);
-    Ok(DONE)
+    let answer = ask(&client, &id, args.wait).await?;
+    said(&answer, args.json, "approved", output)
 }
 
 pub(super) async fn reject(args: &Reject, output: &mut Output) -> anyhow::Result<u8> {
     let client = Client::signed_in()?;
-    let body = read(&client, &args.id, 0).await?;
+    let id = whole_id(&client, &args.id).await?;
+    let body = read(&client, &id, 0).await?;
     if !body.yours {
         return Ok(not_yours(&body, output));
     }
-    let answer =
-        client.post(&format!("/v1/proposals/{}/reject", args.id), &verdict(&body, &args.reason)?).await?;
-    if answer.status >= 400 {
-        output.line(&answer.problem());
-        return Ok(answer.exit_code());
-    }
-    output.line("rejected");
-    Ok(DONE)
+    let answer = client.post(&format!("/v1/proposals/{id}/reject"), &verdict(&body, &args.reason)?).await?;
+    ended(&answer, args.json, "rejected", output)
 }
 
 pub(super) async fn confirm(args: &Confirm, output: &mut Output) -> anyhow::Result<u8> {
     let client = Client::signed_in()?;
-    let body = read(&client, &args.id, 0).await?;
-    if !shown(&args.id, args.intent.as_deref(), &body, "Is this for you?", output)? {
+    let id = whole_id(&client, &args.id).await?;
+    let body = read(&client, &id, 0).await?;
+    if !shown(&id, args.intent.as_deref(), &body, "Is this for you?", output)? {
         output.line("not confirmed");
         return Ok(REFUSED);
     }
     let sent = ConfirmBody { intent: body.card.intent };
-    let answer = client.post(&format!("/v1/proposals/{}/confirm", args.id), &sent).await?;
+    let answer = client.post(&format!("/v1/proposals/{id}/confirm"), &sent).await?;
     if answer.status >= 400 {
-        output.line(&answer.problem());
-        return Ok(answer.exit_code());
+        return refused(&answer, args.json, output);
     }
-    let after = read(&client, &args.id, 0).await?;
-    output.line(&format!("confirmed; the proposal is {}", after.state.name().as_str()));
-    output.line(&after.message);
+    let answer = ask(&client, &id, 0).await?;
+    said(&answer, args.json, "confirmed", output)
+}
+
+pub(super) async fn cancel(args: &Cancel, output: &mut Output) -> anyhow::Result<u8> {
+    let client = Client::signed_in()?;
+    let id = whole_id(&client, &args.id).await?;
+    let answer = client.post_nothing(&format!("/v1/proposals/{id}/cancel")).await?;
+    ended(&answer, args.json, "cancelled", output)
+}
+
+/// What became of a proposal, after somebody had their say.
+fn said(answer: &Reply, json: bool, what: &str, output: &mut Output) -> anyhow::Result<u8> {
+    let after: PersonProposal = answer.good()?;
+    if json {
+        output.lines(&answer.json()?);
+    } else {
+        output.line(&format!("{what}; the proposal is {}", after.state.name().as_str()));
+        output.line(&after.message);
+    }
     Ok(DONE)
+}
+
+/// The answer to what ends a proposal.
+fn ended(answer: &Reply, json: bool, what: &str, output: &mut Output) -> anyhow::Result<u8> {
+    if answer.status >= 400 {
+        return refused(answer, json, output);
+    }
+    if json {
+        output.lines(&answer.json()?);
+    } else {
+        output.line(what);
+    }
+    Ok(DONE)
+}
+
+fn refused(answer: &Reply, json: bool, output: &mut Output) -> anyhow::Result<u8> {
+    if json {
+        output.lines(&answer.json()?);
+    } else {
+        output.line(&answer.problem());
+    }
+    Ok(answer.exit_code())
 }
 
 /// Says why a proposal is not this person's to decide, before they read it and type yes.
@@ -268,14 +314,14 @@ fn shown(
     }
 }
 
-pub(super) async fn cancel(args: &Cancel, output: &mut Output) -> anyhow::Result<u8> {
-    let answer = Client::signed_in()?.post_nothing(&format!("/v1/proposals/{}/cancel", args.id)).await?;
-    if answer.status >= 400 {
-        output.line(&answer.problem());
-        return Ok(answer.exit_code());
+/// The id that begins so, if it is the only one that this person may see.
+async fn whole_id(client: &Client, beginning: &str) -> anyhow::Result<String> {
+    if ids::is_whole(beginning) {
+        return Ok(beginning.to_owned());
     }
-    output.line("cancelled");
-    Ok(DONE)
+    let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("text", beginning).finish();
+    let page: PersonPage = client.get(&format!("/v1/proposals?limit=200&{query}")).await?.good()?;
+    ids::only(beginning, page.proposals.iter().map(|item| item.id.as_str()))
 }
 
 async fn ask(client: &Client, id: &str, wait: u64) -> anyhow::Result<Reply> {

@@ -56,6 +56,7 @@ mod replay;
 mod restore;
 mod secrets;
 mod sign_in;
+mod terminal;
 mod tidy;
 mod transplant;
 mod truth;

@@ -114,7 +114,11 @@ pub(crate) struct History {
 pub(crate) fn about(card: &Card) -> EventAbout {
     let eye = Eye::default();
     let headline = Some(eye.brief(&card.headline));
-    EventAbout { action: eye.text(&card.action), headline, money: card.money.as_ref().map(|money| eye.text(money)) }
+    EventAbout {
+        action: eye.text(&card.action),
+        headline,
+        money: card.money.as_ref().map(|money| eye.text(money)),
+    }
 }
 
 /// The log.
