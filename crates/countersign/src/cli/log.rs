@@ -108,8 +108,8 @@ fn row(logged: &LogEntry, output: &mut Output) {
         Actor::Gate => "the gate".to_owned(),
     };
     let about = logged.about.as_ref().map(|about| {
-        let amount = [about.risk.exact.as_str(), about.risk.currency.as_str()].join(" ").to_ascii_uppercase();
-        format!("{}  {}  {}", about.action, about.headline, amount.trim())
+        let amount = about.risk.money().unwrap_or_default();
+        format!("{}  {}  {amount}", about.action, about.headline)
     });
     let own = || entry.data.get("action").and_then(|action| action.as_str()).unwrap_or_default().to_owned();
     let about = about.unwrap_or_else(own);
