@@ -64,6 +64,22 @@ pub(super) async fn host(State(hosts): State<Hosts>, request: Request, next: Nex
     next.run(request).await
 }
 
+/// Says NOT DONE in the refusal of a new proposal. Not of a repeated one, which may have been done before, nor of a
+/// question about one.
+pub(super) async fn not_done(request: Request, next: Next) -> Response {
+    let proposes = request.method() == Method::POST
+        && request.uri().path() == PROPOSE
+        && !request.headers().contains_key("idempotency-key");
+    let mut response = next.run(request).await;
+    match response.extensions_mut().remove::<Problem>() {
+        Some(problem) if proposes => problem.of_a_proposal().into_response(),
+        Some(_) | None => response,
+    }
+}
+
+/// Where agents propose.
+const PROPOSE: &str = "/v1/proposals";
+
 /// Headers of every answer.
 pub(super) async fn headers(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;

@@ -58,6 +58,7 @@ fn build(app: &App, (audience, listener): (Audience, Listener), pages: Router<Ap
         .layer(Extension(listener))
         .layer(DefaultBodyLimit::max(limits::BODY_BYTES_MAX))
         .layer(from_fn_with_state(hosts, guard::host))
+        .layer(from_fn(guard::not_done))
         .layer(from_fn(guard::headers))
         .layer(from_fn_with_state((app.clone(), listener), guard::count))
         .with_state(app.clone())

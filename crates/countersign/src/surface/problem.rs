@@ -18,6 +18,8 @@ pub(crate) struct Problem {
     body: Box<ProblemBody>,
     headers: Vec<(HeaderName, String)>,
     refused: Option<RefusalCode>,
+    /// The request certainly left no proposal behind.
+    made_nothing: bool,
 }
 
 /// Goes with an answer that refuses a request, for who counts refusals: its code.
@@ -33,7 +35,7 @@ impl Problem {
             title: title.to_owned(),
             status,
             detail: detail.to_owned(),
-            message: format!("NOT DONE: {}.", detail.trim_end_matches('.')),
+            message: sentence(detail),
             next: Advice::Stop,
             code: code.to_owned(),
             errors: None,
@@ -44,7 +46,12 @@ impl Problem {
             policies: None,
             proposal: None,
         };
-        Self { body: Box::new(body), headers: Vec::new(), refused: Some(RefusalCode(code)) }
+        Self {
+            body: Box::new(body),
+            headers: Vec::new(),
+            refused: Some(RefusalCode(code)),
+            made_nothing: true,
+        }
     }
 
     /// A proposal that ended without being done, as the answer to the request that made it.
@@ -52,6 +59,7 @@ impl Problem {
         let mut problem = Self::plain(status, proposal.state.as_str(), &proposal.message);
         // It was recorded and is counted as a proposal, not as a refused request.
         problem.refused = None;
+        problem.made_nothing = false;
         problem.body.policies = Some(proposal.policies.clone());
         problem.body.message.clone_from(&proposal.message);
         problem.body.next = proposal.next.unwrap_or(Advice::Stop);
@@ -62,6 +70,14 @@ impl Problem {
     /// What of it is counted as a refused request.
     pub(crate) const fn refused(&self) -> Option<RefusalCode> {
         self.refused
+    }
+
+    /// The same as the answer to a new proposal: its message says that nothing was done, where that is certain.
+    pub(crate) fn of_a_proposal(mut self) -> Self {
+        if self.made_nothing {
+            self.body.message = format!("NOT DONE: {}.", self.body.detail.trim_end_matches('.'));
+        }
+        self
     }
 
     fn with(mut self, fill: impl FnOnce(&mut ProblemBody)) -> Self {
@@ -77,13 +93,10 @@ impl Problem {
 
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
-        let plain = Self::plain(status(&refusal), refusal.code(), &refusal.to_string()).with(|body| {
-            body.next = next(&refusal);
-            // What is said about something recorded earlier does not say that it was not done.
-            if recorded(&refusal) != NO_PROPOSAL {
-                body.message = format!("{}.", refusal.to_string().trim_end_matches('.'));
-            }
-        });
+        let mut plain = Self::plain(status(&refusal), refusal.code(), &refusal.to_string());
+        plain.body.next = next(&refusal);
+        // What is said about something recorded earlier does not say that it was not done.
+        plain.made_nothing = recorded(&refusal) == NO_PROPOSAL;
         match &refusal {
             Refusal::Unauthenticated => plain.header(WWW_AUTHENTICATE, "Bearer".to_owned()),
             Refusal::InvalidInput { errors } => plain.with(|body| body.errors = Some(errors.clone())),
@@ -190,15 +203,21 @@ pub(crate) fn problem(app: &App, stop: &Stop) -> Problem {
             };
             let detail =
                 format!("something broke inside the gate; {so_far}; the operator's log has {incident}");
-            Problem::plain(500, "internal", &detail).with(|body| {
+            let broken =
+                Problem { made_nothing: !fault.is_in_doubt(), ..Problem::plain(500, "internal", &detail) };
+            broken.with(|body| {
                 body.incident = Some(incident);
                 body.next = Advice::Ask;
-                if fault.is_in_doubt() {
-                    body.message = format!("{detail}.");
-                }
             })
         }
     }
+}
+
+/// A fragment as a sentence.
+fn sentence(fragment: &str) -> String {
+    let mut chars = fragment.trim_end_matches('.').chars();
+    let first = chars.next().map(char::to_uppercase).into_iter().flatten();
+    first.chain(chars).chain(['.']).collect()
 }
 
 /// What an agent does after a refusal.
@@ -290,12 +309,13 @@ impl From<&Problem> for ProblemText {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let text = ProblemText::from(&self);
+        let (text, whole) = (ProblemText::from(&self), self.clone());
         let status = StatusCode::from_u16(self.body.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let body = serde_json::to_vec(&self.body).unwrap_or_default();
         let kind = HeaderValue::from_static("application/problem+json");
         let mut response = (status, [(CONTENT_TYPE, kind)], body).into_response();
         response.extensions_mut().insert(text);
+        response.extensions_mut().insert(whole);
         for (name, value) in self.headers {
             if let Ok(value) = HeaderValue::from_str(&value) {
                 response.headers_mut().insert(name, value);

@@ -70,6 +70,22 @@ async fn every_answer_says_what_happened_and_what_to_do_next() {
     let (status, answer) = gate.agent_get("/v1/proposals/prp_01kawkbx1re0003g40r40m30e2").await;
     assert_eq!((status, &answer["next"]), (404, &json!("stop")), "{answer}");
     assert!(!answer["message"].as_str().unwrap().contains("NOT DONE"), "{answer}");
+    // Nor of one that was proposed before: by its key, or by asking how it stands.
+    let done =
+        preferring(&gate, "wait=5", &of("shop.note.add", json!({ "id": "i_1", "text": "once" }))).await;
+    assert_eq!((done.0, &done.1["state"]), (200, &json!("succeeded")), "{}", done.1);
+    let url = format!("{}{}", gate.agents, done.1["url"].as_str().unwrap());
+    let stranger = http().get(url).bearer_auth("csk_wrong");
+    let again = http().post(format!("{}/v1/proposals", gate.agents)).bearer_auth("csk_wrong");
+    let again = again.header("idempotency-key", "one").header("content-type", "application/json").body("{}");
+    for request in [stranger, again] {
+        let (status, answer) = send(request).await;
+        assert_eq!(status, 401, "{answer}");
+        assert!(!answer["message"].as_str().unwrap().contains("NOT DONE"), "{answer}");
+    }
+    let fresh = http().post(format!("{}/v1/proposals", gate.agents)).bearer_auth("csk_wrong").body("{}");
+    let (_, answer) = send(fresh).await;
+    assert!(answer["message"].as_str().unwrap().starts_with("NOT DONE: "), "{answer}");
     // A waiting proposal names who can decide.
     let (_, pending) = gate.propose_with(price()).await;
     let people = pending["needs"][0]["people"].as_str().unwrap();
