@@ -44,10 +44,10 @@ impl Bound {
         // Before anybody can know that there is a process to signal: without a handler the signal ends it.
         let hangup = signal(SignalKind::hangup())?;
         listen::raise_open_files();
-        let agents = bind(config.agents).await?;
-        let people = bind(config.people).await?;
+        let agents = bind("[listen] agents", config.agents).await?;
+        let people = bind("[listen] people", config.people).await?;
         let metrics = match config.metrics {
-            Some(address) => Some(bind(address).await?),
+            Some(address) => Some(bind("[metrics] listen", address).await?),
             None => None,
         };
         let own = [Some(&agents), Some(&people), metrics.as_ref()].into_iter().flatten();
@@ -152,8 +152,14 @@ pub(crate) fn stopped(stop: Stop) -> anyhow::Error {
     }
 }
 
-async fn bind(address: std::net::SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address).await.with_context(|| format!("failed to listen on {address}"))
+/// Listens on the address of a setting.
+async fn bind(setting: &str, address: std::net::SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| {
+        format!(
+            "failed to listen on {address}, which is `{setting}` in countersign.toml: stop what listens there, or name \
+             another address"
+        )
+    })
 }
 
 /// The log's private key.

@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use clap::Args;
+use countersign_engine::world::World;
 
 use crate::config;
-use crate::shell::{BROKEN, DONE, Output, create_state};
+use crate::shell::{BROKEN, DONE, Output, create_state, write_new_private};
 
 /// The settings of a new gate directory, each with its default: also the reference of all settings.
 pub(super) const SETTINGS: &str = include_str!("../../gate/countersign.toml");
@@ -18,8 +19,17 @@ const FILES: &[(&str, &str)] = &[
     ("approvals.toml", include_str!("../../gate/approvals.toml")),
     ("actions/README.md", include_str!("../../gate/actions/README.md")),
     ("policies/README.md", include_str!("../../gate/policies/README.md")),
-    (".gitignore", "/state\n"),
+    (".gitignore", "/state\n/secrets\n/acme\n/acme-clients\n"),
 ];
+
+/// What the example has beside them: a system, a policy and the credentials of the system.
+const EXAMPLE: &[(&str, &str)] = &[
+    ("actions/acme.toml", include_str!("../../gate/example/acme.toml")),
+    ("policies/support.cedar", include_str!("../../gate/example/support.cedar")),
+];
+const EXAMPLE_CREDENTIALS: &str = include_str!("../../gate/example/credentials.toml");
+/// The clients that Acme knows, with their secrets: for `countersign acme`, and nothing of the gate's.
+const EXAMPLE_CLIENTS: &str = "acme-clients";
 
 /// Arguments of `init`.
 #[derive(Debug, Args)]
@@ -31,6 +41,10 @@ pub(super) struct Init {
     /// that may not write to its own gate directory.
     #[arg(long, value_name = "FOLDER")]
     state: Option<PathBuf>,
+    /// Make a directory that works at once: an action of `countersign acme`, its credentials, and a policy that asks a
+    /// second person.
+    #[arg(long)]
+    example: bool,
 }
 
 pub(super) async fn run(args: &Init, output: &mut Output) -> anyhow::Result<u8> {
@@ -42,11 +56,23 @@ pub(super) async fn run(args: &Init, output: &mut Output) -> anyhow::Result<u8> 
                 dir.join(config::FILE).display()
             );
         }
+        if args.example {
+            bail!("{} is there; `--example` makes a new directory, so name another one", dir.display());
+        }
     } else {
+        let mut files: Vec<(&str, String)> = Vec::new();
         for (path, text) in FILES {
+            files.push((path, with_state(text, args.state.as_deref())?));
+        }
+        if args.example {
+            files.extend(EXAMPLE.iter().map(|(path, text)| (*path, (*text).to_owned())));
+            files.iter_mut().filter(|(path, _)| *path == config::FILE).for_each(|(_, text)| add_acme(text));
+            write_secrets(dir, output)?;
+        }
+        for (path, text) in files {
             let path = dir.join(path);
             if !path.exists() {
-                write_new(&path, &with_state(text, args.state.as_deref())?)?;
+                write_new(&path, &text)?;
                 output.line(&format!("wrote {}", path.display()));
             }
         }
@@ -54,7 +80,11 @@ pub(super) async fn run(args: &Init, output: &mut Output) -> anyhow::Result<u8> 
     match create_state(dir).await {
         Ok(config) => {
             output.line(&format!("ready: {}", config.store_url));
-            output.line("next: describe a system in actions/, say who may do what in policies/, then `countersign check`");
+            output.line(if args.example {
+                "next: `countersign check`; the action is in actions/acme.toml, who may do what in policies/support.cedar"
+            } else {
+                "next: describe a system in actions/, say who may do what in policies/, then `countersign check`"
+            });
             Ok(DONE)
         }
         Err(problems) => {
@@ -62,6 +92,30 @@ pub(super) async fn run(args: &Init, output: &mut Output) -> anyhow::Result<u8> 
             Ok(BROKEN)
         }
     }
+}
+
+/// The settings with Acme's credentials, and with the network that it is in.
+fn add_acme(settings: &mut String) {
+    *settings =
+        settings.replace("\nallow = []\n", "\nallow = [\"127.0.0.1/32\"]   # Acme runs on this machine\n");
+    settings.push_str(EXAMPLE_CREDENTIALS);
+}
+
+/// Makes the two secrets that the gate and Acme share: a file each for the gate, one file of both for Acme.
+fn write_secrets(dir: &Path, output: &mut Output) -> anyhow::Result<()> {
+    let world = World::system();
+    let (read, write) = (world.random_hex::<24>(), world.random_hex::<24>());
+    let files = [
+        ("secrets/acme-read", format!("{read}\n")),
+        ("secrets/acme-write", format!("{write}\n")),
+        (EXAMPLE_CLIENTS, format!("gate-read:{read}\ngate-write:{write}\n")),
+    ];
+    for (path, text) in files {
+        let path = dir.join(path);
+        write_new_private(&path, &text)?;
+        output.line(&format!("wrote {}", path.display()));
+    }
+    Ok(())
 }
 
 /// The text of a file with its state in another folder.

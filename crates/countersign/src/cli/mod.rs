@@ -3,6 +3,7 @@
 mod admin;
 mod agent;
 mod card;
+mod check;
 mod checkpoint;
 mod find;
 mod ids;
@@ -16,8 +17,6 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
-use countersign_core::problem::{Severity, in_order};
-use countersign_engine::credential::Credentials;
 
 use crate::shell::{BROKEN, DONE, Output, WRONG, stop_signal};
 use crate::{config, demo, reference, serve, telemetry};
@@ -41,14 +40,7 @@ enum Command {
     /// Make a gate directory, its log key and its database.
     Init(init::Init),
     /// Check a gate directory; every mistake is listed with file and line.
-    Check {
-        /// The gate directory.
-        #[arg(default_value = ".")]
-        dir: PathBuf,
-        /// Do not look for the secrets of credentials: for a machine that has none.
-        #[arg(long)]
-        without_secrets: bool,
-    },
+    Check(check::Check),
     /// Run the gate.
     Serve {
         /// The gate directory.
@@ -92,9 +84,8 @@ enum Command {
         /// The shell.
         shell: clap_complete::Shell,
     },
-    /// The demo's company, in a process of its own.
-    #[command(hide = true)]
-    DemoAcme(demo::AcmeArgs),
+    /// Run Acme, a small shop with an HTTP API, to try a gate against.
+    Acme(demo::AcmeArgs),
     /// The documents of `docs/reference`, as they are generated.
     #[command(hide = true)]
     Reference {
@@ -129,10 +120,10 @@ pub(crate) fn run() -> ExitCode {
 async fn dispatch(command: Command, output: &mut Output) -> anyhow::Result<u8> {
     match command {
         Command::Init(args) => init::run(&args, output).await,
-        Command::Check { dir, without_secrets } => Ok(check(&dir, !without_secrets, output).await),
+        Command::Check(args) => check::run(&args, output).await,
         Command::Serve { dir } => Box::pin(run_gate(&dir, output)).await,
         Command::Demo(args) => Box::pin(demo::run(&args, output)).await,
-        Command::DemoAcme(args) => {
+        Command::Acme(args) => {
             demo::serve_acme(&args).await?;
             Ok(DONE)
         }
@@ -163,36 +154,6 @@ async fn dispatch(command: Command, output: &mut Output) -> anyhow::Result<u8> {
             Ok(DONE)
         }
     }
-}
-
-async fn check(dir: &std::path::Path, with_secrets: bool, output: &mut Output) -> u8 {
-    let (problems, ok) = match config::load(dir) {
-        Ok((config, ruleset, mut problems)) => {
-            if with_secrets {
-                let credentials = Credentials::new(config.credentials, config.networks);
-                problems.extend(config::unusable(dir, &credentials).await);
-            }
-            let actions = ruleset.registry.actions().count();
-            (in_order(problems), format!("ok: {actions} actions, policy set {}", ruleset.policies.digest()))
-        }
-        Err(problems) => (problems, String::new()),
-    };
-    problems.iter().for_each(|p| output.line(&p.to_string()));
-    let count = |severity| problems.iter().filter(|p| p.severity == severity).count();
-    let several = |n: usize, word: &str| format!("{n} {word}{}", if n == 1 { "" } else { "s" });
-    let (errors, warnings) = (count(Severity::Error), several(count(Severity::Warning), "warning"));
-    if errors > 0 {
-        let errors = several(errors, "error");
-        let what = if ok.is_empty() {
-            "the gate does not start with this directory"
-        } else {
-            "the gate starts, and calls that need these secrets fail"
-        };
-        output.line(&format!("{errors}, {warnings}; {what}"));
-        return BROKEN;
-    }
-    output.line(&if problems.is_empty() { ok } else { format!("{ok}; {warnings}") });
-    DONE
 }
 
 async fn run_gate(dir: &std::path::Path, output: &mut Output) -> anyhow::Result<u8> {

@@ -72,23 +72,22 @@ pub(crate) async fn run(args: &Demo, output: &mut Output) -> anyhow::Result<u8> 
     }
 }
 
-/// Tells the story. Without `--auto` the gate stays up afterwards, so that people can look around.
+/// Tells the story. Without `--auto` the gate stays up afterwards, so that people can look around, until somebody
+/// interrupts it.
 async fn tell(stage: &story::Stage, output: &mut Output) -> anyhow::Result<u8> {
-    let interrupted = stop_signal();
     let code = story::tell(stage, output).await?;
-    if !stage.auto {
-        story::show_around(stage, output).await?;
-        interrupted.await;
-        output.line("stopped; run the same command again to hear the story anew");
+    if stage.auto {
+        return Ok(code);
     }
-    Ok(code)
+    story::show_around(stage, output).await?;
+    std::future::pending().await
 }
 
 /// Starts Acme as a process of its own. Each telling has books of its own, or soon there would be nothing left
 /// to refund. Acme ends when its standard input does, so it never outlives the demo.
 async fn start_acme(setup: &setup::Setup, output: &mut Output) -> anyhow::Result<Child> {
     let mut child = Command::new(std::env::current_exe()?)
-        .arg("demo-acme")
+        .arg("acme")
         .arg("--port")
         .arg(setup.acme.port().to_string())
         .arg("--data")

@@ -93,7 +93,7 @@ impl Client {
     pub(crate) async fn lines(&self, path: &str, mut take: impl FnMut(&[u8]) -> bool) -> anyhow::Result<()> {
         let request = self.http.get(format!("{}{path}", self.base)).bearer_auth(&self.token);
         let sent = request.timeout(EXPORT_TIMEOUT).send().await;
-        let mut response = sent.with_context(|| format!("failed to reach the gate at {}", self.base))?;
+        let mut response = sent.with_context(|| self.unreachable())?;
         let status = response.status().as_u16();
         if status >= 400 {
             bail!("{}", Reply { status, body: response.bytes().await?.to_vec() }.problem());
@@ -138,10 +138,13 @@ impl Client {
         self.send(request.header("content-type", "application/json").body(serde_json::to_vec(body)?)).await
     }
 
+    fn unreachable(&self) -> String {
+        format!("failed to reach the gate at {}; does `countersign serve` run, and listen there?", self.base)
+    }
+
     async fn send(&self, request: reqwest::RequestBuilder) -> anyhow::Result<Reply> {
         let request = if self.token.is_empty() { request } else { request.bearer_auth(&self.token) };
-        let response =
-            request.send().await.with_context(|| format!("failed to reach the gate at {}", self.base))?;
+        let response = request.send().await.with_context(|| self.unreachable())?;
         let status = response.status().as_u16();
         let bytes = response.bytes().await.context("failed to read the gate's answer")?;
         Ok(Reply { status, body: bytes.to_vec() })

@@ -75,7 +75,7 @@ fn lines_fit(expected: &[String], printed: &[&str]) -> bool {
 }
 
 /// A port below those of outgoing connections, so that nobody takes it before the example does.
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     for _ in 0..100 {
         let mut random = [0_u8; 2];
         fs::File::open("/dev/urandom").unwrap().read_exact(&mut random).unwrap();
@@ -88,7 +88,7 @@ fn free_port() -> u16 {
 }
 
 /// Replaces a number wherever it stands by itself.
-fn replace_number(text: &str, from: u16, to: u16) -> String {
+pub(crate) fn replace_number(text: &str, from: u16, to: u16) -> String {
     let (from, to) = (from.to_string(), to.to_string());
     let mut out = String::new();
     let mut rest = text;
@@ -159,7 +159,7 @@ fn script(steps: &[Step]) -> String {
 }
 
 /// Runs a script in a process group of its own, which is ended with it. Gives what both streams got.
-fn shell(script: &str, dir: &Path, home: &Path) -> String {
+pub(crate) fn shell(script: &str, dir: &Path, home: &Path) -> String {
     let (script_file, out) = (home.join("script"), home.join("printed"));
     fs::write(&script_file, script).unwrap();
     let printed = fs::OpenOptions::new().create(true).append(true).open(&out).unwrap();

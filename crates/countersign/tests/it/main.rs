@@ -49,6 +49,7 @@ mod operator;
 mod packaging;
 mod pages;
 mod postgres;
+mod readme;
 mod ready;
 mod reload;
 mod reload_refused;

@@ -102,3 +102,55 @@ async fn a_list_has_headers_and_fits_a_terminal_of_forty_columns() {
     }
     gate.stop_with_sound_log();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn check_lists_its_findings_as_json() {
+    let upstream = Upstream::start().await;
+    let dir = GateDir::new(&upstream);
+    let good = json(&dir.run(&["check", ".", "--json"]));
+    assert_eq!(good["ok"], true, "{good}");
+    assert!(good["findings"].as_array().unwrap().iter().all(|f| f["severity"] == "warning"), "{good}");
+    assert!(
+        good["actions"].as_u64() > Some(1) && good["policy_set"].as_str().unwrap().starts_with("sha256:")
+    );
+    dir.edit("actions/shop.toml", "title = \"Set a price\"", "titel = \"Set a price\"");
+    let output = dir.run(&["check", ".", "--json"]);
+    assert_eq!(output.status.code(), Some(6));
+    let bad = json(&output);
+    assert_eq!((&bad["ok"], &bad["actions"]), (&json!(false), &json!(null)), "{bad}");
+    let finding = bad["findings"].as_array().unwrap().iter().find(|f| f["severity"] == "error");
+    let finding = finding.unwrap_or_else(|| panic!("{bad}"));
+    assert_eq!(finding["file"], "actions/shop.toml", "{bad}");
+    assert!(
+        finding["line"].as_u64() > Some(1) && finding["message"].as_str().unwrap().contains("`titel`"),
+        "{bad}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_goes_wrong_before_anything_is_asked_says_what_to_do() {
+    let (_upstream, gate) = gate().await;
+    let address = gate.agents.strip_prefix("http://").unwrap().to_owned();
+    // The port of a running gate is taken for another one.
+    let upstream = Upstream::start().await;
+    let second = GateDir::new(&upstream);
+    let config = second.read("countersign.toml");
+    let line = config.lines().find(|line| line.starts_with("agents")).unwrap().to_owned();
+    second.edit("countersign.toml", &line, &format!("agents = \"{address}\""));
+    let said = second.refusal_to_serve();
+    for part in [address.as_str(), "`[listen] agents` in countersign.toml", "name another address"] {
+        assert!(said.contains(part), "{said}");
+    }
+    let missing =
+        gate.dir.run(&["propose", "shop.note.add", "--gate", &gate.agents, "--key-file", "nobody.key"]);
+    assert!(text(&missing).contains("failed to read the key file nobody.key"), "{}", text(&missing));
+    let url = "http://127.0.0.1:1";
+    let away = gate.dir.run(&["propose", "shop.note.add", "--gate", url, "--key-file", "bot.key"]);
+    assert_eq!(away.status.code(), Some(1), "{}", text(&away));
+    assert!(
+        text(&away).contains("failed to reach the gate at http://127.0.0.1:1; does `countersign serve` run"),
+        "{}",
+        text(&away)
+    );
+    gate.stop_with_sound_log();
+}
