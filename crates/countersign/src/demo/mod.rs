@@ -39,7 +39,9 @@ pub(crate) async fn run(args: &Demo, output: &mut Output) -> anyhow::Result<u8> 
     let (config, ruleset, _) = config::load(&setup.gate_dir).map_err(|problems| {
         anyhow::anyhow!(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
     })?;
+    let log_key = crate::serve::read_key(&config.origin, &config.key_file)?.public().to_vkey();
     let bound = Bound::open(config, ruleset).await?;
+    setup::write_environment(&setup, &bound.agents_url()?, bound.people_url(), &log_key)?;
     let stage = demo::story::Stage {
         agents_url: bound.agents_url()?,
         people_url: bound.people_url().to_owned(),

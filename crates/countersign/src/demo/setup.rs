@@ -8,7 +8,7 @@ use countersign_engine::world::World;
 use serde::{Deserialize, Serialize};
 
 use super::gate;
-use crate::shell::{Output, create_state, write_private};
+use crate::shell::{Output, create_state, write_private, write_public};
 use crate::surface::auth;
 
 /// What a run needs to know of the files.
@@ -102,6 +102,32 @@ pub(super) fn next_round(setup: &Setup) -> anyhow::Result<()> {
     let mut kept: Kept = serde_json::from_str(&std::fs::read_to_string(&path)?)?;
     kept.round = setup.round.saturating_add(1);
     write_private(&path, &serde_json::to_string(&kept)?)
+}
+
+/// Writes `env.sh`, which sets the variables that the guides' commands use.
+pub(super) fn write_environment(
+    setup: &Setup,
+    agents_url: &str,
+    people_url: &str,
+    log_key: &str,
+) -> anyhow::Result<()> {
+    let dir = setup.dir.canonicalize()?;
+    let quoted = |value: &str| format!("'{}'", value.replace('\'', r"'\''"));
+    let file = |path: &Path| quoted(&path.display().to_string());
+    let text = format!(
+        "# Written by `countersign demo`. The commands of the guides work after `. env.sh`.\n\
+         export COUNTERSIGN_URL={}\n\
+         export COUNTERSIGN_KEY_FILE={}\n\
+         export PEOPLE_URL={}\n\
+         export GATE_DIR={}\n\
+         export LOG_KEY={}\n",
+        quoted(agents_url),
+        file(&dir.join("agent.key")),
+        quoted(people_url),
+        file(&dir.join("gate")),
+        quoted(log_key),
+    );
+    write_public(&dir.join("env.sh"), &text)
 }
 
 fn write_files(dir: &Path, gate_dir: &Path, kept: &Kept) -> anyhow::Result<()> {

@@ -134,6 +134,9 @@ pub(super) async fn show_around(stage: &Stage, output: &mut Output) -> anyhow::R
     output.line("The log is for auditors. Open this link to sign in as Olga; it works once:");
     output.line(&format!("  {people}/sign-in/{link}"));
     output.row(&[("", 0), ("Log", 7), (&format!("{people}/log"), 0)]);
+    let environment = stage.setup.dir.join("env.sh");
+    output.line("The commands of the guides (docs/guide) work against it, in another terminal after:");
+    output.line(&format!("  . {}", environment.display()));
     Ok(())
 }
 

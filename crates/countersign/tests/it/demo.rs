@@ -131,6 +131,7 @@ async fn in_a_browser_frank_approves_and_the_gate_stays_up_until_it_is_interrupt
     }
     let olga = text.split_whitespace().filter(|word| word.contains("/sign-in/")).nth(1).unwrap();
     browser.click("form.me button").await;
+    browser.wait_until("!document.querySelector('form.me')").await;
     browser.goto(olga).await;
     browser.click("main form button").await;
     browser.find("#yours").await;

@@ -38,6 +38,7 @@ mod filters;
 mod find;
 mod flood;
 mod golden;
+mod guides;
 mod headers;
 mod identity;
 mod lifecycle;
