@@ -105,7 +105,7 @@ pub(super) async fn propose(args: &Propose, output: &mut Output) -> anyhow::Resu
     };
     let json = args.gate.json;
     if json {
-        output.lines(&answer.json()?);
+        output.json(&answer.json()?)?;
     }
     if answer.status >= 400 {
         if !json {
@@ -163,7 +163,7 @@ fn print(
     output: &mut Output,
 ) -> anyhow::Result<u8> {
     if gate.json {
-        output.lines(&answer.json()?);
+        output.json(&answer.json()?)?;
     } else {
         describe(proposal, output);
     }

@@ -63,14 +63,30 @@ pub(super) async fn run(args: &Check, output: &mut Output) -> anyhow::Result<u8>
     };
     let errors = problems.iter().filter(|p| p.severity == Severity::Error).count();
     if args.json {
-        output.lines(&json(&problems, errors, loaded)?);
+        json(&problems, errors, loaded, output)?;
     } else {
         say(&problems, errors, loaded, output);
     }
     Ok(if errors > 0 { BROKEN } else { DONE })
 }
 
-fn json(problems: &[Problem], errors: usize, loaded: Option<(usize, String)>) -> anyhow::Result<String> {
+/// Says why a gate directory cannot be used, as `check` does.
+pub(super) fn unusable(problems: &[Problem], as_json: bool, output: &mut Output) -> anyhow::Result<u8> {
+    if as_json {
+        let errors = problems.iter().filter(|p| p.severity == Severity::Error).count();
+        json(problems, errors, None, output)?;
+    } else {
+        problems.iter().for_each(|p| output.line(&p.to_string()));
+    }
+    Ok(BROKEN)
+}
+
+fn json(
+    problems: &[Problem],
+    errors: usize,
+    loaded: Option<(usize, String)>,
+    output: &mut Output,
+) -> anyhow::Result<()> {
     let findings = problems.iter().map(|problem| {
         let Problem { file, line, severity, message, remedy } = problem;
         let severity = match severity {
@@ -80,12 +96,7 @@ fn json(problems: &[Problem], errors: usize, loaded: Option<(usize, String)>) ->
         CheckFinding { file, line: *line, severity, message, remedy }
     });
     let (actions, policy_set) = loaded.unzip();
-    Ok(serde_json::to_string_pretty(&Checked {
-        ok: errors == 0,
-        actions,
-        policy_set,
-        findings: findings.collect(),
-    })?)
+    output.json(&Checked { ok: errors == 0, actions, policy_set, findings: findings.collect() })
 }
 
 fn say(problems: &[Problem], errors: usize, loaded: Option<(usize, String)>, output: &mut Output) {

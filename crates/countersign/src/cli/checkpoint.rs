@@ -1,11 +1,12 @@
 //! `log checkpoint`: keeps the log's newest checkpoint in a file, for a timer of an auditor. A file that is there is
 //! replaced only by a checkpoint of the same log that goes on from it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use clap::Args;
 use countersign_core::audit::{Expected, Finding, LogPublicKey, Verification, Verifier};
+use serde::Serialize;
 
 use crate::shell::{BROKEN, Client, DONE, Output, describe_finding, write_public};
 
@@ -24,6 +25,23 @@ pub(super) struct CheckpointArgs {
     /// Where the checkpoint is kept. One that is there is compared first.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What `log checkpoint --json` prints.
+#[derive(Debug, Serialize)]
+struct CheckpointKept<'a> {
+    /// The file that keeps the checkpoint.
+    out: &'a Path,
+    /// `written`, `unchanged` because it is the newest, or `not_touched` because the log is not the one held.
+    result: &'static str,
+    /// Entries of the newest checkpoint.
+    entries: Option<u64>,
+    /// Entries of the checkpoint before, which the newest goes on from.
+    before: Option<u64>,
+    why: Option<String>,
 }
 
 pub(super) async fn run(args: &CheckpointArgs, output: &mut Output) -> anyhow::Result<u8> {
@@ -42,11 +60,18 @@ pub(super) async fn run(args: &CheckpointArgs, output: &mut Output) -> anyhow::R
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
         Err(error) => return Err(error).with_context(|| format!("failed to read {}", args.out.display())),
     };
-    match newest(&client, &key, held.as_deref(), output).await? {
+    let newest = newest(&client, &key, held.as_deref()).await?;
+    if args.json {
+        return for_programs(&args.out, newest, output);
+    }
+    match newest {
         Newest::Broken(why) => {
-            if let Some(why) = why {
-                output.line(&format!("BROKEN: {why}"));
-            }
+            output.line(&format!("BROKEN: {why}"));
+            output.line(&format!("{} was not touched", args.out.display()));
+            Ok(BROKEN)
+        }
+        Newest::Unverified(answer) => {
+            describe_finding(&answer, output);
             output.line(&format!("{} was not touched", args.out.display()));
             Ok(BROKEN)
         }
@@ -72,17 +97,35 @@ enum Newest {
     AsHeld(u64),
     /// A later one: the signed note, its size, and the size of the one held, which it goes on from.
     Note { note: String, size: u64, before: Option<u64> },
-    /// The gate's log is not the one held; why, unless that was printed.
-    Broken(Option<String>),
+    /// The gate's log is not the one held, and why.
+    Broken(String),
+    /// The gate's export did not pass its verification.
+    Unverified(Box<Verification>),
 }
 
-async fn newest(
-    client: &Client,
-    key: &LogPublicKey,
-    held: Option<&str>,
-    output: &mut Output,
-) -> anyhow::Result<Newest> {
-    let broken = |why: String| Ok(Newest::Broken(Some(why)));
+fn for_programs(out: &Path, newest: Newest, output: &mut Output) -> anyhow::Result<u8> {
+    let none = CheckpointKept { out, result: "not_touched", entries: None, before: None, why: None };
+    let (kept, code) = match newest {
+        Newest::Broken(why) => (CheckpointKept { why: Some(why), ..none }, BROKEN),
+        Newest::Unverified(answer) => {
+            let why = match answer.finding {
+                Finding::Broken { why, .. } | Finding::Unanchored { why } => Some(why),
+                Finding::Verified { .. } => None,
+            };
+            (CheckpointKept { why, ..none }, BROKEN)
+        }
+        Newest::AsHeld(size) => (CheckpointKept { result: "unchanged", entries: Some(size), ..none }, DONE),
+        Newest::Note { note, size, before } => {
+            write_public(out, &note)?;
+            (CheckpointKept { result: "written", entries: Some(size), before, ..none }, DONE)
+        }
+    };
+    output.json(&kept)?;
+    Ok(code)
+}
+
+async fn newest(client: &Client, key: &LogPublicKey, held: Option<&str>) -> anyhow::Result<Newest> {
+    let broken = |why: String| Ok(Newest::Broken(why));
     let note = client.text("/v1/log/checkpoint").await?;
     if note.is_empty() {
         bail!("the log has no checkpoint yet; ask again in a second");
@@ -115,10 +158,7 @@ async fn newest(
         (Finding::Verified { .. }, ..) => {
             broken("the export ends before the checkpoint that the gate gave first".to_owned())
         }
-        (Finding::Unanchored { .. } | Finding::Broken { .. }, ..) => {
-            describe_finding(&answer, output);
-            Ok(Newest::Broken(None))
-        }
+        (Finding::Unanchored { .. } | Finding::Broken { .. }, ..) => Ok(Newest::Unverified(Box::new(answer))),
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use clap::Args;
 use countersign_engine::world::World;
+use serde::Serialize;
 
 use crate::config;
 use crate::shell::{BROKEN, DONE, Output, create_state, write_new_private};
@@ -45,10 +46,25 @@ pub(super) struct Init {
     /// second person.
     #[arg(long)]
     example: bool,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What `init --json` prints.
+#[derive(Debug, Default, Serialize)]
+struct InitDone {
+    /// The files that did not exist.
+    wrote: Vec<PathBuf>,
+    /// The database's address, when keys and database are ready.
+    store: Option<String>,
+    /// Why they are not.
+    problems: Vec<String>,
 }
 
 pub(super) async fn run(args: &Init, output: &mut Output) -> anyhow::Result<u8> {
     let dir = &args.dir;
+    let mut done = InitDone::default();
     if dir.join(config::FILE).exists() {
         if args.state.is_some() {
             bail!(
@@ -67,30 +83,39 @@ pub(super) async fn run(args: &Init, output: &mut Output) -> anyhow::Result<u8> 
         if args.example {
             files.extend(EXAMPLE.iter().map(|(path, text)| (*path, (*text).to_owned())));
             files.iter_mut().filter(|(path, _)| *path == config::FILE).for_each(|(_, text)| add_acme(text));
-            write_secrets(dir, output)?;
+            write_secrets(dir, &mut done)?;
         }
         for (path, text) in files {
             let path = dir.join(path);
             if !path.exists() {
                 write_new(&path, &text)?;
-                output.line(&format!("wrote {}", path.display()));
+                done.wrote.push(path);
             }
         }
     }
     match create_state(dir).await {
-        Ok(config) => {
-            output.line(&format!("ready: {}", config.store_url));
-            output.line(if args.example {
-                "next: `countersign check`; the action is in actions/acme.toml, who may do what in policies/support.cedar"
-            } else {
-                "next: describe a system in actions/, say who may do what in policies/, then `countersign check`"
-            });
-            Ok(DONE)
-        }
-        Err(problems) => {
-            problems.iter().for_each(|p| output.line(p));
-            Ok(BROKEN)
-        }
+        Ok(config) => done.store = Some(config.store_url),
+        Err(problems) => done.problems = problems,
+    }
+    let code = if done.store.is_some() { DONE } else { BROKEN };
+    if args.json {
+        output.json(&done)?;
+    } else {
+        say(&done, args.example, output);
+    }
+    Ok(code)
+}
+
+fn say(done: &InitDone, example: bool, output: &mut Output) {
+    done.wrote.iter().for_each(|path| output.line(&format!("wrote {}", path.display())));
+    done.problems.iter().for_each(|problem| output.line(problem));
+    if let Some(store) = &done.store {
+        output.line(&format!("ready: {store}"));
+        output.line(if example {
+            "next: `countersign check`; the action is in actions/acme.toml, who may do what in policies/support.cedar"
+        } else {
+            "next: describe a system in actions/, say who may do what in policies/, then `countersign check`"
+        });
     }
 }
 
@@ -102,7 +127,7 @@ fn add_acme(settings: &mut String) {
 }
 
 /// Makes the two secrets that the gate and Acme share: a file each for the gate, one file of both for Acme.
-fn write_secrets(dir: &Path, output: &mut Output) -> anyhow::Result<()> {
+fn write_secrets(dir: &Path, done: &mut InitDone) -> anyhow::Result<()> {
     let world = World::system();
     let (read, write) = (world.random_hex::<24>(), world.random_hex::<24>());
     let files = [
@@ -113,7 +138,7 @@ fn write_secrets(dir: &Path, output: &mut Output) -> anyhow::Result<()> {
     for (path, text) in files {
         let path = dir.join(path);
         write_new_private(&path, &text)?;
-        output.line(&format!("wrote {}", path.display()));
+        done.wrote.push(path);
     }
     Ok(())
 }

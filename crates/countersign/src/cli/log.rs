@@ -12,10 +12,11 @@ use countersign_engine::gate::export;
 use countersign_engine::store::Store;
 use countersign_engine::world::World;
 use futures_util::StreamExt as _;
+use serde::Serialize;
 
 use super::checkpoint;
 use super::find::FindArgs;
-use crate::shell::{BROKEN, Client, DONE, Output, describe_finding, verify_file};
+use crate::shell::{BROKEN, Client, DONE, Output, describe_finding, finding_for_programs, verify_file};
 use crate::wire::{LogEntries, LogEntry};
 use crate::{config, serve};
 
@@ -32,6 +33,9 @@ pub(super) enum LogCommand {
         /// The gate directory; without it the kept session is used.
         #[arg(long, value_name = "DIR")]
         dir: Option<PathBuf>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
     },
     /// Keep the newest checkpoint in a file, after comparing it with the one that is there. For a daily timer.
     Checkpoint(checkpoint::CheckpointArgs),
@@ -45,7 +49,17 @@ pub(super) enum LogCommand {
         /// A checkpoint that was kept elsewhere.
         #[arg(long, value_name = "FILE")]
         anchor: Option<PathBuf>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
     },
+}
+
+/// What `log export --json` prints.
+#[derive(Debug, Serialize)]
+struct LogExported<'a> {
+    /// The file with the export.
+    out: &'a Path,
 }
 
 /// Arguments of `log list`.
@@ -80,7 +94,7 @@ async fn list(args: &LogList, output: &mut Output) -> anyhow::Result<u8> {
     let answer = Client::signed_in()?.get(&asked.path("/v1/log/entries", &more)).await?;
     let page: LogEntries = answer.good()?;
     if args.json {
-        output.lines(&answer.json()?);
+        output.json(&answer.json()?)?;
         return Ok(DONE);
     }
     if page.entries.is_empty() && page.searched_to.is_none() {
@@ -120,7 +134,7 @@ fn row(logged: &LogEntry, output: &mut Output) {
 pub(super) async fn run(command: &LogCommand, output: &mut Output) -> anyhow::Result<u8> {
     match command {
         LogCommand::List(args) => list(args, output).await,
-        LogCommand::Export { out, dir } => {
+        LogCommand::Export { out, dir, json } => {
             match dir {
                 Some(dir) => from_directory(dir, out).await?,
                 None => {
@@ -129,15 +143,23 @@ pub(super) async fn run(command: &LogCommand, output: &mut Output) -> anyhow::Re
                         .with_context(|| format!("failed to write {}", out.display()))?;
                 }
             }
-            output.line(&format!("wrote {}", out.display()));
+            if *json {
+                output.json(&LogExported { out })?;
+            } else {
+                output.line(&format!("wrote {}", out.display()));
+            }
             Ok(DONE)
         }
         LogCommand::Checkpoint(args) => checkpoint::run(args, output).await,
-        LogCommand::Verify { file, key, anchor } => {
+        LogCommand::Verify { file, key, anchor, json } => {
             let key = key.as_deref().map(LogPublicKey::from_vkey).transpose()?;
             let anchor = anchor.as_ref().map(std::fs::read_to_string).transpose()?;
             let answer = verify_file(file, Expected { key, anchor })?;
-            describe_finding(&answer, output);
+            if *json {
+                output.json(&finding_for_programs(&answer))?;
+            } else {
+                describe_finding(&answer, output);
+            }
             Ok(if matches!(answer.finding, Finding::Broken { .. }) { BROKEN } else { DONE })
         }
     }

@@ -178,3 +178,26 @@ async fn run_gate(dir: &std::path::Path, output: &mut Output) -> anyhow::Result<
     output.line("stopped");
     Ok(DONE)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The commands below this one that have no `--json`.
+    fn without_json(command: &clap::Command, path: &str, found: &mut Vec<String>) {
+        if !command.has_subcommands() && command.get_arguments().all(|argument| argument.get_id() != "json") {
+            found.push(path.to_owned());
+        }
+        for inner in command.get_subcommands() {
+            without_json(inner, format!("{path} {}", inner.get_name()).trim(), found);
+        }
+    }
+
+    #[test]
+    fn every_command_that_answers_has_json() {
+        let mut found = Vec::new();
+        without_json(&Cli::command(), "", &mut found);
+        // These run until they are stopped, or print a document in a format of its own.
+        assert_eq!(found, ["serve", "demo", "completions", "acme", "reference"]);
+    }
+}

@@ -124,7 +124,7 @@ pub(super) async fn list(args: &ListArgs, output: &mut Output) -> anyhow::Result
     let answer = Client::signed_in()?.get(&asked.path("/v1/proposals", &more)).await?;
     let page: PersonPage = answer.good()?;
     if args.json {
-        output.lines(&answer.json()?);
+        output.json(&answer.json()?)?;
         return Ok(DONE);
     }
     let most = usize::try_from(args.limit).unwrap_or(usize::MAX);
@@ -187,7 +187,7 @@ pub(super) async fn show(args: &Show, output: &mut Output) -> anyhow::Result<u8>
     let answer = ask(&client, &id, args.wait).await?;
     let shown: PersonProposal = answer.good()?;
     if args.json {
-        output.lines(&answer.json()?);
+        output.json(&answer.json()?)?;
     } else {
         card(&shown, output);
     }
@@ -252,7 +252,7 @@ pub(super) async fn cancel(args: &Cancel, output: &mut Output) -> anyhow::Result
 fn said(answer: &Reply, json: bool, what: &str, output: &mut Output) -> anyhow::Result<u8> {
     let after: PersonProposal = answer.good()?;
     if json {
-        output.lines(&answer.json()?);
+        output.json(&answer.json()?)?;
     } else {
         output.line(&format!("{what}; the proposal is {}", after.state.name().as_str()));
         output.line(&after.message);
@@ -266,7 +266,7 @@ fn ended(answer: &Reply, json: bool, what: &str, output: &mut Output) -> anyhow:
         return refused(answer, json, output);
     }
     if json {
-        output.lines(&answer.json()?);
+        output.json(&answer.json()?)?;
     } else {
         output.line(what);
     }
@@ -275,7 +275,7 @@ fn ended(answer: &Reply, json: bool, what: &str, output: &mut Output) -> anyhow:
 
 fn refused(answer: &Reply, json: bool, output: &mut Output) -> anyhow::Result<u8> {
     if json {
-        output.lines(&answer.json()?);
+        output.json(&answer.json()?)?;
     } else {
         output.line(&answer.problem());
     }

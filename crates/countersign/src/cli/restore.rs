@@ -7,7 +7,9 @@ use clap::Args;
 use countersign_engine::gate;
 use countersign_engine::store::{Store, Testimony, Witness};
 use countersign_engine::world::World;
+use serde::Serialize;
 
+use super::check::unusable;
 use crate::shell::{BROKEN, DONE, Output};
 use crate::{config, serve};
 
@@ -20,15 +22,32 @@ pub(super) struct Restore {
     /// The gate directory.
     #[arg(default_value = ".")]
     dir: PathBuf,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What `restore --json` prints.
+#[derive(Debug, Serialize)]
+struct RestoreDone {
+    /// What the database does not hold; none when it holds all that was recorded.
+    differs: Option<String>,
+    /// What was done about open proposals; none when nothing was changed.
+    accepted: Option<RestoreCounts>,
+}
+
+/// Open proposals of an accepted database.
+#[derive(Debug, Serialize)]
+struct RestoreCounts {
+    cancelled: u32,
+    unknown: u32,
+    left: u32,
 }
 
 pub(super) async fn run(args: &Restore, output: &mut Output) -> anyhow::Result<u8> {
     let config = match config::load_config(&args.dir) {
         Ok(config) => config,
-        Err(problems) => {
-            problems.iter().for_each(|p| output.line(&p.to_string()));
-            return Ok(BROKEN);
-        }
+        Err(problems) => return unusable(&problems, args.json, output),
     };
     let (world, log_key) = (World::system(), serve::read_key(&config.origin, &config.key_file)?);
     let witness = Witness::open(&config.witness_file(), &config.origin)?;
@@ -45,27 +64,32 @@ pub(super) async fn run(args: &Restore, output: &mut Output) -> anyhow::Result<u
         )),
         Testimony::Differs(what) => Some(what),
     };
-    let code = match what {
-        None => {
-            output.line("the database holds all that was recorded; nothing was changed");
-            DONE
-        }
-        Some(what) if !args.accept_loss => {
-            output.line(&what);
-            output.line("restore the newest database there is, or accept the loss with --accept-loss");
-            BROKEN
-        }
-        Some(what) => {
-            output.line(&what);
-            let done = gate::restore(&store, &witness, &log_key, &world).await.map_err(serve::stopped)?;
-            output.line(&format!(
-                "accepted: {} open proposals cancelled, {} dispatched ones now unknown, {} left as they are",
-                done.cancelled, done.unknown, done.left
-            ));
-            output.line("next: compare the upstream with what was lost, then `countersign serve`");
-            DONE
-        }
+    let accepted = if what.is_some() && args.accept_loss {
+        let done = gate::restore(&store, &witness, &log_key, &world).await.map_err(serve::stopped)?;
+        Some(RestoreCounts { cancelled: done.cancelled, unknown: done.unknown, left: done.left })
+    } else {
+        None
     };
     store.close().await?;
-    Ok(code)
+    let done = RestoreDone { differs: what, accepted };
+    if args.json {
+        output.json(&done)?;
+    } else {
+        say(&done, output);
+    }
+    Ok(if done.differs.is_some() && done.accepted.is_none() { BROKEN } else { DONE })
+}
+
+fn say(done: &RestoreDone, output: &mut Output) {
+    let Some(what) = &done.differs else {
+        return output.line("the database holds all that was recorded; nothing was changed");
+    };
+    output.line(what);
+    let Some(RestoreCounts { cancelled, unknown, left }) = &done.accepted else {
+        return output.line("restore the newest database there is, or accept the loss with --accept-loss");
+    };
+    output.line(&format!(
+        "accepted: {cancelled} open proposals cancelled, {unknown} dispatched ones now unknown, {left} left as they are"
+    ));
+    output.line("next: compare the upstream with what was lost, then `countersign serve`");
 }

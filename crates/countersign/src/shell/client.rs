@@ -173,9 +173,9 @@ impl Reply {
         if self.status < 400 { self.read() } else { Err(anyhow!("{}", self.problem())) }
     }
 
-    /// The answer as it came, indented.
-    pub(crate) fn json(&self) -> anyhow::Result<String> {
-        Ok(serde_json::to_string_pretty(&self.read::<Value>()?)?)
+    /// The answer as it came.
+    pub(crate) fn json(&self) -> anyhow::Result<Value> {
+        self.read()
     }
 
     /// A problem in words, with the place of each mistake.

@@ -9,7 +9,7 @@ mod verify;
 pub(crate) use client::{Client, Reply, keep_session, verdict};
 pub(crate) use files::{create_state, write_new_private, write_private, write_public};
 pub(crate) use output::{Output, Tone};
-pub(crate) use verify::{describe_finding, verify_file};
+pub(crate) use verify::{describe_finding, finding_for_programs, verify_file};
 
 /// Done.
 pub(crate) const DONE: u8 = 0;

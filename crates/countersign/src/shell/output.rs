@@ -57,6 +57,22 @@ fn shown(text: &str) -> String {
     flagged
 }
 
+/// JSON with everything beyond ASCII, and DEL, as escapes: outside of strings there is none of it.
+fn ascii_json(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if letter.is_ascii() && letter != '\x7f' {
+            escaped.push(letter);
+            continue;
+        }
+        for unit in letter.encode_utf16(&mut [0; 2]) {
+            // Writing to a string cannot fail.
+            let _ = write!(escaped, "\\u{unit:04x}");
+        }
+    }
+    escaped
+}
+
 impl Output {
     /// The process's own.
     pub(crate) fn new() -> Self {
@@ -98,9 +114,12 @@ impl Output {
         let _ = writeln!(self.out.lock(), "{}", shown.join("  ").trim_end());
     }
 
-    /// Several lines, each made visible.
-    pub(crate) fn lines(&mut self, text: &str) {
-        text.lines().for_each(|line| self.line(line));
+    /// A document for programs. Every letter that is not ASCII is escaped (RFC 8259, section 7), so the document holds
+    /// exactly what it should, and a terminal shows nothing hidden.
+    pub(crate) fn json(&mut self, document: &impl serde::Serialize) -> anyhow::Result<()> {
+        let text = ascii_json(&serde_json::to_string_pretty(document)?);
+        let _ = writeln!(self.out.lock(), "{text}");
+        Ok(())
     }
 
     /// Text of our own, as it is.

@@ -4,7 +4,11 @@ use std::io::{BufRead as _, Read as _};
 use std::path::Path;
 
 use anyhow::Context as _;
-use countersign_core::audit::{EXPORT_LINE_BYTES_MAX, Expected, Finding, Replayed, Verification, Verifier};
+use countersign_core::audit::{
+    EXPORT_LINE_BYTES_MAX, Expected, Finding, LogPublicKey, Replayed, Verification, Verifier,
+};
+
+use serde::Serialize;
 
 use super::Output;
 
@@ -23,6 +27,69 @@ pub(crate) fn verify_file(file: &Path, expected: Expected) -> anyhow::Result<Ver
         verifier.line(&line);
     }
     Ok(verifier.finish())
+}
+
+/// What `log verify --json` prints.
+#[derive(Debug, Serialize)]
+pub(crate) struct VerifyAnswer<'a> {
+    /// `VERIFIED`, `UNANCHORED` or `BROKEN`.
+    answer: &'static str,
+    entries: u64,
+    /// How many entries a checkpoint held elsewhere vouches for.
+    vouched_for: Option<u64>,
+    /// The first wrong entry, when it can be told.
+    broken_at: Option<u64>,
+    why: Option<&'a str>,
+    replayed: ReplayedCounts,
+    /// The newest checkpoint of the export.
+    checkpoint: Option<CheckpointFacts<'a>>,
+    /// The log's public key, as a verifier key.
+    key: Option<String>,
+}
+
+/// What was checked beside the signatures.
+#[derive(Debug, Serialize)]
+struct ReplayedCounts {
+    proposals: u64,
+    approvals: u64,
+    dispatches: u64,
+    outcomes: u64,
+    open: u64,
+    /// Proposals begun before this slice, whose lives were not checked.
+    begun_before: u64,
+}
+
+/// A checkpoint in parts.
+#[derive(Debug, Serialize)]
+struct CheckpointFacts<'a> {
+    log: &'a str,
+    entries: u64,
+    root: String,
+}
+
+/// The same as `describe_finding` says, in fields.
+pub(crate) fn finding_for_programs(answer: &Verification) -> VerifyAnswer<'_> {
+    let (word, vouched_for, broken_at, why) = match &answer.finding {
+        Finding::Verified { up_to } => ("VERIFIED", Some(*up_to), None, None),
+        Finding::Unanchored { why } => ("UNANCHORED", None, None, Some(why.as_ref())),
+        Finding::Broken { at, why } => ("BROKEN", None, *at, Some(why.as_ref())),
+    };
+    let Replayed { proposals, approvals, dispatches, outcomes, open, begun_before } = answer.replayed;
+    let checkpoint = answer.checkpoint.as_ref().map(|checkpoint| CheckpointFacts {
+        log: &checkpoint.origin,
+        entries: checkpoint.size,
+        root: checkpoint.root.to_hex(),
+    });
+    VerifyAnswer {
+        answer: word,
+        entries: answer.entries,
+        vouched_for,
+        broken_at,
+        why,
+        replayed: ReplayedCounts { proposals, approvals, dispatches, outcomes, open, begun_before },
+        checkpoint,
+        key: answer.key.as_ref().map(LogPublicKey::to_vkey),
+    }
 }
 
 /// The answer in one word, then why.

@@ -89,11 +89,11 @@ const SMALL: &str = "return [...document.querySelectorAll('a, button, summary, s
     .filter(([t]) => { const r = t.getBoundingClientRect(); return r.height > 0 && (r.height < 44 || r.width < 44) }) \
     .map(([t, e]) => e.outerHTML.slice(0, 120) + ' ' + JSON.stringify(t.getBoundingClientRect()))";
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_phone_decides_on_a_card_full_of_traps_only_after_everything_was_opened() {
-    let Some(browser) = Browser::start().await else { return };
+/// A gate with a price and a note that wait for Frank, and their ids. The note is long, and a letter of it passes for
+/// another.
+async fn full_of_traps() -> (Upstream, Gate, String, String) {
     let long = format!("p\u{430}ypal {} \u{202e}end", "pad ".repeat(400));
-    let (upstream, gate, _) = waiting(|dir| {
+    let (upstream, gate, price) = waiting(|dir| {
         dir.write(
             "policies/notes.cedar",
             "@id(\"notes\")\n@approval(\"finance\")\n@reason(\"Somebody reads notes first.\")\n\
@@ -104,10 +104,17 @@ async fn a_phone_decides_on_a_card_full_of_traps_only_after_everything_was_opene
     upstream.on("POST /items/i_1/notes", Reply::json(201, &json!({ "id": "n_1" })));
     let (status, body) = gate.propose("shop.note.add", json!({ "id": "i_1", "text": long })).await;
     assert_eq!(status, 202, "{body}");
+    let note = body["id"].as_str().unwrap().to_owned();
+    (upstream, gate, price, note)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_phone_decides_on_a_card_full_of_traps_only_after_everything_was_opened() {
+    let Some(browser) = Browser::start().await else { return };
+    let (upstream, gate, _, note) = full_of_traps().await;
     sign_in(&browser, &gate, "frank").await;
     browser.set_window(390, 844).await;
-    let page = format!("{}/proposals/{}", gate.people, body["id"].as_str().unwrap());
-    browser.goto(&page).await;
+    browser.goto(&format!("{}/proposals/{note}", gate.people)).await;
     let small = browser.execute(SMALL).await;
     assert_eq!(small, json!([]), "tap targets");
     let bar = ".decision-bar button";
@@ -151,5 +158,62 @@ async fn no_page_breaks_a_rule_of_axe_in_light_or_dark() {
                 assert_eq!(axe(&browser).await, json!([]), "{path} at {width}, dark {dark}");
             }
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_phone_without_scripts_finds_reads_and_decides() {
+    let Some(browser) = Browser::start().await else { return };
+    let (upstream, gate, price, note) = full_of_traps().await;
+    browser.set_window(390, 844).await;
+    browser.devtools("Emulation.setScriptExecutionDisabled", json!({ "value": true })).await;
+    let page = |id: &str| format!("{}/proposals/{id}", gate.people);
+    // The page that was asked for opens after signing in.
+    browser.goto(&page(&note)).await;
+    browser.goto(&link(&gate, "frank")).await;
+    browser.click("main form button").await;
+    browser.find(".decision-bar").await;
+    assert_eq!(browser.url().await.split(['?', '#']).next(), Some(page(&note).as_str()));
+    // The page's own script has not run: it would hold the box back.
+    assert_eq!(browser.execute("return document.querySelector('[data-seen]').disabled").await, false);
+    // Approve without the box stays on the page.
+    browser.click(".decision-bar button").await;
+    assert_eq!(browser.execute("return document.querySelector('[data-seen]').validity.valid").await, false);
+    browser.click("details.letters > summary").await;
+    assert!(browser.text("details.letters").await.contains("is Cyrillic (U+0430) and looks like Latin “a”"));
+    assert_eq!(upstream.writes().len(), 0);
+    // As a finger scrolls: the driver leaves what it finds under the bar where it is.
+    browser.execute("document.querySelector('[data-seen]').scrollIntoView({ block: 'center' })").await;
+    browser.click("[data-seen]").await;
+    browser.click(".decision-bar button").await;
+    eventually("the note is written", async || upstream.writes().len() == 1).await;
+
+    // Filters, and a rejection, which needs a reason.
+    browser.goto(&format!("{}/?text=nothing-like-that", gate.people)).await;
+    assert_eq!(browser.count("main a[href^='/proposals/']").await, 0);
+    browser.goto(&format!("{}/?text=900.00", gate.people)).await;
+    browser.click("main a[href^='/proposals/']").await;
+    assert_eq!(browser.url().await.split(['?', '#']).next(), Some(page(&price).as_str()));
+    browser.execute("document.querySelector('#reason').scrollIntoView({ block: 'center' })").await;
+    browser.click("form[action$='/reject'] button").await;
+    assert_eq!(browser.execute("return document.querySelector('#reason').validity.valueMissing").await, true);
+    browser.type_text("#reason", "Too much.").await;
+    browser.click("form[action$='/reject'] button").await;
+    eventually("it is rejected", async || gate.settled(&price).await["state"] == "rejected").await;
+    assert_eq!(upstream.writes().len(), 1);
+}
+
+/// On a slow connection, too: styles and scripts are files of their own, which the browser keeps.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_card_is_no_more_than_60_kilobytes() {
+    let (_upstream, gate, price, note) = full_of_traps().await;
+    let frank = gate.sign_in("frank").await;
+    for id in [price, note] {
+        let (status, html) = frank.page(&format!("/proposals/{id}")).await;
+        assert!(
+            status == 200 && html.contains("data-approve") && html.len() <= 60_000,
+            "{} bytes",
+            html.len()
+        );
     }
 }

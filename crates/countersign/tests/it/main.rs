@@ -41,6 +41,7 @@ mod golden;
 mod guides;
 mod headers;
 mod identity;
+mod json;
 mod lifecycle;
 mod log;
 mod log_token;
