@@ -78,6 +78,26 @@ fn terminal(gate: &Gate, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
+/// What the agent's command says of its proposal.
+fn agents_status(gate: &Gate, id: &str) -> String {
+    gate.dir.write("bot.key", &gate.key("bot"));
+    let output = gate.dir.run(&["status", id, "--gate", &gate.agents, "--key-file", "bot.key"]);
+    plain(&String::from_utf8(output.stdout).unwrap())
+}
+
+/// Who can decide and how many are missing is on every surface.
+fn say_who_can_decide(shown: &Value, surfaces: &[(&str, &String)]) {
+    let deciders = shown["deciders"][0]["people"].as_array().unwrap();
+    let mut who: Vec<&str> = deciders.iter().map(|person| person["name"].as_str().unwrap()).collect();
+    assert!(who.len() > 1, "{shown}");
+    who.extend(["finance", "0 of 1"]);
+    for (surface, text) in surfaces {
+        for fact in &who {
+            assert!(text.contains(&plain(fact)), "{surface} lacks {fact}\n{text}");
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_fact_of_the_card_is_in_the_console_and_in_the_terminal() {
     let Some(browser) = Browser::start().await else { return };
@@ -121,6 +141,24 @@ async fn every_fact_of_the_card_is_in_the_console_and_in_the_terminal() {
         assert!(console.contains(&fact), "the console lacks {fact}\n{console}");
         assert!(show.contains(&fact), "the terminal lacks {fact}\n{show}");
     }
+    // `approve` shows the same card before it asks; nobody types yes here.
+    let approve = gate.dir.run(&["approve", id]);
+    assert_ne!(approve.status.code(), Some(0));
+    let approve = plain(&String::from_utf8(approve.stdout).unwrap());
+    let lacking: Vec<&String> =
+        facts.iter().filter(|f| !approve.contains(&plain(&countersign_visible(f)))).collect();
+    assert!(lacking.is_empty(), "approve lacks {lacking:?}\n{approve}");
+    let status = agents_status(&gate, id);
+    let surfaces = [("console", &console), ("show", &show), ("approve", &approve), ("status", &status)];
+    say_who_can_decide(&shown, &surfaces);
+    let due = body["decide_by"].as_str().unwrap();
+    let time = &due[11..16];
+    for (surface, text) in
+        [("console", &console), ("show", &show), ("status", &status), ("list", &list), ("the inbox", &row)]
+    {
+        assert!(text.contains(time), "{surface} lacks {time}\n{text}");
+    }
+    assert!(list.contains("yours") && list.contains("pending") && list.contains(id), "{list}");
     for pointer in ["/headline", "/money"] {
         let fact = plain(&countersign_visible(shown["card"].pointer(pointer).unwrap().as_str().unwrap()));
         assert!(row.contains(&fact) && list.contains(&fact), "{fact}\n{row}\n{list}");
