@@ -8,7 +8,7 @@ use clap::Args;
 use countersign_core::audit::{Expected, Finding, LogPublicKey, Verification, Verifier};
 use serde::Serialize;
 
-use crate::shell::{BROKEN, Client, DONE, Output, describe_finding, write_public};
+use crate::shell::{BROKEN, Client, DONE, Output, describe_finding, finding_for_programs, write_public};
 
 /// Arguments of `log checkpoint`.
 #[derive(Debug, Args)]
@@ -41,7 +41,7 @@ struct CheckpointKept<'a> {
     entries: Option<u64>,
     /// Entries of the checkpoint before, which the newest goes on from.
     before: Option<u64>,
-    why: Option<String>,
+    why: Option<&'a str>,
 }
 
 pub(super) async fn run(args: &CheckpointArgs, output: &mut Output) -> anyhow::Result<u8> {
@@ -61,32 +61,52 @@ pub(super) async fn run(args: &CheckpointArgs, output: &mut Output) -> anyhow::R
         Err(error) => return Err(error).with_context(|| format!("failed to read {}", args.out.display())),
     };
     let newest = newest(&client, &key, held.as_deref()).await?;
-    if args.json {
-        return for_programs(&args.out, newest, output);
+    if let Newest::Note { note, .. } = &newest {
+        write_public(&args.out, note)?;
     }
+    if args.json {
+        output.json(&for_programs(&args.out, &newest))?;
+    } else {
+        say(&args.out, &newest, output);
+    }
+    Ok(match newest {
+        Newest::Broken(_) | Newest::Unverified(_) => BROKEN,
+        Newest::AsHeld(_) | Newest::Note { .. } => DONE,
+    })
+}
+
+fn say(out: &Path, newest: &Newest, output: &mut Output) {
+    let out = out.display();
     match newest {
         Newest::Broken(why) => {
             output.line(&format!("BROKEN: {why}"));
-            output.line(&format!("{} was not touched", args.out.display()));
-            Ok(BROKEN)
+            output.line(&format!("{out} was not touched"));
         }
         Newest::Unverified(answer) => {
-            describe_finding(&answer, output);
-            output.line(&format!("{} was not touched", args.out.display()));
-            Ok(BROKEN)
+            describe_finding(answer, output);
+            output.line(&format!("{out} was not touched"));
         }
-        Newest::AsHeld(size) => {
-            output.line(&format!("{} is the newest checkpoint: {size} entries", args.out.display()));
-            Ok(DONE)
-        }
-        Newest::Note { note, size, before } => {
-            write_public(&args.out, &note)?;
+        Newest::AsHeld(size) => output.line(&format!("{out} is the newest checkpoint: {size} entries")),
+        Newest::Note { size, before, .. } => {
             let compared = before.map_or_else(
                 || "there was none before to compare it with".to_owned(),
                 |before| format!("the first {before} are those of the checkpoint before"),
             );
-            output.line(&format!("wrote {}: {size} entries; {compared}", args.out.display()));
-            Ok(DONE)
+            output.line(&format!("wrote {out}: {size} entries; {compared}"));
+        }
+    }
+}
+
+fn for_programs<'a>(out: &'a Path, newest: &'a Newest) -> CheckpointKept<'a> {
+    let kept = |result| CheckpointKept { out, result, entries: None, before: None, why: None };
+    match newest {
+        Newest::Broken(why) => CheckpointKept { why: Some(why), ..kept("not_touched") },
+        Newest::Unverified(answer) => {
+            CheckpointKept { why: finding_for_programs(answer).why, ..kept("not_touched") }
+        }
+        Newest::AsHeld(size) => CheckpointKept { entries: Some(*size), ..kept("unchanged") },
+        Newest::Note { size, before, .. } => {
+            CheckpointKept { entries: Some(*size), before: *before, ..kept("written") }
         }
     }
 }
@@ -101,27 +121,6 @@ enum Newest {
     Broken(String),
     /// The gate's export did not pass its verification.
     Unverified(Box<Verification>),
-}
-
-fn for_programs(out: &Path, newest: Newest, output: &mut Output) -> anyhow::Result<u8> {
-    let none = CheckpointKept { out, result: "not_touched", entries: None, before: None, why: None };
-    let (kept, code) = match newest {
-        Newest::Broken(why) => (CheckpointKept { why: Some(why), ..none }, BROKEN),
-        Newest::Unverified(answer) => {
-            let why = match answer.finding {
-                Finding::Broken { why, .. } | Finding::Unanchored { why } => Some(why),
-                Finding::Verified { .. } => None,
-            };
-            (CheckpointKept { why, ..none }, BROKEN)
-        }
-        Newest::AsHeld(size) => (CheckpointKept { result: "unchanged", entries: Some(size), ..none }, DONE),
-        Newest::Note { note, size, before } => {
-            write_public(out, &note)?;
-            (CheckpointKept { result: "written", entries: Some(size), before, ..none }, DONE)
-        }
-    };
-    output.json(&kept)?;
-    Ok(code)
 }
 
 async fn newest(client: &Client, key: &LogPublicKey, held: Option<&str>) -> anyhow::Result<Newest> {

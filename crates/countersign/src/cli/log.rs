@@ -14,11 +14,13 @@ use countersign_engine::world::World;
 use futures_util::StreamExt as _;
 use serde::Serialize;
 
+use super::check::unusable;
 use super::checkpoint;
 use super::find::FindArgs;
+use crate::config::{self, Config};
+use crate::serve;
 use crate::shell::{BROKEN, Client, DONE, Output, describe_finding, finding_for_programs, verify_file};
 use crate::wire::{LogEntries, LogEntry};
-use crate::{config, serve};
 
 /// `log …`.
 #[derive(Debug, Subcommand)]
@@ -136,7 +138,10 @@ pub(super) async fn run(command: &LogCommand, output: &mut Output) -> anyhow::Re
         LogCommand::List(args) => list(args, output).await,
         LogCommand::Export { out, dir, json } => {
             match dir {
-                Some(dir) => from_directory(dir, out).await?,
+                Some(dir) => match config::load_config(dir) {
+                    Ok(config) => from_directory(&config, out).await?,
+                    Err(problems) => return unusable(&problems, *json, output),
+                },
                 None => {
                     let text = Client::signed_in()?.text("/v1/log/export").await?;
                     std::fs::write(out, text)
@@ -165,12 +170,9 @@ pub(super) async fn run(command: &LogCommand, output: &mut Output) -> anyhow::Re
     }
 }
 
-async fn from_directory(dir: &Path, out: &Path) -> anyhow::Result<()> {
-    let config = config::load_config(dir).map_err(|problems| {
-        anyhow::anyhow!(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
-    })?;
+async fn from_directory(config: &Config, out: &Path) -> anyhow::Result<()> {
     let key = serve::read_key(&config.origin, &config.key_file)?;
-    let store = Store::open_beside(&config.store_url, &World::system(), serve::seal_keys(&config)?).await?;
+    let store = Store::open_beside(&config.store_url, &World::system(), serve::seal_keys(config)?).await?;
     // Also what a gate that was killed did not sign any more.
     store.integrate(&key).await?;
     let mut file =

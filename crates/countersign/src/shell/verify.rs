@@ -7,7 +7,6 @@ use anyhow::Context as _;
 use countersign_core::audit::{
     EXPORT_LINE_BYTES_MAX, Expected, Finding, LogPublicKey, Replayed, Verification, Verifier,
 };
-
 use serde::Serialize;
 
 use super::Output;
@@ -39,7 +38,7 @@ pub(crate) struct VerifyAnswer<'a> {
     vouched_for: Option<u64>,
     /// The first wrong entry, when it can be told.
     broken_at: Option<u64>,
-    why: Option<&'a str>,
+    pub(crate) why: Option<&'a str>,
     replayed: ReplayedCounts,
     /// The newest checkpoint of the export.
     checkpoint: Option<CheckpointFacts<'a>>,

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use crate::support::gate::http;
 use crate::support::wait::eventually;
 use crate::support::webdriver::Browser;
 use crate::support::{Gate, GateDir, Reply, Upstream};
@@ -221,4 +222,52 @@ async fn a_card_is_no_more_than_60_kilobytes() {
             html.len()
         );
     }
+}
+
+/// A form field of the page, which is there once in each form that has it.
+fn field<'a>(html: &'a str, name: &str) -> &'a str {
+    let from = format!("name=\"{name}\" value=\"");
+    html.split_once(&from).unwrap_or_else(|| panic!("no {name} in\n{html}")).1.split('"').next().unwrap()
+}
+
+/// What the browser's own validation stops first, the server refuses too (T25).
+#[tokio::test(flavor = "multi_thread")]
+async fn an_approval_unread_and_a_rejection_without_a_reason_are_refused_t25() {
+    let (upstream, gate, _, note) = full_of_traps().await;
+    let frank = gate.sign_in("frank").await;
+    let (_, html) = frank.page(&format!("/proposals/{note}")).await;
+    let read = field(&html, "seen");
+    let send = async |verb: &str, own: &[(&str, &str)]| {
+        let mut form = url::form_urlencoded::Serializer::new(String::new());
+        for name in ["csrf", "intent", "decision", "view"] {
+            form.append_pair(name, field(&html, name));
+        }
+        let body = form.extend_pairs(own).finish();
+        let request = http().post(format!("{}/proposals/{note}/{verb}", gate.people));
+        let request = request.header("origin", &gate.people).header("accept", "text/html").body(body);
+        let request = request.header("content-type", "application/x-www-form-urlencoded");
+        let request = request.header("cookie", format!("__Host-countersign={}", frank.session));
+        let response = request.send().await.unwrap();
+        (response.status().as_u16(), response.text().await.unwrap())
+    };
+    let unread = "Open what is hidden on the page, and say that you have read it";
+    let reason = "Say why you reject it";
+    for (verb, own, why) in [
+        ("approve", &[][..], unread),
+        ("approve", &[("seen", "")], unread),
+        ("approve", &[("seen", "0")], unread),
+        ("approve", &[("seen", "on")], unread),
+        ("reject", &[], reason),
+        ("reject", &[("comment", " \n")], reason),
+    ] {
+        let (status, page) = send(verb, own).await;
+        assert!(status == 400 && page.contains(why), "{verb} {own:?}: {status}\n{page}");
+    }
+    assert_eq!(gate.agent_get(&format!("/v1/proposals/{note}")).await.1["state"], "pending");
+    assert_eq!(upstream.writes().len(), 0);
+    // The same form with the box ticked is an approval.
+    let (status, page) = send("approve", &[("seen", read)]).await;
+    assert!(status < 400, "{status}\n{page}");
+    assert_eq!(gate.settled(&note).await["state"], "succeeded");
+    assert_eq!(upstream.writes().len(), 1);
 }

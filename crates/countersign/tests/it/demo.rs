@@ -28,7 +28,7 @@ async fn told(dir: &Path) -> String {
 }
 
 /// Every part must come after the one before it.
-fn in_order(text: &str, parts: &[&str]) {
+pub(crate) fn in_order(text: &str, parts: &[&str]) {
     let mut rest = text;
     for part in parts {
         rest =

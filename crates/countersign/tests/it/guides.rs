@@ -5,6 +5,7 @@
 use std::fs;
 use std::path::Path;
 
+use crate::demo::in_order;
 use crate::examples::{free_port, replace_number, shell};
 use crate::readme::blocks;
 use crate::support::tools::{self, repository};
@@ -49,13 +50,14 @@ fn run(story: &str, prepare: impl FnOnce(&Path)) -> String {
     shell(&format!("set -e\n{story}\necho all blocks ran\n"), &dir, &home)
 }
 
-fn in_order(printed: &str, parts: &[&str]) {
-    let mut rest = printed;
-    for part in parts.iter().chain(&["all blocks ran"]) {
-        let (_, after) =
-            rest.split_once(part).unwrap_or_else(|| panic!("`{part}` is missing or too early in\n{printed}"));
-        rest = after;
-    }
+/// Follows a guide against the demo, and looks for these parts in what is printed.
+fn follow(name: &str, parts: &[&str]) {
+    let blocks = blocks(&guide(name), "sh").concat();
+    all_ran(&run(&format!("{DEMO}{READER}{blocks}\n"), |_| ()), parts);
+}
+
+fn all_ran(printed: &str, parts: &[&str]) {
+    in_order(printed, &[parts, &["all blocks ran"]].concat());
 }
 
 #[test]
@@ -65,7 +67,9 @@ fn the_blocks_of_the_guide_for_authors_of_agents() {
         return;
     }
     let blocks = blocks(&guide("agent-author"), "sh").concat();
-    let story = format!("{DEMO}{READER}frank_approves_what_comes_next &\n{blocks}\nls gate_agents\n");
+    let story = format!(
+        "{DEMO}{READER}frank_approves_what_comes_next &\n{blocks}\ntest -s agents-api.d.ts\ntest -d gate_agents/models\n"
+    );
     let printed = run(&story, |dir| {
         std::os::unix::fs::symlink(&generator, dir.join("node_modules")).unwrap();
     });
@@ -81,17 +85,12 @@ fn the_blocks_of_the_guide_for_authors_of_agents() {
         "Refund 25.00 USD to Ada Lovelace, invoice inv_1001.",
         "cancelled",
         "exit status 4",
-        "models",
     ];
-    // The generated clients are made between the first answer and the last.
-    in_order(&printed, &parts);
-    assert!(printed.contains("agents-api.d.ts"), "{printed}");
+    all_ran(&printed, &parts);
 }
 
 #[test]
 fn the_blocks_of_the_guide_for_approvers() {
-    let blocks = blocks(&guide("approver"), "sh").concat();
-    let printed = run(&format!("{DEMO}{READER}{blocks}\n"), |_| ());
     let parts = [
         "signed in as frank",
         "Refund 900.00 USD to Grace Hopper, invoice inv_1002.",
@@ -109,13 +108,11 @@ fn the_blocks_of_the_guide_for_approvers() {
         "Refund 125.00 USD to Grace Hopper, invoice inv_1002.",
         "confirmed",
     ];
-    in_order(&printed, &parts);
+    follow("approver", &parts);
 }
 
 #[test]
 fn the_blocks_of_the_guide_for_auditors() {
-    let blocks = blocks(&guide("auditor"), "sh").concat();
-    let printed = run(&format!("{DEMO}{READER}{blocks}\n"), |_| ());
     let parts = [
         "signed in as olga",
         r#""event":"gate.started""#,
@@ -126,10 +123,10 @@ fn the_blocks_of_the_guide_for_auditors() {
         "UNANCHORED: ",
         "VERIFIED: ",
     ];
-    in_order(&printed, &parts);
+    follow("auditor", &parts);
 }
 
-/// What these blocks do to a machine, `packaging::` does in a root of its own.
+/// These change the machine. `packaging::` installs the package in a root of its own; nothing builds the container.
 const INSTALLS: [&str; 3] = ["cargo build ", "sudo ", "podman "];
 
 #[test]
@@ -151,7 +148,7 @@ fn the_blocks_of_the_guide_for_operators() {
     let printed = run(&format!("{story}sleep 1\nkill $GATE\nwait\n"), |_| ());
     let address = format!("http://127.0.0.1:{}/sign-in/csl_", ports[1].1);
     let parts = ["ok: 1 action", &address, "agents ", "ok: 1 action", "the gate directory was loaded again"];
-    in_order(&printed, &parts);
+    all_ran(&printed, &parts);
 }
 
 /// Every `toml` block of the guide on actions is a part of one manifest, and the policies name its action.
@@ -179,5 +176,5 @@ fn the_manifest_and_the_policies_of_the_guides_load() {
         let credentials = credential("acme-read", "read") + &credential("acme-write", "write");
         fs::write(files.join("credentials"), credentials).unwrap();
     });
-    in_order(&printed, &["ok: 1 action"]);
+    all_ran(&printed, &["ok: 1 action"]);
 }

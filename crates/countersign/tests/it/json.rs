@@ -116,6 +116,7 @@ async fn so_have_those_that_make_restore_and_refuse_a_directory() {
         &["person", "revoke", "ann", "."],
         &["repair", "--dir", "."],
         &["restore", "."],
+        &["log", "export", "--out", "log.export", "--dir", "."],
     ] {
         let (code, refused) = run(&dir, command);
         assert_eq!((code, &refused["ok"]), (6, &json!(false)), "{command:?}: {refused}");

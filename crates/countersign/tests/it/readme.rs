@@ -3,6 +3,7 @@
 
 use std::fs;
 
+use crate::demo::in_order;
 use crate::examples::{free_port, replace_number, shell};
 use crate::support::tools::repository;
 
@@ -95,13 +96,7 @@ fn the_blocks_of_the_readme_reach_a_first_own_action() {
         "UNANCHORED: ",
         "all blocks ran",
     ];
-    let mut rest = printed.as_str();
-    for part in parts {
-        rest = rest
-            .split_once(part)
-            .unwrap_or_else(|| panic!("`{part}` is missing or too early in\n{printed}"))
-            .1;
-    }
+    in_order(&printed, &parts);
     // Once by `check` and once by `serve`; nothing else is warned of.
     assert_eq!(printed.matches("warning: ").count(), 2, "{printed}");
     // It is really in Acme's books.
