@@ -111,35 +111,12 @@ impl Preview {
     }
 }
 
-/// One difference between the record and what it would be.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Change<'a> {
-    /// `add`, `remove`, `replace`, …
-    pub op: &'a str,
-    /// JSON pointer to the place.
-    pub path: &'a str,
-    /// What is there; none when nothing is.
-    pub before: Option<&'a Value>,
-    /// What would be there; none when nothing would.
-    pub after: Option<&'a Value>,
-}
-
 impl Preview {
     /// The value at a place of the record, before or after, as money: `12,500.00 USD`. None when the manifest does not
     /// say that it is money.
     pub fn money_at(&self, pointer: &str, record: &Value) -> Option<String> {
         let field = self.money.iter().find(|field| field.amount == pointer)?;
         field.shown(record.pointer(pointer)?, record)
-    }
-
-    /// The differences, in the order of the patch.
-    pub fn changes(&self) -> impl Iterator<Item = Change<'_>> {
-        self.patch.iter().filter_map(|operation| {
-            let text = |name: &str| operation.get(name).and_then(Value::as_str);
-            let path = text("path")?;
-            let before = self.before.as_ref().and_then(|record| record.pointer(path));
-            Some(Change { op: text("op")?, path, before, after: operation.get("value") })
-        })
     }
 }
 

@@ -201,8 +201,10 @@ fn describe(proposal: &AgentProposal, output: &mut Output) {
     {
         output.line(&format!("  due: {due}"));
     }
-    for need in proposal.needs.iter().flatten().filter(|need| need.have < need.want) {
-        output.line(&format!("  who can decide: {}", need.people));
+    let unmet: Vec<_> = proposal.needs.iter().flatten().filter(|need| need.have < need.want).collect();
+    for need in &unmet {
+        let rule = if unmet.len() > 1 { format!(" under {}", need.rule) } else { String::new() };
+        output.line(&format!("  who can decide{rule}: {}", need.people));
     }
     // Where nothing waits for people, nobody has to open it.
     if let Some(url) = proposal.console_url.as_ref().filter(|_| proposal.needs.is_some()) {

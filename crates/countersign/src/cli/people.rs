@@ -2,12 +2,13 @@
 
 use anyhow::{Context as _, bail};
 use clap::Args;
+use countersign_core::proposal::StateName;
 
 use super::card::card;
 use super::find::{FindArgs, states};
 use super::ids;
 use crate::shell::{Client, DONE, Output, REFUSED, Reply, Tone, verdict};
-use crate::surface::label;
+use crate::surface::{IRREVERSIBLE, label};
 use crate::wire::{ConfirmBody, PersonPage, PersonProposal, PersonSummary};
 
 /// Columns of a terminal in which a row of a list fits.
@@ -150,30 +151,50 @@ fn stopped(to: Option<&str>, next: &str) -> String {
     }
 }
 
-/// One line for each proposal under a header, or a few lines each where a line would not fit.
+/// Two lines for each proposal under a header, or a few more where they would not fit.
 fn rows<'a>(proposals: impl Iterator<Item = &'a PersonSummary>, output: &mut Output) {
     let narrow = output.columns().is_some_and(|columns| columns < COLUMNS_WIDE);
     let mut header = !narrow;
     for item in proposals {
         let yours = if item.yours { "yours" } else { "" };
         let money = item.risk.money().unwrap_or_default();
-        let due = item.due.as_deref().map(minute).unwrap_or_default();
+        let (when, time) = match &item.due {
+            Some(due) if item.state == StateName::Pending => ("decide by", due),
+            _ => ("proposed", &item.created_at),
+        };
+        let when = format!("{when} {}", minute(time));
+        let mut about = vec![people(item), item.action.clone()];
+        about.extend(item.irreversible.then(|| IRREVERSIBLE.to_owned()));
+        about.extend(item.why.clone());
         if narrow {
             output.toned(Tone::Strong, &item.headline);
             let facts = [item.state.as_str(), yours, &money].into_iter().filter(|text| !text.is_empty());
             output.line(&format!("  {}", facts.collect::<Vec<_>>().join(", ")));
-            if !due.is_empty() {
-                output.line(&format!("  decide by {due}"));
-            }
+            output.line(&format!("  {when}"));
+            about.iter().for_each(|fact| output.line(&format!("  {fact}")));
             output.line(&format!("  {}", item.id));
             continue;
         }
         if std::mem::take(&mut header) {
-            output.row(&[("ID", 30), ("STATE", 10), ("", 5), ("DUE (UTC)", 16), ("AMOUNT", 16), ("WHAT", 0)]);
+            output.row(&[
+                ("ID", 30),
+                ("STATE", 10),
+                ("", 5),
+                ("WHEN (UTC)", 26),
+                ("AMOUNT", 16),
+                ("WHAT", 0),
+            ]);
         }
-        let cells = [(item.state.as_str(), 10), (yours, 5), (&due, 16), (&money, 16), (&item.headline, 0)];
+        let cells = [(item.state.as_str(), 10), (yours, 5), (&when, 26), (&money, 16), (&item.headline, 0)];
         output.row(&[&[(item.id.as_str(), 30)], &cells[..]].concat());
+        output.row(&[("", 0), (&about.join(" · "), 0)]);
     }
+}
+
+/// Who acts, root first.
+fn people(item: &PersonSummary) -> String {
+    let names: Vec<&str> = item.who.iter().map(|who| who.name.as_str()).collect();
+    names.join(" → ")
 }
 
 /// `2026-11-27 13:05` of a time in RFC 3339.

@@ -53,7 +53,7 @@ async fn page(visit: &Visit, sent: Option<&Sent<'_>>) -> Result<ProposalPage, St
         notice: sent.map(|sent| what_changed(sent, &record, &logged)),
         version: record.version,
         shown: card::shown(&card, &record.binding.rendering.precondition, now),
-        asks: card::asks(&card, &record.state, &rules.rules, &gate.deciders(&record)),
+        asks: card::asks(&card, &record.state, &gate.deciders(&record)),
         approvals: card::given(&record, &rules.directory, now),
         created: Time::new(record.proposal.created_at, now),
         owner: gate.owner_of(&record.proposal.action).map(|owner| Eye::default().text(&owner)),

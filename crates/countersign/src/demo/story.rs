@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::setup::{Setup, next_round};
 
 use crate::shell::{BROKEN, Client, DONE, Output, REFUSED, describe_finding, verdict, verify_file};
-use crate::surface::auth;
+use crate::surface::{auth, changes};
 use crate::wire::{AgentProposal, NewSession, PersonProposal, ProblemBody, ProposeBody, SignInBody};
 
 /// Everything the story needs.
@@ -200,9 +200,8 @@ async fn approve_as_frank(
     let frank = sign_in(stage, link).await?;
     let shown: PersonProposal = frank.get(&format!("/v1/proposals/{id}")).await?.good()?;
     output.line(&format!("  he sees: {}", shown.card.headline));
-    for change in shown.card.preview.changes() {
-        let (before, after) = (change.before.unwrap_or(&Value::Null), change.after.unwrap_or(&Value::Null));
-        output.line(&format!("      {}: {before} → {after}", change.path));
+    for change in changes(&shown.card.preview).changed {
+        output.line(&format!("      {}", change.to_text()));
     }
     let body = verdict(&shown, "The invoice was indeed paid twice.")?;
     frank.post(&format!("/v1/proposals/{id}/approve"), &body).await?.good::<PersonProposal>()?;

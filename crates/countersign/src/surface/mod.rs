@@ -4,6 +4,7 @@
 mod agent_view;
 pub(crate) mod auth;
 mod body;
+mod changes;
 mod codes;
 mod find;
 mod header;
@@ -19,14 +20,15 @@ use countersign_engine::gate::Gate;
 
 pub(crate) use agent_view::{for_agent, for_dry_run, summary_for_agent};
 pub(crate) use body::{proposal, read_body, read_limited, read_whole, verdict};
+pub(crate) use changes::{Changed, Changes, FieldValue, changes};
 pub(crate) use codes::{ErrorCode, of_outcomes, of_refusals, of_surface};
 pub(crate) use find::{list_filter, log_filter, state};
 pub(crate) use header::{Repeated, only};
-pub(crate) use message::{message, undecided};
+pub(crate) use message::{actor, message_for_person, person_name};
 pub(crate) use person_view::{for_person, log_about, log_entry, log_entry_about, made_at, summary, why_not};
 pub(crate) use problem::{Problem, ProblemText, RefusalCode, ended, not_found, problem, wrong_method};
 pub(crate) use query::{Parameter, ParameterKind, Query};
-pub(crate) use words::{IRREVERSIBLE, OUTSIDE, if_sent_twice, is_irreversible, label, meaning, touched};
+pub(crate) use words::{IRREVERSIBLE, OUTSIDE, if_sent_twice, is_irreversible, label, meaning, touched, why};
 
 /// What every handler may use.
 #[derive(Debug, Clone)]

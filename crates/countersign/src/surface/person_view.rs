@@ -1,6 +1,6 @@
 //! A record as a person sees it: the card with its digest, progress, and the agent's own words apart.
 
-use countersign_core::approval::may_decide;
+use countersign_core::approval::{Approval, may_decide};
 use countersign_core::audit::StoredEntry;
 use countersign_core::id::ProposalId;
 use countersign_core::proposal::{Record, StateName};
@@ -9,8 +9,8 @@ use countersign_core::view::Card;
 use countersign_engine::gate::Gate;
 use countersign_engine::store::LoggedEntry;
 
-use super::message;
-use crate::wire::{AgentWords, LogAbout, LogEntry, PersonProposal, PersonSummary};
+use super::{is_irreversible, message_for_person, person_name};
+use crate::wire::{AgentWords, GivenApproval, LogAbout, LogEntry, PersonProposal, PersonSummary};
 
 /// Characters of one line of a list.
 const LINE_CHARS_MAX: usize = 300;
@@ -28,6 +28,8 @@ pub(super) fn line(text: &str) -> String {
 pub(crate) fn summary(gate: &Gate, record: &Record, person: &str) -> PersonSummary {
     let card = gate.card(record);
     PersonSummary {
+        why: card.gates.iter().map(|gate| &gate.policy.reason).find(|r| !r.is_empty()).map(|r| line(r)),
+        irreversible: is_irreversible(&card),
         id: card.id,
         state: record.state.name(),
         headline: line(&card.headline),
@@ -50,18 +52,26 @@ pub(crate) fn for_person(gate: &Gate, record: &Record, person: &str) -> PersonPr
         response: record.response.clone(),
         version: record.version,
         created_at: record.proposal.created_at.to_rfc3339(),
-        approvals: record.approvals.clone(),
+        approvals: record.approvals.iter().map(|approval| given(approval, record, gate)).collect(),
         deciders: gate.deciders(record),
         yours: gate.may_decide(record, person),
         why_not: why_not(gate, record, person),
         confirm: gate.may_confirm(record, person),
         owner: gate.owner_of(&record.proposal.action),
-        message: message(record),
+        message: message_for_person(record, &gate.ruleset().directory),
         written_by_the_agent: AgentWords {
             reason: record.proposal.reason.clone(),
             run: record.proposal.run.clone(),
             evidence: record.proposal.evidence.clone(),
         },
+    }
+}
+
+fn given(approval: &Approval, record: &Record, gate: &Gate) -> GivenApproval {
+    GivenApproval {
+        name: person_name(&gate.ruleset().directory, &approval.person),
+        counts: approval.answers_to(&record.binding.intent, &record.decision.digest),
+        approval: approval.clone(),
     }
 }
 

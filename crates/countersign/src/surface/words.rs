@@ -1,6 +1,7 @@
 //! The words of the card that the console and the command line share.
 
 use countersign_core::action::{EffectClass, Reversible, Risk};
+use countersign_core::decision::PolicyRef;
 use countersign_core::preview::Fidelity;
 use countersign_core::proposal::StateName;
 use countersign_core::view::Card;
@@ -58,4 +59,9 @@ pub(crate) const fn meaning(fidelity: Fidelity) -> &'static str {
         Fidelity::Declared => "Nothing was computed: there are only the action's own sentences.",
         Fidelity::None => "Nothing is known about what this changes.",
     }
+}
+
+/// Why a policy asks for people.
+pub(crate) fn why(policy: &PolicyRef) -> &str {
+    if policy.reason.is_empty() { "The policy gives no reason." } else { &policy.reason }
 }

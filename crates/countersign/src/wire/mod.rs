@@ -15,6 +15,8 @@ pub(crate) use agent::{
     Need, PreviewHead, SentCall,
 };
 pub(crate) use log::{Counts, LogAbout, LogEntries, LogEntry, Ready, ReadyPart, ReadyStatus, Writes};
-pub(crate) use person::{AgentWords, Done, Me, NewSession, PersonPage, PersonProposal, PersonSummary};
+pub(crate) use person::{
+    AgentWords, Done, GivenApproval, Me, NewSession, PersonPage, PersonProposal, PersonSummary,
+};
 pub(crate) use problem::{NowBound, ProblemBody};
 pub(crate) use request::{ConfirmBody, ProposeBody, SignInBody, VerdictBody};

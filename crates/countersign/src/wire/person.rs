@@ -26,7 +26,7 @@ pub(crate) struct PersonProposal {
     #[schemars(extend("format" = "date-time"))]
     pub(crate) created_at: String,
     /// Every approval ever given, also those that no longer count.
-    pub(crate) approvals: Vec<Approval>,
+    pub(crate) approvals: Vec<GivenApproval>,
     /// Who can decide on it now, by rule; empty when it does not wait for people.
     pub(crate) deciders: Vec<Deciders>,
     /// Whether this person may decide on it now.
@@ -37,10 +37,22 @@ pub(crate) struct PersonProposal {
     pub(crate) confirm: bool,
     /// Who answers for its system, if its action is still registered.
     pub(crate) owner: Option<String>,
-    /// Where it stands, in a sentence.
+    /// Where it is, in a sentence for people.
     pub(crate) message: String,
     /// What the agent wrote. Nothing of it was checked.
     pub(crate) written_by_the_agent: AgentWords,
+}
+
+/// An approval that was given.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct GivenApproval {
+    /// The person's display name.
+    pub(crate) name: String,
+    /// Whether it still answers to what is bound.
+    pub(crate) counts: bool,
+    /// What was recorded.
+    #[serde(flatten)]
+    pub(crate) approval: Approval,
 }
 
 /// The agent's own words.
@@ -69,6 +81,10 @@ pub(crate) struct PersonSummary {
     pub(crate) who: Vec<Who>,
     /// Typed risk.
     pub(crate) risk: Risk,
+    /// Whether it is declared irreversible.
+    pub(crate) irreversible: bool,
+    /// Why people are asked: the first reason that a policy gives; shortened.
+    pub(crate) why: Option<String>,
     /// When it was proposed.
     #[schemars(extend("format" = "date-time"))]
     pub(crate) created_at: String,

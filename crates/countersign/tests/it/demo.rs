@@ -60,7 +60,7 @@ const STORY: &[&str] = &[
     "[6/6] the agent proposes: refund 900.00 usd",
     "202 pending: NOT DONE. Waiting for approval (0 of 1 from finance).",
     "Frank from finance decides",
-    "/balance: 240000 → 150000",
+    "balance: 2,400.00 USD (240000) → 1,500.00 USD (150000)",
     "he approves exactly that",
     "the agent, which waited, is told:",
     "200 succeeded: Done.",

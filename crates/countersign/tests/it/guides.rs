@@ -98,7 +98,7 @@ fn the_blocks_of_the_guide_for_approvers() {
         "Done.",
         "Refund 150.00 USD to Grace Hopper, invoice inv_1002.",
         // On the card, and after it.
-        "/balance",
+        "balance: ",
         "approved; the proposal is succeeded",
         "approved; the proposal is succeeded",
         "rejected",

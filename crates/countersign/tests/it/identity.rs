@@ -211,7 +211,7 @@ async fn the_command_line_confirms_what_it_has_shown() {
     assert_done(&gate.dir.run(&["person", "login", &format!("{}/sign-in/{token}", gate.people)]));
     let shown = gate.dir.run(&["show", &id]);
     let text = String::from_utf8(shown.stdout).unwrap();
-    assert!(text.contains("Ann Archer (ann, claimed by the agent)"), "{text}");
+    assert!(text.contains("Ann Archer (person ann, claimed by the agent)"), "{text}");
     let intent = text.lines().find_map(|l| l.trim().strip_prefix("intent")).unwrap().trim().to_owned();
     let done = gate.dir.run(&["confirm", &id, "--intent", &intent]);
     let text = String::from_utf8(done.stdout).unwrap();

@@ -34,6 +34,7 @@ mod damage;
 mod demo;
 mod examples;
 mod expiry;
+mod facts;
 mod filters;
 mod find;
 mod flood;

@@ -83,7 +83,7 @@ async fn a_list_has_headers_and_fits_a_terminal_of_forty_columns() {
     let wide = text(&gate.dir.run(&["list"]));
     let mut lines = wide.lines();
     let (header, row) = (lines.next().unwrap(), lines.next().unwrap());
-    for name in ["ID", "STATE", "DUE (UTC)", "AMOUNT", "WHAT"] {
+    for name in ["ID", "STATE", "WHEN (UTC)", "AMOUNT", "WHAT"] {
         assert!(header.contains(name), "{wide}");
     }
     assert_eq!(header.find("AMOUNT"), row.find("900.00 USD"), "{wide}");

@@ -2,18 +2,18 @@
 
 use askama::Template;
 use countersign_core::action::{Call, Precondition};
-use countersign_core::approval::{Deciders, Rules};
+use countersign_core::approval::{Deciders, Standing};
 use countersign_core::directory::{Directory, LinkProof};
 use countersign_core::proposal::{Proposal, Record, State};
 use countersign_core::time::Timestamp;
 use countersign_core::view::Card;
 
+use super::Chrome;
 use super::diff::{Diff, diff};
 use super::events::Events;
 use super::status::Status;
 use super::text::{Block, Eye, Text, Time};
-use super::{Chrome, person_name};
-use crate::surface::{IRREVERSIBLE, OUTSIDE, if_sent_twice, is_irreversible, touched};
+use crate::surface::{IRREVERSIBLE, OUTSIDE, if_sent_twice, is_irreversible, person_name, touched, why};
 
 /// A property in one or two words.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -185,38 +185,25 @@ pub(crate) struct RuleAsk {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct RuleProgress {
     name: Text,
-    have: Option<u32>,
-    want: u32,
-    met: bool,
-    /// What the rule says.
-    who: Vec<Text>,
+    /// How far it has come, while it is asked.
+    now: Option<Standing>,
     /// Who can decide now, by name.
     able: Option<Text>,
 }
 
 /// Which policies ask, why, and how far each of their rules has come.
-pub(crate) fn asks(card: &Card, state: &State, rules: &Rules, able: &[Deciders]) -> Vec<RuleAsk> {
+pub(crate) fn asks(card: &Card, state: &State, able: &[Deciders]) -> Vec<RuleAsk> {
     let eye = Eye::default();
     let standing = if let State::Pending { standing, .. } = state { standing.as_slice() } else { &[] };
-    let progress = |name: &String| {
-        let (rule, now) = (rules.get(name), standing.iter().find(|s| s.rule == *name));
-        RuleProgress {
-            name: eye.text(name),
-            have: now.map(|s| s.have),
-            want: now.map_or_else(|| rule.map_or(1, |r| r.quorum), |s| s.want),
-            met: now.is_some_and(countersign_core::approval::Standing::is_met),
-            who: rule.map(|r| r.who.iter().map(|w| eye.text(w)).collect()).unwrap_or_default(),
-            able: able.iter().find(|able| able.rule == *name).map(|able| eye.text(&able.to_text())),
-        }
+    let progress = |name: &String| RuleProgress {
+        name: eye.text(name),
+        now: standing.iter().find(|now| now.rule == *name).cloned(),
+        able: able.iter().find(|able| able.rule == *name).map(|able| eye.text(&able.to_text())),
     };
     card.gates
         .iter()
         .map(|gate| RuleAsk {
-            reason: eye.text(if gate.policy.reason.is_empty() {
-                "The policy gives no reason."
-            } else {
-                &gate.policy.reason
-            }),
+            reason: eye.text(why(&gate.policy)),
             policy: eye.text(&gate.policy.id),
             rules: gate.rules.iter().map(progress).collect(),
         })
@@ -278,7 +265,10 @@ pub(crate) fn words(proposal: &Proposal) -> Words {
         evidence: proposal
             .evidence
             .iter()
-            .map(|e| Piece { title: eye.text(&e.title), body: eye.json(&e.body) })
+            .map(|e| {
+                let body = e.body.as_str().map_or_else(|| eye.json(&e.body), |text| eye.block(text));
+                Piece { title: eye.text(&e.title), body }
+            })
             .collect(),
     }
 }

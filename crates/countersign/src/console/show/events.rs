@@ -7,8 +7,8 @@ use countersign_core::directory::Directory;
 use countersign_core::time::Timestamp;
 use countersign_engine::store::LoggedEntry;
 
-use super::status::actor;
 use super::text::{Block, Eye, Text, Time};
+use crate::surface::actor;
 
 /// A list of entries.
 #[derive(Debug, Clone, PartialEq, Eq, Template)]

@@ -17,7 +17,6 @@ use std::fmt;
 
 use askama::Template;
 use askama::filters::HtmlSafe;
-use countersign_core::directory::Directory;
 
 /// The signed-in person, for the top of every page.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -116,9 +115,4 @@ pub(crate) struct SignIn {
     pub(crate) link: String,
     /// The page to open then; empty for the inbox.
     pub(crate) next: String,
-}
-
-/// A person's display name in the directory, or what stands in its place.
-fn person_name(directory: &Directory, id: &str) -> String {
-    directory.person(id).map_or_else(|| id.to_owned(), |p| p.name.clone())
 }

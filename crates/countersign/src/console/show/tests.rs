@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use askama::Template as _;
-use countersign_core::approval::Rules;
 use countersign_core::directory::Directory;
 use countersign_core::problem::SourceFile;
 use countersign_core::proposal::{Record, Salts, StoredParts};
@@ -36,11 +35,6 @@ owner = "bob"
 act_for = ["person:ann"]
 "#;
     Directory::load(&SourceFile { path: "directory.toml".into(), text: text.into() }).unwrap()
-}
-
-fn rules() -> Rules {
-    let text = "[finance]\nwho = [\"team:finance\"]\ndecide_in = \"30m\"\nuse_in = \"10m\"\n";
-    Rules::load(&SourceFile { path: "approvals.toml".into(), text: text.into() }, &directory()).unwrap()
 }
 
 /// A filter that somebody was sent as a link, with `text` in it.
@@ -126,7 +120,7 @@ fn page(record: &Record, text: &str) -> String {
         version: record.version,
         owner: Some(Eye::default().text("shop-team")),
         shown: shown(record),
-        asks: card::asks(&card, &record.state, &rules(), &[]),
+        asks: card::asks(&card, &record.state, &[]),
         approvals: card::given(record, &directory(), NOW),
         created: Time::new(record.proposal.created_at, NOW),
         words: card::words(&record.proposal),
