@@ -2,7 +2,7 @@
 help: ## show this menu
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 14
 demo: ## the whole story in one minute: an agent, a policy, a person, a log
-	cargo run --release -- demo
+	cargo run --profile demo -- demo
 test: ## install what the tests need (Debian, as root) and run them all
 	scripts/setup-tools.sh && scripts/test.sh
 test-browser: ## only the tests that drive Chromium

@@ -14,7 +14,7 @@ const PORTS: [u16; 3] = [4180, 4181, 4190];
 const CARGO: &str = r#"
 cargo() {
     [ "$1" = install ] && return
-    [ "$*" = "run --release -- demo" ]
+    [ "$*" = "run --profile demo -- demo" ]
     countersign demo > demo.out &
     local demo=$!
     until grep -q /sign-in/ demo.out; do sleep 0.1; done
@@ -57,7 +57,7 @@ fn the_blocks_of_the_readme_reach_a_first_own_action() {
         |text: &str| ports.iter().fold(text.to_owned(), |text, (from, to)| replace_number(&text, *from, *to));
     let blocks: Vec<String> =
         blocks(&readme(), "sh").into_iter().filter(|block| block != "make test\n").collect();
-    assert!(blocks.len() >= 7 && blocks[0] == "cargo run --release -- demo\n", "{blocks:?}");
+    assert!(blocks.len() >= 7 && blocks[0] == "cargo run --profile demo -- demo\n", "{blocks:?}");
     // The example names the ports that the README does, so they are moved in its files, too.
     let made = "countersign init gate --example\n";
     let edits: String =
