@@ -60,6 +60,13 @@ pub const LOG_STILL_MAX: Duration = Duration::from_secs(30);
 pub const LOG_BACKLOG_MAX: u64 = 100_000;
 /// How long an idempotency key is kept after its proposal is settled.
 pub const IDEMPOTENCY_KEPT: Duration = Duration::from_hours(24);
+/// Characters of a tool's name: what the APIs of models accept.
+pub const TOOL_NAME_MAX: usize = 64;
+/// How the names of the gate's own tools begin.
+pub const OWN_TOOLS: &str = "gate_";
+/// How long after a proposal is settled the same call without a key of its own still gets it, where clients send again
+/// after a lost answer: longer than they keep trying, shorter than it takes to want the same thing twice.
+pub const RESEND_WINDOW: Duration = Duration::from_mins(10);
 /// How long a commit whose answer was lost is asked for before the request is answered with `in_doubt`.
 pub const DOUBT_WITHIN: Duration = Duration::from_secs(8);
 /// The longest that `?wait=` holds a request open.

@@ -6,6 +6,7 @@ mod console;
 mod demo;
 mod http;
 mod listen;
+mod mcp;
 mod reference;
 mod reload;
 mod serve;

@@ -22,6 +22,7 @@ use crate::config::Config;
 use crate::console;
 use crate::http::{self, Hosts};
 use crate::listen;
+use crate::mcp;
 use crate::surface::App;
 
 /// A gate with its two listeners, bound and not yet answering.
@@ -104,7 +105,8 @@ impl Bound {
             let host = u.host_str()?.to_owned();
             Some(u.port().map_or(host.clone(), |p| format!("{host}:{p}")))
         }));
-        let for_agents = http::for_agents(&app, Hosts::new(agents.local_addr()?, &config.hosts));
+        let for_agents =
+            http::for_agents(&app, mcp::router(&app), Hosts::new(agents.local_addr()?, &config.hosts));
         let for_people = http::for_people(&app, console::router(), Hosts::new(people.local_addr()?, &extra));
         // Around everything else, so that no problem reaches a browser as JSON.
         let for_people = for_people.layer(from_fn_with_state(app.clone(), console::pages_for_browsers));

@@ -1,4 +1,4 @@
-//! A gate whose clock steps back, as a clock does that ran ahead and is set right.
+//! A gate whose clock is set by hand: it steps back, as a clock does that ran ahead and is set right, and it moves on.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
@@ -7,17 +7,21 @@
 )]
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use countersign_core::audit::LogKey;
+use countersign_core::limits::RESEND_WINDOW;
 use countersign_core::problem::SourceFile;
 use countersign_core::proposal::{Record, StateName};
 use countersign_core::ruleset::{GateFiles, Ruleset};
 use countersign_core::time::Timestamp;
 use countersign_engine::connector::{HttpConnector, NetworkPolicy};
 use countersign_engine::credential::Credentials;
-use countersign_engine::gate::{Gate, Limits, Parts, Proposal, Verdict, Viewer};
+use countersign_engine::gate::{
+    Gate, Limits, Parts, Proposal, Proposed, RequestKey, Supervisor, Verdict, Viewer,
+};
 use countersign_engine::seal::SealKeys;
 use countersign_engine::store::{Store, Witness};
 use countersign_engine::world::World;
@@ -151,6 +155,10 @@ fn ruleset(url: &str) -> Ruleset {
 }
 
 async fn propose(gate: &Gate) -> Record {
+    proposed(gate, None).await.record
+}
+
+async fn proposed(gate: &Gate, key: Option<RequestKey>) -> Proposed {
     let ask = Proposal {
         agent: "bot".to_owned(),
         on_behalf_of: None,
@@ -159,9 +167,10 @@ async fn propose(gate: &Gate) -> Record {
         reason: None,
         run: None,
         evidence: Vec::new(),
-        key: None,
+        key,
+        patience: None,
     };
-    gate.propose(ask).await.unwrap().record
+    gate.propose(ask).await.unwrap()
 }
 
 /// Frank approves what the gate shows of this record.
@@ -192,26 +201,30 @@ async fn driven(gate: &Gate, record: &Record) -> Record {
     panic!("it is still ready after ten seconds");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_record_read_in_the_future_is_read_again_before_the_call_a6() {
-    let (shop, url) = Shop::start().await;
-    let folder = tempfile::tempdir().unwrap();
-    let world = World::manual(1, NOON);
+/// A gate on this world, whose one system is this shop.
+async fn start(world: &World, url: &str, folder: &Path) -> (Gate, Supervisor) {
     let keys = SealKeys::new("gate.test/log", zeroize::Zeroizing::new([9; 32]), Vec::new());
-    let database = format!("sqlite:{}", folder.path().join("gate.db").display());
+    let database = format!("sqlite:{}", folder.join("gate.db").display());
     Store::create(&database).await.unwrap();
     let networks = NetworkPolicy { allow: vec!["127.0.0.0/8".parse().unwrap()], own: vec![] };
     let parts = Parts {
-        store: Store::open(&database, &world, keys).await.unwrap(),
+        store: Store::open(&database, world, keys).await.unwrap(),
         world: world.clone(),
-        ruleset: ruleset(&url),
+        ruleset: ruleset(url),
         credentials: Credentials::new(BTreeMap::new(), networks.clone()),
         connector: HttpConnector::new(networks),
         log_key: LogKey::from_seed("gate.test/log", &[7; 32]).unwrap(),
-        witness: Witness::open(&folder.path().join("witness.json"), "gate.test/log").unwrap(),
+        witness: Witness::open(&folder.join("witness.json"), "gate.test/log").unwrap(),
         limits: Limits::default(),
     };
-    let (gate, supervisor) = Gate::start(parts).await.unwrap();
+    Gate::start(parts).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_read_in_the_future_is_read_again_before_the_call_a6() {
+    let (shop, url) = Shop::start().await;
+    let (folder, world) = (tempfile::tempdir().unwrap(), World::manual(1, NOON));
+    let (gate, supervisor) = start(&world, &url, folder.path()).await;
     let opened = propose(&gate).await;
     assert_eq!(opened.state.name(), StateName::Pending);
 
@@ -226,5 +239,36 @@ async fn a_record_read_in_the_future_is_read_again_before_the_call_a6() {
     // What was read after the step is as good as ever.
     approve(&gate, &asked).await;
     assert_eq!((driven(&gate, &opened).await.state.name(), shop.writes()), (StateName::Succeeded, 1));
+    supervisor.shut_down().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_call_is_another_request_once_its_window_is_over_t95() {
+    let (shop, url) = Shop::start().await;
+    let (folder, world) = (tempfile::tempdir().unwrap(), World::manual(1, NOON));
+    let (gate, supervisor) = start(&world, &url, folder.path()).await;
+    let again = async || proposed(&gate, Some(RequestKey::Derived)).await;
+    let first = again().await;
+    assert!(!first.was_there);
+    // While it waits for people, however long, and for a while after it was done.
+    let id = first.record.proposal.id;
+    for (at, writes) in [(NOON, 0), (NOON.plus(Duration::from_hours(2)), 0)] {
+        world.set(at);
+        let same = again().await;
+        assert_eq!((same.was_there, same.record.proposal.id, shop.writes()), (true, id, writes));
+    }
+    approve(&gate, &first.record).await;
+    let done = driven(&gate, &first.record).await;
+    assert_eq!((done.state.name(), shop.writes()), (StateName::Succeeded, 1));
+    let over = done.settled_at().unwrap().plus(RESEND_WINDOW);
+    world.set(Timestamp::from_micros(over.as_micros() - 1));
+    let same = again().await;
+    assert_eq!((same.was_there, same.record.proposal.id), (true, id));
+    world.set(over);
+    let next = again().await;
+    assert!(!next.was_there && next.record.proposal.id != id);
+    assert_eq!((next.record.state.name(), shop.writes()), (StateName::Pending, 1));
+    // From now on it is the one that the same call gets.
+    assert_eq!(again().await.record.proposal.id, next.record.proposal.id);
     supervisor.shut_down().await.unwrap();
 }

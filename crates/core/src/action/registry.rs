@@ -36,6 +36,9 @@ pub struct System {
 pub struct Action {
     /// Full name.
     pub name: ActionName,
+    /// Its name as a tool: `crm_note_add`, or what the manifest says. Unique; at most 64 of `A-Z a-z 0-9 _ -`, which
+    /// every model API accepts.
+    pub tool: String,
     /// Its system.
     pub system: Arc<System>,
     /// For people.
@@ -180,6 +183,7 @@ impl Action {
 #[derive(Debug, Default)]
 pub struct Registry {
     pub(super) actions: BTreeMap<ActionName, Arc<Action>>,
+    pub(super) tools: BTreeMap<String, ActionName>,
     pub(super) systems: BTreeMap<String, Arc<System>>,
 }
 
@@ -187,6 +191,11 @@ impl Registry {
     /// An action by its full name.
     pub fn get(&self, name: &str) -> Option<&Arc<Action>> {
         self.actions.get(name)
+    }
+
+    /// An action by its name as a tool.
+    pub fn tool(&self, name: &str) -> Option<&Arc<Action>> {
+        self.actions.get(self.tools.get(name)?)
     }
 
     /// All actions, by name.

@@ -194,7 +194,8 @@ impl Policies {
         self.known.iter().map(|(id, known)| (id.clone(), known.policy.digest)).collect()
     }
 
-    /// The actions that some permit's scope could allow for every link of the chain, in order of name.
+    /// The actions that some permit's scope could allow for every link of the chain, and that no forbid without a
+    /// condition denies, in order of name.
     ///
     /// Conditions are not looked at, so this is for listing: what is not in it is certainly denied.
     pub fn reachable(&self, chain: &Chain, registry: &Registry) -> Vec<ActionName> {

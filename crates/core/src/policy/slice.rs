@@ -60,6 +60,20 @@ impl ActionScope {
     }
 }
 
+impl ActionScope {
+    /// Whether a policy that admits this action forbids it for every resource and without a condition.
+    fn is_barred_by(&self, policy: &Policy) -> bool {
+        let everywhere = match policy.resource_constraint() {
+            ResourceConstraint::Any => true,
+            ResourceConstraint::Is(kind) => kind == self.resource_type,
+            ResourceConstraint::In(of) => of == self.system,
+            ResourceConstraint::IsIn(kind, of) => kind == self.resource_type && of == self.system,
+            ResourceConstraint::Eq(_) => false,
+        };
+        policy.effect() == Effect::Forbid && !policy.has_non_scope_constraint() && everywhere
+    }
+}
+
 /// How a slice is cut; the property tests compare it with one that is not.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Cut {
@@ -92,6 +106,8 @@ pub(super) struct Slice {
     /// The action, with its groups as ancestors, and its system.
     pub(super) entities: Entities,
     permits: Vec<PrincipalConstraint>,
+    /// Whom the forbids name that nobody can lift, that have no condition, and that hold for every resource.
+    barred: Vec<PrincipalConstraint>,
 }
 
 impl Slice {
@@ -108,9 +124,11 @@ impl Slice {
         let kept: Vec<&Policy> = kept().map(|(policy, _)| policy).collect();
         let set = |some: &[&Policy]| PolicySet::from_policies(some.iter().copied().cloned()).ok();
         let permits = ungated.iter().filter(|policy| policy.effect() == Effect::Permit);
+        let bars = ungated.iter().filter(|policy| scope.is_barred_by(policy));
         Some(Self {
             sees: (cut.sees)(&kept, &input),
             permits: permits.map(|policy| policy.principal_constraint()).collect(),
+            barred: bars.map(|policy| policy.principal_constraint()).collect(),
             set: set(&kept)?,
             ungated: set(&ungated)?,
             gates: if gates.is_empty() { None } else { Some(set(&gates)?) },
@@ -120,9 +138,11 @@ impl Slice {
         })
     }
 
-    /// Whether the scope of some permit could match this link, whatever its conditions say.
+    /// Whether the scope of some permit could match this link, whatever its conditions say, and no forbid matches it
+    /// whatever the request is.
     pub(super) fn may_permit(&self, link: &Identity) -> bool {
         self.permits.iter().any(|constraint| may_match(constraint, link))
+            && !self.barred.iter().any(|constraint| may_match(constraint, link))
     }
 
     /// The gates whose scope could match this link, whatever their conditions say.

@@ -9,6 +9,7 @@ mod find;
 mod ids;
 mod init;
 mod log;
+mod mcp;
 mod people;
 mod repair;
 mod restore;
@@ -55,6 +56,8 @@ enum Command {
     Status(agent::StatusArgs),
     /// Wait until a proposal is settled, as its agent.
     Wait(agent::WaitArgs),
+    /// Serve MCP on standard input and output from a running gate, as an agent.
+    Mcp(mcp::McpArgs),
     /// List proposals, as a person.
     List(people::ListArgs),
     /// Show a proposal's card, as a person.
@@ -130,6 +133,7 @@ async fn dispatch(command: Command, output: &mut Output) -> anyhow::Result<u8> {
         Command::Propose(args) => agent::propose(&args, output).await,
         Command::Status(args) => agent::status(&args, output).await,
         Command::Wait(args) => agent::wait(&args, output).await,
+        Command::Mcp(args) => mcp::run(&args, output).await,
         Command::List(args) => people::list(&args, output).await,
         Command::Show(args) => people::show(&args, output).await,
         Command::Approve(args) => people::approve(&args, output).await,
@@ -197,7 +201,7 @@ mod tests {
     fn every_command_that_answers_has_json() {
         let mut found = Vec::new();
         without_json(&Cli::command(), "", &mut found);
-        // These run until they are stopped, or print a document in a format of its own.
-        assert_eq!(found, ["serve", "demo", "completions", "acme", "reference"]);
+        // These run until they are stopped or speak a protocol, or print a document in a format of its own.
+        assert_eq!(found, ["serve", "demo", "mcp", "completions", "acme", "reference"]);
     }
 }

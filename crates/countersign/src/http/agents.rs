@@ -1,6 +1,7 @@
 //! What agents may do over HTTP.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 
 use axum::Extension;
 use axum::body::Body;
@@ -9,19 +10,18 @@ use axum::http::header::{LOCATION, RETRY_AFTER};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
-use countersign_core::action::EffectClass;
+use countersign_core::action::{Action, EffectClass};
 use countersign_core::limits;
 use countersign_core::proposal::{Record, StateName};
 use countersign_core::refusal::Refusal;
 use countersign_engine::fault::Stop;
-use countersign_engine::gate::{Following, Until, Viewer};
+use countersign_engine::gate::{Following, RequestKey, Until, Viewer};
 use futures_util::stream::{self, Stream};
 
-use super::guard::{Agent, AgentKey};
 use super::parameters::{ACTIONS, LIST_OWN, NO_QUERY, WAIT};
 use super::prefer;
 use super::reply::{answer, json_response, proposal_id};
-use crate::surface::{self, App, Problem, Query, ended, only, read_body, read_limited};
+use crate::surface::{self, Agent, AgentKey, App, Problem, Query, ended, only, read_body, read_limited};
 use crate::wire::{ActionList, ActionShape, AgentPage, ProposeBody};
 
 /// Seconds an agent should let pass before it asks again.
@@ -43,7 +43,7 @@ async fn propose_inner(
     (query, headers): (Option<String>, HeaderMap),
     body: Body,
 ) -> Result<Response, Stop> {
-    let key = idempotency_key(&headers)?;
+    let key = idempotency_key(&headers)?.map(RequestKey::Given);
     let wait = prefer::wait(&headers, Query::read(query.as_deref(), WAIT)?.wait()?)?;
     let bytes = read_limited(&headers, body).await?;
     let body: ProposeBody = read_body(&bytes)?;
@@ -57,9 +57,8 @@ async fn propose_inner(
     let mut record = proposed.record;
     if !wait.time.is_zero() && !record.state.name().is_settled() {
         let viewer = Viewer::Agent { id: agent.clone() };
-        let waited = app.gate.wait(record.proposal.id, &viewer, (wait.until, wait.time)).await?;
-        // Who lost the key meanwhile learns no more than what was there before.
-        record = waited.filter(|_| agent_key.is_still(app, &agent)).unwrap_or(record);
+        let waited = app.gate.wait(record.proposal.id, &viewer, (wait.until, wait.time)).await;
+        record = surface::after_waiting(app, record, waited, (agent_key, &agent));
     }
     let mut response = outcome(app, &record);
     wait.applied(response.headers_mut());
@@ -168,10 +167,8 @@ pub(super) async fn actions(
     let rules = app.gate.ruleset();
     let work = || -> Result<Response, Stop> {
         let query = Query::read(query.as_deref(), ACTIONS)?;
-        let chain = rules.directory.chain(&agent, query.get("on_behalf_of"))?;
-        let names = rules.policies.reachable(&chain, &rules.registry);
-        let actions = names.iter().filter_map(|name| rules.registry.get(name.as_str()));
-        let shape = |action: &std::sync::Arc<countersign_core::action::Action>| ActionShape {
+        let actions = surface::reachable(&rules, &agent, query.get("on_behalf_of"))?;
+        let shape = |action: &Arc<Action>| ActionShape {
             name: action.name.clone(),
             title: action.title.clone(),
             description: action.description.clone(),
@@ -180,7 +177,7 @@ pub(super) async fn actions(
             effect: action.effect,
             reversible: (action.effect != EffectClass::Read).then_some(action.undo.reversible),
         };
-        Ok(json_response(StatusCode::OK, &ActionList { actions: actions.map(shape).collect() }))
+        Ok(json_response(StatusCode::OK, &ActionList { actions: actions.into_iter().map(shape).collect() }))
     };
     answer(&app, work())
 }

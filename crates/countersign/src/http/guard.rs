@@ -10,10 +10,9 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use countersign_core::refusal::Refusal;
-use zeroize::Zeroizing;
 
 use super::openapi::Listener;
-use crate::surface::{App, Problem, RefusalCode, auth, only, problem};
+use crate::surface::{Agent, AgentKey, App, Problem, RefusalCode, auth, only, problem};
 
 /// The `Host` values a listener answers to: what a rebound name sends is not among them (T131).
 #[derive(Debug, Clone)]
@@ -119,27 +118,6 @@ pub(super) async fn count(
     response
 }
 
-/// The agent behind a request, for its handler.
-#[derive(Debug, Clone)]
-pub(super) struct Agent(pub(super) String);
-
-/// The key that an agent presented, for what lasts: it is asked again whether the agent still holds it.
-#[derive(Clone)]
-pub(super) struct AgentKey(Arc<Zeroizing<String>>);
-
-impl std::fmt::Debug for AgentKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("AgentKey(..)")
-    }
-}
-
-impl AgentKey {
-    /// Whether the agent still holds this key.
-    pub(super) fn is_still(&self, app: &App, agent: &str) -> bool {
-        auth::agent(&app.gate, &self.0).is_ok_and(|name| name == agent)
-    }
-}
-
 /// Lets only an agent through, and its reads only as often as it may. An error here is the end of the request (T40).
 pub(super) async fn agent(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let reads = request.method() == Method::GET;
@@ -148,7 +126,7 @@ pub(super) async fn agent(State(app): State<App>, mut request: Request, next: Ne
         if reads {
             app.gate.charge_read(&name)?;
         }
-        Ok((name, AgentKey(Arc::new(Zeroizing::new(token.to_owned())))))
+        Ok((name, AgentKey::new(token)))
     });
     match admitted {
         Ok((name, key)) => {

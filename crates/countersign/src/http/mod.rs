@@ -27,9 +27,10 @@ use routes::{Access, Audience, ROUTES};
 
 use crate::surface::{App, not_found, wrong_method};
 
-/// The agents' router.
-pub(crate) fn for_agents(app: &App, hosts: Hosts) -> Router {
-    build(app, (Audience::Agent, Listener::Agents), Router::new(), hosts)
+/// The agents' router: their API, and the endpoint of another surface beside it, which only agents reach.
+pub(crate) fn for_agents(app: &App, endpoint: Router<App>, hosts: Hosts) -> Router {
+    let guarded = endpoint.layer(from_fn_with_state(app.clone(), guard::agent));
+    build(app, (Audience::Agent, Listener::Agents), guarded, hosts)
 }
 
 /// The people's router: their API, and the pages of another surface beside it.

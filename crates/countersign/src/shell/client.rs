@@ -138,6 +138,21 @@ impl Client {
         self.send(request.header("content-type", "application/json").body(serde_json::to_vec(body)?)).await
     }
 
+    /// `POST path` with a JSON body as it is, and with more headers.
+    pub(crate) async fn post_with(
+        &self,
+        path: &str,
+        body: String,
+        headers: &[(&'static str, String)],
+    ) -> anyhow::Result<Reply> {
+        let mut request =
+            self.http.post(format!("{}{path}", self.base)).header("content-type", "application/json");
+        for (name, value) in headers {
+            request = request.header(*name, value);
+        }
+        self.send(request.body(body)).await
+    }
+
     fn unreachable(&self) -> String {
         format!("failed to reach the gate at {}; does `countersign serve` run, and listen there?", self.base)
     }

@@ -22,6 +22,7 @@ pub(crate) fn for_agent(app: &App, record: &Record) -> AgentProposal {
     let whole = sees_record(record);
     let policies: &[PolicyRef] = if hides_why(record) { &[] } else { &record.decision.policies };
     let shown = whole || !is_denied(record);
+    let url = format!("/v1/proposals/{}", record.proposal.id);
     let mut body = AgentProposal {
         id: Some(record.proposal.id),
         state: record.state.name(),
@@ -31,9 +32,9 @@ pub(crate) fn for_agent(app: &App, record: &Record) -> AgentProposal {
         undo: rendering.risk.mutating.then(|| undo(&record.proposal.undo)),
         policies: policies.to_vec(),
         approved_by: record.standing_approvals().iter().map(|a| a.person.clone()).collect(),
-        message: message_for_agent(record),
+        message: message_for_agent(record, &format!("ask for {url}")),
         next: Some(next(record.state.name())),
-        url: Some(format!("/v1/proposals/{}", record.proposal.id)),
+        url: Some(url),
         console_url: Some(format!("{}/proposals/{}", app.people_url, record.proposal.id)),
         resource: (whole || disclosure.resource).then(|| rendering.resource.clone()),
         // The digest covers values of the record, which could be guessed and compared.
@@ -152,11 +153,13 @@ fn hides_why(record: &Record) -> bool {
     is_denied(record) && !nobody && record.binding.preview.source.is_some()
 }
 
-fn message_for_agent(record: &Record) -> String {
+/// What happened and what to do, for an agent. `again` says how it asks how its proposal stands, after "do not propose
+/// this again".
+pub(crate) fn message_for_agent(record: &Record, again: &str) -> String {
     if record.state.name() == StateName::Denied && hides_why(record) {
         return NO_PERMIT.to_owned();
     }
-    message(record)
+    message(record, again)
 }
 
 /// The fields that only some states have.

@@ -8,7 +8,7 @@ use countersign_core::limits;
 use countersign_core::refusal::Refusal;
 use countersign_core::text::visible;
 use countersign_engine::fault::Stop;
-use countersign_engine::gate::{Proposal, Verdict};
+use countersign_engine::gate::{Proposal, RequestKey, Verdict};
 use futures_util::StreamExt as _;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeOwned, DeserializeSeed, IntoDeserializer as _, MapAccess};
@@ -111,7 +111,7 @@ impl<'de> MapAccess<'de> for Members<'_> {
 }
 
 /// What the engine is asked, by the agent that was authenticated.
-pub(crate) fn proposal(body: ProposeBody, agent: &str, key: Option<String>) -> Result<Proposal, Refusal> {
+pub(crate) fn proposal(body: ProposeBody, agent: &str, key: Option<RequestKey>) -> Result<Proposal, Refusal> {
     let too_long = |pointer: &str, limit: usize| Refusal::MalformedRequest {
         pointer: pointer.to_owned(),
         detail: format!("longer than {limit} bytes"),
@@ -136,6 +136,7 @@ pub(crate) fn proposal(body: ProposeBody, agent: &str, key: Option<String>) -> R
         run: body.run,
         evidence: body.evidence,
         key,
+        patience: None,
     })
 }
 

@@ -8,9 +8,9 @@ use countersign_core::proposal::{Clock, Record, State};
 /// What an agent is told whom no policy permits.
 pub(super) const NO_PERMIT: &str = "NOT DONE. No policy permits this. Asking again will not help.";
 
-/// One or two sentences that a model cannot misread: what happened, and what to do.
-pub(super) fn message(record: &Record) -> String {
-    let id = record.proposal.id;
+/// One or two sentences that a model cannot misread: what happened, and what to do. `again` says how to ask how it
+/// stands: `ask for /v1/proposals/prp_…`.
+pub(super) fn message(record: &Record, again: &str) -> String {
     match &record.state {
         State::Pending { standing, .. } => {
             let missing: Vec<String> = standing
@@ -20,24 +20,22 @@ pub(super) fn message(record: &Record) -> String {
                 .collect();
             let first = record.decision.detail.as_ref().map(|d| format!(" First, {d}.")).unwrap_or_default();
             format!(
-                "NOT DONE. Waiting for approval ({}).{first} Do not propose this again; ask for /v1/proposals/{id}.",
+                "NOT DONE. Waiting for approval ({}).{first} Do not propose this again; {again}.",
                 missing.join(", ")
             )
         }
         State::Ready { use_by } => format!(
-            "NOT DONE YET. Approved; it is sent as soon as it can be, until {}. Ask for /v1/proposals/{id}.",
+            "NOT DONE YET. Approved; it is sent as soon as it can be, until {}. To see how it stands, {again}.",
             use_by.to_rfc3339()
         ),
         State::Dispatched { .. } => {
-            format!(
-                "Being sent; the result is not recorded yet. Do not repeat it; ask for /v1/proposals/{id}."
-            )
+            format!("Being sent; the result is not recorded yet. Do not repeat it; {again}.")
         }
         State::Succeeded { .. } => "Done.".to_owned(),
         State::Failed { cause, .. } => format!("NOT DONE: {}.", cause.to_text()),
         State::Unknown { cause, .. } => {
             format!(
-                "It is not known whether this was done: {}. Do not repeat it; ask for /v1/proposals/{id}, which changes when a \
+                "It is not known whether this was done: {}. Do not repeat it; {again}, which changes when a \
                  late answer says more, or let a person look at the upstream.",
                 cause.to_text()
             )

@@ -1,6 +1,7 @@
 //! What the surfaces share: who is calling, how a body and a query are read, what is said about a proposal, and how a
-//! refusal looks. `http`, `console` and `cli` know this and the verbs, and never each other.
+//! refusal looks. `http`, `mcp`, `console` and `cli` know this and the verbs, and never each other.
 
+mod agent;
 mod agent_view;
 pub(crate) mod auth;
 mod body;
@@ -12,13 +13,15 @@ mod message;
 mod person_view;
 mod problem;
 mod query;
+mod reach;
 mod words;
 
 use std::sync::Arc;
 
 use countersign_engine::gate::Gate;
 
-pub(crate) use agent_view::{for_agent, for_dry_run, summary_for_agent};
+pub(crate) use agent::{Agent, AgentKey, after_waiting};
+pub(crate) use agent_view::{for_agent, for_dry_run, message_for_agent, summary_for_agent};
 pub(crate) use body::{proposal, read_body, read_limited, read_whole, verdict};
 pub(crate) use changes::{Changed, Changes, FieldValue, changes};
 pub(crate) use codes::{ErrorCode, of_outcomes, of_refusals, of_surface};
@@ -28,6 +31,7 @@ pub(crate) use message::{actor, message_for_person, person_name};
 pub(crate) use person_view::{for_person, log_about, log_entry, log_entry_about, made_at, summary, why_not};
 pub(crate) use problem::{Problem, ProblemText, RefusalCode, ended, not_found, problem, wrong_method};
 pub(crate) use query::{Parameter, ParameterKind, Query};
+pub(crate) use reach::reachable;
 pub(crate) use words::{IRREVERSIBLE, OUTSIDE, if_sent_twice, is_irreversible, label, meaning, touched, why};
 
 /// What every handler may use.

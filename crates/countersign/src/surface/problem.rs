@@ -67,6 +67,11 @@ impl Problem {
         problem
     }
 
+    /// What is said.
+    pub(crate) const fn body(&self) -> &ProblemBody {
+        &self.body
+    }
+
     /// What of it is counted as a refused request.
     pub(crate) const fn refused(&self) -> Option<RefusalCode> {
         self.refused

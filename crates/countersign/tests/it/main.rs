@@ -46,6 +46,7 @@ mod json;
 mod lifecycle;
 mod log;
 mod log_token;
+mod mcp;
 mod metrics;
 mod mistakes;
 mod operator;

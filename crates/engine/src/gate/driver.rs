@@ -203,7 +203,7 @@ impl Gate {
         match self.0.store.offer(step, placed).await {
             Ok(Offered::Committed(committed)) => {
                 if let Some(grant) = committed.grant {
-                    self.execute(committed.record, grant, slot).await;
+                    self.execute(committed.record, grant, slot, None).await;
                 }
                 Ok(Driving::Moved)
             }

@@ -25,9 +25,16 @@ const PAUSE_MAX: Duration = Duration::from_secs(4);
 
 impl Gate {
     /// Makes the call of a grant and records what became of it, in a task of its own that nobody can cancel. Gives
-    /// the record as it is when the outcome is recorded, or after a while without: `dispatched` is true then.
+    /// the record as it is when the outcome is recorded, or after a while without: `dispatched` is true then. With
+    /// `patience`, that while is over at the latest so long after the call began.
     #[expect(clippy::disallowed_methods, reason = "the supervisor waits for these tasks by their slots")]
-    pub(super) async fn execute(&self, record: Record, grant: Grant, slot: Slot) -> Record {
+    pub(super) async fn execute(
+        &self,
+        record: Record,
+        grant: Grant,
+        slot: Slot,
+        patience: Option<Duration>,
+    ) -> Record {
         let (gate, dispatched) = (self.clone(), record.clone());
         let (came_back, mut has_come_back) = oneshot::channel();
         let (recorded, mut is_recorded) = oneshot::channel();
@@ -43,7 +50,13 @@ impl Gate {
         };
         tokio::spawn(work.in_current_span());
         // The call has a time limit of its own; an error means that the task is gone, and nothing more is known.
-        let _ = (&mut has_come_back).await;
+        if let Some(patience) = patience {
+            if tokio::time::timeout(patience, &mut has_come_back).await.is_err() {
+                return dispatched;
+            }
+        } else {
+            let _ = (&mut has_come_back).await;
+        }
         match tokio::time::timeout(OUTCOME_WITHIN, &mut is_recorded).await {
             Ok(Ok(record)) => record,
             Ok(Err(_)) | Err(_) => dispatched,

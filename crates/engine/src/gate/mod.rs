@@ -53,7 +53,7 @@ pub use find_log::{FoundEntries, LogFilter, LogOrder};
 pub use gauges::{Gauges, RuleBacklog};
 pub use limits::{Limit, Limits, Rate};
 pub use log::export;
-pub use propose::{Previewed, Proposal, Proposed};
+pub use propose::{Previewed, Proposal, Proposed, RequestKey};
 pub use read::{InboxCount, Page, Viewer};
 pub use ready::{Condition, Readiness, ReadinessPart};
 pub use restore::{Restored, restore};

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign_core::action::Action;
+use countersign_core::action::{Action, EffectClass};
 use countersign_core::audit::{Actor, Entry, data};
 use countersign_core::digest::{Digest, domain};
 use countersign_core::directory::Chain;
@@ -12,10 +12,11 @@ use countersign_core::id::ProposalId;
 use countersign_core::json::{CanonicalInput, canonical, canonical_of, canonical_v1};
 use countersign_core::limits;
 use countersign_core::proposal::{
-    Evidence, Proposal as CoreProposal, Record, Salts, State, Step, apply, open,
+    Evidence, Proposal as CoreProposal, Record, Salts, State, StateName, Step, apply, open,
 };
 use countersign_core::refusal::Refusal;
 use countersign_core::ruleset::Ruleset;
+use countersign_core::time::Timestamp;
 use serde_json::Value;
 use tracing::instrument;
 
@@ -46,7 +47,19 @@ pub struct Proposal {
     /// What the agent attaches.
     pub evidence: Vec<Evidence>,
     /// Makes the request safe to repeat.
-    pub key: Option<String>,
+    pub key: Option<RequestKey>,
+    /// How long the answer waits for a call that policy allows; none: as long as the call may take.
+    pub patience: Option<Duration>,
+}
+
+/// By what a repeated request is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RequestKey {
+    /// What the client sent.
+    Given(String),
+    /// The request itself: the same chain, action and input, for [`limits::RESEND_WINDOW`] after it was done or
+    /// rejected. What was not done can be asked again at once, and what only reads always is (T95).
+    Derived,
 }
 
 /// A proposal as it stands.
@@ -54,6 +67,8 @@ pub struct Proposal {
 pub struct Proposed {
     /// The record: of this request, or of an equal one that was there.
     pub record: Record,
+    /// Whether it was there before this request.
+    pub was_there: bool,
 }
 
 /// The answer to a dry run.
@@ -68,14 +83,27 @@ struct Asked {
     rules: Arc<Ruleset>,
     action: Arc<Action>,
     proposal: CoreProposal,
+    patience: Option<Duration>,
 }
 
 impl Asked {
-    /// The idempotency key with what it stands for: the parsed request and who makes it, not its bytes.
-    fn key(&self, key: &str) -> Result<IdempotencyKey, Refusal> {
+    /// The idempotency key with what it stands for: the parsed request and who makes it, not its bytes. None when a
+    /// repeated request is a request of its own.
+    fn key(&self, key: Option<&RequestKey>) -> Result<Option<IdempotencyKey>, Refusal> {
         let CoreProposal { action, input, chain, reason, run, evidence, .. } = &self.proposal;
-        let request = canonical_of(&(action, input, chain, reason, run, evidence))?;
-        Ok(IdempotencyKey { key: key.to_owned(), request: Digest::of(domain::REQUEST, &request) })
+        match key {
+            Some(RequestKey::Given(key)) => {
+                let request = canonical_of(&(action, input, chain, reason, run, evidence))?;
+                let request = Digest::of(domain::REQUEST, &request);
+                Ok(Some(IdempotencyKey { key: key.clone(), request, derived: false }))
+            }
+            Some(RequestKey::Derived) if self.action.effect != EffectClass::Read => {
+                let request = Digest::of(domain::REQUEST, &canonical_of(&(action, input, chain))?);
+                // No client can send a tab in a key of its own.
+                Ok(Some(IdempotencyKey { key: format!("resend\t{request}"), request, derived: true }))
+            }
+            Some(RequestKey::Derived) | None => Ok(None),
+        }
     }
 
     /// What the same request was noted as before an upgrade.
@@ -101,10 +129,29 @@ fn previewed(record: &Record) -> data::Previewed {
     }
 }
 
+/// Whether the same call without a key of its own is still answered with this record.
+fn answers_again(record: &Record, now: Timestamp) -> bool {
+    match record.state.name() {
+        StateName::Pending | StateName::Ready | StateName::Dispatched | StateName::Unknown => true,
+        StateName::Succeeded | StateName::Rejected => {
+            record.settled_at().is_none_or(|at| now < at.plus(limits::RESEND_WINDOW))
+        }
+        // Nothing was done, and nobody said no for good.
+        StateName::Denied
+        | StateName::Failed
+        | StateName::Expired
+        | StateName::Cancelled
+        | StateName::Superseded
+        | StateName::Refused => false,
+    }
+}
+
 /// What one try to open a proposal came to.
 enum Opened {
     /// This is the answer.
     As(Box<Record>),
+    /// This one was there.
+    Joined(Box<Record>),
     /// It took too long, or the rules changed: decide again.
     Again(NotAdmitted),
     /// An equal one is being recorded, or was settled, in this moment: look again.
@@ -169,13 +216,13 @@ impl Gate {
         let mut late = NotAdmitted::TooOld;
         for _ in 0..limits::DECIDE_TRIES {
             let asked = self.validate_or_note(&ask, id).await?;
-            let key = ask.key.as_ref().filter(|_| !weakened("idempotency")).map(|key| asked.key(key));
-            let key = key.transpose()?;
+            let key = asked.key(ask.key.as_ref().filter(|_| !weakened("idempotency")))?;
             if let Some(record) = self.replay(&asked, key.as_ref()).await? {
-                return Ok(Proposed { record });
+                return Ok(Proposed { record, was_there: true });
             }
             match Box::pin(self.open_once(&asked, key)).await? {
-                Opened::As(record) => return Ok(Proposed { record: *record }),
+                Opened::As(record) => return Ok(Proposed { record: *record, was_there: false }),
+                Opened::Joined(record) => return Ok(Proposed { record: *record, was_there: true }),
                 Opened::Again(why) => late = why,
                 Opened::Twin => {}
             }
@@ -197,7 +244,7 @@ impl Gate {
             self.0.limits.count(&agent, Limit::OpenProposals);
             let full = Refusal::TooManyPending { agent, limit: self.limits().open_proposals };
             let joined = self.join(asked, intent, key).await?;
-            return joined.map(|record| Opened::As(Box::new(record))).ok_or_else(|| full.into());
+            return joined.map(|record| Opened::Joined(Box::new(record))).ok_or_else(|| full.into());
         }
         let (step, slot, admission) = match step.record.state {
             State::Ready { use_by } => {
@@ -221,17 +268,17 @@ impl Gate {
             | State::Refused { .. } => (step, None, None),
         };
         let placed = Placed { key: key.clone(), joinable: true, admission };
-        let twin = match self.place(step.clone(), placed.clone(), slot).await? {
+        let twin = match self.place(step.clone(), placed.clone(), slot, asked.patience).await? {
             Placing::Done(opened) => return Ok(opened),
             Placing::Twin(slot) => slot,
         };
         if let Some(record) = self.join(asked, intent, key.clone()).await? {
-            return Ok(Opened::As(Box::new(record)));
+            return Ok(Opened::Joined(Box::new(record)));
         }
         // With a key of its own it is another request than the one that runs: it opens beside it.
-        if key.is_some() {
+        if key.is_some_and(|key| !key.derived) {
             let beside = Placed { joinable: false, ..placed };
-            if let Placing::Done(opened) = self.place(step, beside, twin).await? {
+            if let Placing::Done(opened) = self.place(step, beside, twin, asked.patience).await? {
                 return Ok(opened);
             }
         }
@@ -239,13 +286,19 @@ impl Gate {
     }
 
     /// Commits an opening, and makes its call when it was dispatched.
-    async fn place(&self, step: Step, placed: Placed, slot: Option<Slot>) -> Result<Placing, Stop> {
+    async fn place(
+        &self,
+        step: Step,
+        placed: Placed,
+        slot: Option<Slot>,
+        patience: Option<Duration>,
+    ) -> Result<Placing, Stop> {
         let unsent = step.record.clone();
         match self.0.store.offer(step, placed).await {
             Ok(Offered::Committed(committed)) => {
                 let Committed { record, grant } = *committed;
                 let record = match (grant, slot) {
-                    (Some(grant), Some(slot)) => self.execute(record, grant, slot).await,
+                    (Some(grant), Some(slot)) => self.execute(record, grant, slot, patience).await,
                     (None | Some(_), _) => record,
                 };
                 Ok(Placing::Done(Opened::As(Box::new(record))))
@@ -282,11 +335,15 @@ impl Gate {
         let Some(key) = key else { return Ok(None) };
         let agent = asked.proposal.chain.agent();
         let Some(found) = self.0.store.replay(agent, &key.key).await? else { return Ok(None) };
-        if found.request == key.request || found.request == asked.request_v2()? {
-            Ok(Some(self.load_recorded(found.proposal).await?))
-        } else {
-            Err(Refusal::IdempotencyKeyReused.into())
+        if found.request != key.request && found.request != asked.request_v2()? {
+            return Err(Refusal::IdempotencyKeyReused.into());
         }
+        let record = self.load_recorded(found.proposal).await?;
+        if key.derived && !answers_again(&record, self.0.world.now()) {
+            self.0.store.release_key(agent, &key.key, found.proposal).await?;
+            return Ok(None);
+        }
+        Ok(Some(record))
     }
 
     /// An equal proposal by the same agent that waits, so that people are asked once; without a key also one that
@@ -366,13 +423,13 @@ impl Gate {
             evidence: ask.evidence.clone(),
             created_at: self.0.world.now(),
         };
-        Ok(Asked { rules: Arc::clone(rules), action, proposal })
+        Ok(Asked { rules: Arc::clone(rules), action, proposal, patience: ask.patience })
     }
 
     /// Decides, and looks at the record when policy could permit it. What cannot be looked at is noted and
     /// refused: nobody could see what would change.
     async fn decide_new(&self, asked: &Asked) -> Result<(Step, Duration), Stop> {
-        let Asked { rules, action, proposal } = asked;
+        let Asked { rules, action, proposal, .. } = asked;
         let Bound { binding, decision, at } = match self.bind_new(rules, action, proposal).await {
             Ok(bound) => bound,
             Err(refusal) => {

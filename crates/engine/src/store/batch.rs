@@ -287,7 +287,8 @@ impl Batcher {
             let values = [(&join.agent).into(), (&join.intent).into()];
             let found = tx.fetch(AssertSqlSafe(find.clone()).into_sql_str(), &values).await?;
             // With a key of its own, a request for what runs already is another request.
-            let open = |state: &str| join.key.is_none() || state == StateName::Pending.as_str();
+            let own = join.key.as_ref().is_some_and(|key| !key.derived);
+            let open = |state: &str| !own || state == StateName::Pending.as_str();
             let id = match found.first() {
                 Some(row) if open(row.text(1)?) => rows::id(row.text(0)?).ok(),
                 Some(_) | None => None,

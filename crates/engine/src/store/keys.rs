@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use countersign_core::id::ProposalId;
 use countersign_core::limits::IDEMPOTENCY_KEPT;
 use countersign_core::time::Timestamp;
 
@@ -21,6 +22,19 @@ impl Store {
         let Some(row) = found.first() else { return Ok(None) };
         let request = rows::digest(row.text(1).map_err(fault)?)?;
         Ok(Some(Replay { request, proposal: rows::id(row.text(0).map_err(fault)?)? }))
+    }
+
+    /// Forgets a key, if it still stands for this proposal.
+    pub async fn release_key(&self, agent: &str, key: &str, proposal: ProposalId) -> Result<(), Stop> {
+        let desk = Arc::clone(&self.desk);
+        let (agent, key, proposal) = (agent.to_owned(), key.to_owned(), proposal.to_string());
+        let work = async move {
+            let mut tx = desk.begin().await?;
+            let sql = "DELETE FROM idempotency WHERE agent = $1 AND key = $2 AND proposal = $3";
+            tx.execute(sql, &[(&agent).into(), (&key).into(), (&proposal).into()]).await?;
+            tx.commit().await
+        };
+        Ok(self.desk.run(work).await.map_err(|e| Fault::new("release an idempotency key", e))?)
     }
 
     /// Forgets keys whose proposal has been settled for a day. Gives how many.

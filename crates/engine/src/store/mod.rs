@@ -131,6 +131,8 @@ pub struct IdempotencyKey {
     pub key: String,
     /// Digest of the request it came with.
     pub request: Digest,
+    /// Whether it was made from the request itself: then an equal proposal that runs is the same request.
+    pub derived: bool,
 }
 
 /// What was stored under an idempotency key.

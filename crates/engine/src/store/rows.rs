@@ -58,6 +58,8 @@ pub(super) struct KeyRow {
     pub(super) request: String,
     /// When to look whether its proposal is settled.
     pub(super) look_at: i64,
+    /// Whether it was made from the request itself. Not stored: the key says it.
+    pub(super) derived: bool,
 }
 
 /// The rows of a new proposal.
@@ -220,9 +222,9 @@ impl EntryRow {
 
 impl KeyRow {
     fn of(agent: &str, key: IdempotencyKey, now: Timestamp) -> Self {
-        let IdempotencyKey { key, request } = key;
+        let IdempotencyKey { key, request, derived } = key;
         let look_at = now.plus(IDEMPOTENCY_KEPT).as_micros();
-        Self { agent: agent.to_owned(), key, request: request.to_string(), look_at }
+        Self { agent: agent.to_owned(), key, request: request.to_string(), look_at, derived }
     }
 }
 

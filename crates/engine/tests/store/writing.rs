@@ -19,7 +19,7 @@ use crate::steps::{self, Offers as _, digest, world};
 use crate::{Place, assert_sound};
 
 fn idempotency(key: &str, request: &str) -> IdempotencyKey {
-    IdempotencyKey { key: key.to_owned(), request: digest(request) }
+    IdempotencyKey { key: key.to_owned(), request: digest(request), derived: false }
 }
 
 pub async fn stored(store: &Store, record: &Record) -> Record {

@@ -19,6 +19,7 @@ use crate::action::types::{ActionName, EffectClass, Group};
 use crate::address::SuffixRule;
 use crate::digest::{Digest, Hasher, domain};
 use crate::json::{canonical, canonical_v1};
+use crate::limits;
 
 /// The system that the actions of a file belong to.
 pub(super) struct SystemTable {
@@ -45,6 +46,7 @@ pub(super) fn action(
     };
     let table = report.keep(&[], source.json(&path))?;
     check_head(&raw, name, report);
+    check_tool(&raw, &owner.system.name, name, report);
     let (schema, input) = input_schema(&raw, &table, report)?;
     let etag_bound = raw.preview.as_ref().is_some_and(|p| p.bind.as_deref() == Some("etag"));
     let effect = effect::effect(&raw, etag_bound, report);
@@ -60,6 +62,7 @@ pub(super) fn action(
         return None;
     }
     Some(Action {
+        tool: raw.tool.unwrap_or_else(|| default_tool(&owner.system.name, name)),
         name: ActionName::new(&owner.system.name, name),
         system: Arc::clone(&owner.system),
         title: raw.title,
@@ -131,6 +134,32 @@ fn check_head(raw: &RawAction, name: &str, report: &mut Report<'_>) {
     report.unsupported(&["resource", "parents"], raw.resource.parents.is_some());
     report.unsupported(&["output"], raw.output.is_some());
     report.unsupported(&["reconcile"], raw.reconcile.is_some());
+}
+
+/// `crm_note_add` of the action `note.add` of the system `crm`.
+fn default_tool(system: &str, name: &str) -> String {
+    format!("{system}.{name}").replace('.', "_")
+}
+
+/// Whether every model API accepts the name of the tool, and the gate has none of that name.
+fn check_tool(raw: &RawAction, system: &str, name: &str, report: &mut Report<'_>) {
+    let tool = raw.tool.clone().unwrap_or_else(|| default_tool(system, name));
+    let place: &[&str] = if raw.tool.is_some() { &["tool"] } else { &[] };
+    let accepted = (1..=limits::TOOL_NAME_MAX).contains(&tool.len())
+        && tool.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+    if !accepted {
+        report.error(
+            place,
+            format!("`{tool}` is not a name that model APIs accept for a tool"),
+            "Write `tool = \"…\"` with 1 to 64 letters, digits, `_` and `-`.",
+        );
+    } else if tool.starts_with(limits::OWN_TOOLS) {
+        report.error(
+            place,
+            format!("the tool name `{tool}` is kept for the gate's own tools, which begin with `gate_`"),
+            "Write `tool = \"…\"` with another name.",
+        );
+    }
 }
 
 fn input_schema(raw: &RawAction, table: &Value, report: &mut Report<'_>) -> Option<(Value, InputSchema)> {

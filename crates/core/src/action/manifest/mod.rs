@@ -39,7 +39,17 @@ impl Registry {
                 ));
                 continue;
             }
-            registry.actions.extend(actions.into_iter().map(|a| (a.name.clone(), Arc::new(a))));
+            for (line, action) in actions {
+                if let Some(other) = registry.tools.insert(action.tool.clone(), action.name.clone()) {
+                    problems.push(Problem::error(
+                        &file.path,
+                        line,
+                        format!("the tool name `{}` is already that of `{other}`", action.tool),
+                        "Write `tool = \"…\"` with another name in one of them.",
+                    ));
+                }
+                registry.actions.insert(action.name.clone(), Arc::new(action));
+            }
         }
         problems.sort_by(|a, b| (&a.file, a.line, &a.message).cmp(&(&b.file, b.line, &b.message)));
         if problems.iter().any(|p| p.severity == Severity::Error) {
@@ -49,13 +59,16 @@ impl Registry {
     }
 }
 
-/// Loads one file: the line of its `[system]`, the system and its actions. Findings go to `problems`;
+/// Actions with the lines of their tables.
+type Lined = Vec<(usize, Action)>;
+
+/// Loads one file: the line of its `[system]`, the system and its actions, each with its line. Findings go to `problems`;
 /// `None` means that the file defines no usable system.
 fn load(
     file: &SourceFile,
     environments: &[String],
     problems: &mut Vec<Problem>,
-) -> Option<(usize, Arc<System>, Vec<Action>)> {
+) -> Option<(usize, Arc<System>, Lined)> {
     let source = Source::parse(file, problems)?;
     let mut report = Report::new(&source, &[]);
     for key in source.keys(&[]) {
@@ -74,7 +87,8 @@ fn load(
     let mut actions = Vec::new();
     for name in source.keys(&["action"]) {
         let mut report = Report::new(&source, &["action", name]);
-        actions.extend(build::action(&source, &owner, name, &mut report));
+        let action = build::action(&source, &owner, name, &mut report);
+        actions.extend(action.map(|action| (source.line(&["action", name]), action)));
         problems.append(&mut report.take());
     }
     Some((source.line(&["system"]), owner.system, actions))

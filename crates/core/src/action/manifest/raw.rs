@@ -32,6 +32,7 @@ pub(super) struct RawCredential {
 pub(super) struct RawAction {
     pub(super) title: String,
     pub(super) description: String,
+    pub(super) tool: Option<String>,
     #[serde(default)]
     pub(super) groups: BTreeSet<Group>,
     pub(super) reversible: Option<toml::Value>,

@@ -57,6 +57,25 @@ fn the_example_manifests_load_without_a_warning() {
     assert!(texts[0].contains("a change without a preview"));
 }
 
+#[test]
+fn every_action_has_a_name_as_a_tool() {
+    let named = stripe("title       = \"Refund a charge\"", "title = \"Refund\"\ntool = \"refund\"");
+    let (registry, _) = load(&[&named]).unwrap();
+    for (tool, action) in [("stripe_charge_get", "stripe.charge.get"), ("refund", "stripe.refund.create")] {
+        assert_eq!(registry.tool(tool).unwrap().name.as_str(), action);
+        assert_eq!(registry.get(action).unwrap().tool, tool);
+    }
+    assert!(registry.tool("stripe_refund_create").is_none());
+    let twice =
+        stripe("title       = \"Refund a charge\"", "title = \"Refund\"\ntool = \"stripe_charge_get\"");
+    let said: Vec<String> = errors(&twice).iter().map(ToString::to_string).collect();
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert!(
+        said[0].contains("the tool name `stripe_charge_get` is already that of `stripe.refund.create`"),
+        "{said:?}"
+    );
+}
+
 /// What to replace in the Stripe manifest, by what, and what is said then.
 const MISTAKES: &[(&str, &str, &str)] = &[
     ("env        = \"support\"", "env = \"suport\"", "the environment `suport` is not one of"),
@@ -70,6 +89,21 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     ("\"stripe-ro\"", "\"sk_live_ABC\"", "not the name of a credential"),
     ("owner      = \"payments-team\"", "owner = \" \"", "the owner is empty"),
     ("owner      = \"payments-team\"", "colour = \"red\"", "unknown field `colour`"),
+    (
+        "title       = \"Refund a charge\"",
+        "title = \"Refund\"\ntool = \"re fund\"",
+        "not a name that model APIs accept",
+    ),
+    (
+        "title       = \"Refund a charge\"",
+        "title = \"Refund\"\ntool = \"\"",
+        "not a name that model APIs accept",
+    ),
+    (
+        "title       = \"Refund a charge\"",
+        "title = \"Refund\"\ntool = \"gate_refund\"",
+        "kept for the gate's own tools",
+    ),
     ("groups      = [\"financial\"", "groups      = [\"money\"", "unknown variant `money`"),
     ("groups      = [\"financial\", \"external\"]", "groups = []", "no group says what this changes"),
     ("groups      = [\"financial\"", "groups = [\"read\"", "in the group `read`, but"),

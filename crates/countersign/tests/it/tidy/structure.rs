@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{nothing, product, source, word};
 
 /// What people and programs speak to. Each stands on `surface` and `wire`, none on another.
-const SURFACES: [&str; 3] = ["http", "console", "cli"];
+const SURFACES: [&str; 4] = ["http", "mcp", "console", "cli"];
 
 /// Whether a line of code imports a module of its crate.
 fn takes(line: &str, module: &str) -> bool {
@@ -27,7 +27,7 @@ fn surfaces_do_not_import_each_other() {
             }
             // Shared parts know none of those who share them.
             "surface" | "wire" => [&SURFACES[..], &["demo", "serve", "listen", "shell"]].concat(),
-            "shell" => vec!["http", "console", "cli", "demo"],
+            "shell" => vec!["http", "mcp", "console", "cli", "demo"],
             // The start of the process is the only one that knows the command line.
             "main" => Vec::new(),
             _ => vec!["cli"],

@@ -1,0 +1,86 @@
+//! One request: who asks, for whom, and what was sent.
+
+use std::sync::Arc;
+
+use countersign_engine::fault::Stop;
+use countersign_engine::gate::Viewer;
+use rmcp::ErrorData;
+use rmcp::model::CallToolResult;
+use serde_json::{Map, Value};
+
+use super::answer;
+use crate::surface::{AgentKey, App, problem};
+use crate::wire::ProposeBody;
+
+/// The member of `_meta` with the agent's own words.
+const REASON: &str = "countersign.dev/reason";
+
+/// One request: who asks, for whom, and what was sent.
+#[derive(Debug)]
+pub(super) struct Caller {
+    pub(super) app: App,
+    pub(super) agent: String,
+    pub(super) key: AgentKey,
+    pub(super) on_behalf_of: Option<String>,
+    pub(super) message: Arc<Value>,
+}
+
+impl Caller {
+    pub(super) fn viewer(&self) -> Viewer {
+        Viewer::Agent { id: self.agent.clone() }
+    }
+
+    /// A text in `_meta`.
+    pub(super) fn meta(&self, name: &str) -> Result<Option<String>, ErrorData> {
+        match self.message.get("params").and_then(|params| params.get("_meta")?.get(name)) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text.clone())),
+            Some(_) => Err(ErrorData::invalid_params(format!("`{name}` in `_meta` must be a text"), None)),
+        }
+    }
+
+    /// What the agent would propose.
+    pub(super) fn body(&self, action: String, input: Map<String, Value>) -> Result<ProposeBody, ErrorData> {
+        Ok(ProposeBody {
+            action,
+            input: Value::Object(input),
+            on_behalf_of: self.on_behalf_of.clone(),
+            reason: self.meta(REASON)?,
+            run: None,
+            evidence: Vec::new(),
+            dry_run: false,
+        })
+    }
+
+    /// The action of a tool. A name that is nothing's is proposed as it is, so that the log has it.
+    pub(super) fn action_of(&self, tool: &str) -> Result<String, ErrorData> {
+        let rules = self.app.gate.ruleset();
+        match (rules.registry.tool(tool), rules.registry.get(tool)) {
+            (Some(action), _) => Ok(action.name.to_string()),
+            (None, None) => Ok(tool.to_owned()),
+            (None, Some(action)) => {
+                let detail = format!("`{tool}` is an action; its tool is `{}`", action.tool);
+                Err(ErrorData::invalid_params(detail, None))
+            }
+        }
+    }
+
+    /// A stop as the answer to a request that is no call.
+    pub(super) fn protocol_error(&self, stop: &Stop) -> ErrorData {
+        let problem = problem(&self.app, stop);
+        if let Some(code) = problem.refused() {
+            self.app.gate.metrics().refused("agents", code.0);
+        }
+        ErrorData::invalid_params(problem.body().detail.clone(), None)
+    }
+
+    /// A stop as the answer to a call.
+    pub(super) fn stopped(&self, stop: &Stop) -> CallToolResult {
+        let problem = problem(&self.app, stop).of_a_proposal();
+        // Counted as the HTTP API counts them.
+        if let Some(code) = problem.refused() {
+            self.app.gate.metrics().refused("agents", code.0);
+        }
+        answer::of_problem(problem.body())
+    }
+}

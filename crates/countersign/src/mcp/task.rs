@@ -1,0 +1,158 @@
+//! Waiting as a durable task (`io.modelcontextprotocol/tasks`, SEP-2663): the task is the proposal and its id is the
+//! proposal's, so that it survives whatever the gate survives, and is its own agent's alone (T44).
+
+use countersign_core::id::ProposalId;
+use countersign_core::proposal::{Record, State, StateName};
+use countersign_core::refusal::Refusal;
+use countersign_core::text::visible;
+use countersign_core::time::Timestamp;
+use countersign_engine::fault::Stop;
+use rmcp::ErrorData;
+use rmcp::model::{CreateTaskResult, DetailedTask, GetTaskResult, JsonObject, Task, TaskPayload, TaskStatus};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::answer;
+use super::caller::Caller;
+use crate::surface::{self, App};
+
+/// Milliseconds until a client should ask again for what people decide, and for what is on its way.
+const POLL_PEOPLE_MS: u64 = 15_000;
+const POLL_CALL_MS: u64 = 1_000;
+
+/// Whether a call that came to this record goes on as a task.
+pub(super) const fn goes_on(record: &Record) -> bool {
+    matches!(record.state.name(), StateName::Pending | StateName::Ready | StateName::Dispatched)
+}
+
+/// The task that stands for a proposal which goes on.
+pub(super) fn created(app: &App, record: &Record) -> CreateTaskResult {
+    CreateTaskResult::new(task(app, record))
+}
+
+/// `tasks/get`.
+pub(super) async fn get(caller: &Caller, task_id: &str) -> Result<GetTaskResult, ErrorData> {
+    let read = async {
+        caller.app.gate.charge_read(&caller.agent)?;
+        read(caller, task_id).await
+    };
+    let record = read.await.map_err(|stop| caller.protocol_error(&stop))?;
+    let payload = payload(&caller.app, &record)?;
+    Ok(GetTaskResult::new(DetailedTask::new(task(&caller.app, &record), payload)))
+}
+
+/// `tasks/update`. The gate asks its client for nothing, so there is nothing that an update could answer.
+pub(super) async fn update(caller: &Caller, task_id: &str) -> Result<(), ErrorData> {
+    read(caller, task_id).await.map(drop).map_err(|stop| caller.protocol_error(&stop))
+}
+
+/// `tasks/cancel`. What has been sent, or is settled, stays as it is: the next `tasks/get` says so.
+pub(super) async fn cancel(caller: &Caller, task_id: &str) -> Result<(), ErrorData> {
+    let cancelled = async {
+        let id = proposal_id(task_id)?;
+        match caller.app.gate.cancel(id, &caller.viewer()).await {
+            Ok(_) | Err(Stop::Refused(Refusal::WrongState { .. })) => Ok(()),
+            Err(stop) => Err(stop),
+        }
+    };
+    cancelled.await.map_err(|stop: Stop| caller.protocol_error(&stop))
+}
+
+async fn read(caller: &Caller, task_id: &str) -> Result<Record, Stop> {
+    let id = proposal_id(task_id)?;
+    let found = caller.app.gate.read(id, &caller.viewer()).await?;
+    Ok(found.ok_or_else(|| Refusal::ProposalNotFound { id: id.to_string() })?)
+}
+
+fn proposal_id(text: &str) -> Result<ProposalId, Refusal> {
+    text.parse().map_err(|_| Refusal::ProposalNotFound { id: visible(text).text })
+}
+
+fn task(app: &App, record: &Record) -> Task {
+    let id = record.proposal.id.to_string();
+    let (status, poll) = match record.state.name() {
+        StateName::Pending => (TaskStatus::Working, Some(POLL_PEOPLE_MS)),
+        StateName::Ready | StateName::Dispatched => (TaskStatus::Working, Some(POLL_CALL_MS)),
+        StateName::Cancelled => (TaskStatus::Cancelled, None),
+        StateName::Denied
+        | StateName::Succeeded
+        | StateName::Failed
+        | StateName::Rejected
+        | StateName::Expired
+        | StateName::Superseded
+        | StateName::Refused => (TaskStatus::Completed, None),
+        StateName::Unknown => (TaskStatus::Failed, None),
+    };
+    let task = Task::new(id, status, record.proposal.created_at.to_rfc3339(), moved_at(record).to_rfc3339())
+        .with_status_message(status_message(app, record));
+    // Proposals are kept for good, so a task has no end of its own.
+    match poll {
+        Some(poll) => task.with_poll_interval_ms(poll),
+        None => task,
+    }
+}
+
+/// When it last moved, as far as the record says.
+fn moved_at(record: &Record) -> Timestamp {
+    let dispatched = match &record.state {
+        State::Dispatched { at, .. } => Some(*at),
+        State::Pending { .. }
+        | State::Ready { .. }
+        | State::Denied { .. }
+        | State::Succeeded { .. }
+        | State::Failed { .. }
+        | State::Unknown { .. }
+        | State::Rejected { .. }
+        | State::Expired { .. }
+        | State::Cancelled { .. }
+        | State::Superseded { .. }
+        | State::Refused { .. } => record.settled_at(),
+    };
+    let approved = record.approvals.iter().map(|approval| approval.at).max();
+    dispatched.or(approved).unwrap_or(record.proposal.created_at)
+}
+
+/// What a model can act on: whether it was done, whom it waits for, how far that has come, until when.
+fn status_message(app: &App, record: &Record) -> String {
+    let again = "this task tells how it stands";
+    let message = surface::message_for_agent(record, again);
+    let proposal = surface::for_agent(app, record);
+    let missing = proposal.needs.iter().flatten().filter(|need| need.have < need.want);
+    let missing: Vec<String> = missing.map(|need| need.people.clone()).collect();
+    match &proposal.decide_by {
+        Some(due) => format!("{message} {} can decide, until {due}.", missing.join("; ")),
+        None => message,
+    }
+}
+
+fn payload(app: &App, record: &Record) -> Result<TaskPayload, ErrorData> {
+    Ok(match record.state.name() {
+        StateName::Pending | StateName::Ready | StateName::Dispatched => TaskPayload::Working,
+        StateName::Cancelled => TaskPayload::Cancelled,
+        // What was not done is a result of the tool that is an error, and no fault of the protocol.
+        StateName::Denied
+        | StateName::Succeeded
+        | StateName::Failed
+        | StateName::Rejected
+        | StateName::Expired
+        | StateName::Superseded
+        | StateName::Refused => TaskPayload::Completed { result: result(app, record)? },
+        // There is no result, and nobody knows whether there was one: the message says so.
+        StateName::Unknown => {
+            let error = ErrorData::internal_error(status_message(app, record), None);
+            TaskPayload::Failed { error: object(&error)? }
+        }
+    })
+}
+
+/// What the call would have been answered with, had it waited.
+fn result(app: &App, record: &Record) -> Result<JsonObject, ErrorData> {
+    object(&answer::of_record(app, record, false))
+}
+
+fn object(value: &impl Serialize) -> Result<JsonObject, ErrorData> {
+    match serde_json::to_value(value) {
+        Ok(Value::Object(object)) => Ok(object),
+        Ok(_) | Err(_) => Err(ErrorData::internal_error("the result cannot be written as JSON", None)),
+    }
+}
