@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use countersign_core::audit::LogKey;
+use countersign_core::directory::AgentProof;
 use countersign_core::problem::SourceFile;
 use countersign_core::proposal::{Record, StateName};
 use countersign_core::ruleset::{GateFiles, Ruleset};
@@ -153,6 +154,7 @@ fn ruleset(url: &str) -> Ruleset {
 async fn propose(gate: &Gate) -> Record {
     let ask = Proposal {
         agent: "bot".to_owned(),
+        proof: AgentProof::Key,
         on_behalf_of: None,
         action: "shop.price.set".to_owned(),
         input: json!({ "price": 20_000 }),

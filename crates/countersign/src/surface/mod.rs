@@ -16,6 +16,7 @@ mod words;
 use std::sync::Arc;
 
 use countersign_engine::gate::Gate;
+use countersign_engine::token::Issuers;
 
 pub(crate) use agent_view::{for_agent, for_dry_run, summary_for_agent};
 pub(crate) use body::{proposal, read_body, read_limited, read_whole, verdict};
@@ -33,6 +34,8 @@ pub(crate) use words::{IRREVERSIBLE, OUTSIDE, if_sent_twice, is_irreversible, la
 pub(crate) struct App {
     /// The gate.
     pub(crate) gate: Gate,
+    /// Whose access tokens agents may present.
+    pub(crate) issuers: Issuers,
     /// The console's address as people type it.
     pub(crate) people_url: Arc<str>,
 }

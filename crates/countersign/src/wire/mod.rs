@@ -9,6 +9,7 @@ mod log;
 mod person;
 mod problem;
 mod request;
+mod resource;
 
 pub(crate) use agent::{
     ActionList, ActionShape, Advice, AgentCause, AgentPage, AgentProposal, AgentSummary, AgentUndo, Because,
@@ -18,3 +19,4 @@ pub(crate) use log::{Counts, LogAbout, LogEntries, LogEntry, Ready, ReadyPart, R
 pub(crate) use person::{AgentWords, Done, Me, NewSession, PersonPage, PersonProposal, PersonSummary};
 pub(crate) use problem::{NowBound, ProblemBody};
 pub(crate) use request::{ConfirmBody, ProposeBody, SignInBody, VerdictBody};
+pub(crate) use resource::ProtectedResource;

@@ -61,6 +61,7 @@ mod secrets;
 mod sign_in;
 mod terminal;
 mod tidy;
+mod tokens;
 mod transplant;
 mod truth;
 mod unread;
