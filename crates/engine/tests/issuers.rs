@@ -305,6 +305,14 @@ async fn a_token_holds_until_it_expires_and_as_long_as_its_issuer_names_its_agen
     assert_eq!(server.asked(), asked.checked_add(1).unwrap());
     issuers.set(vec![table("bot")]);
     assert_eq!(issuers.lost(&found), None);
+    for changed in [
+        IssuerSpec { audience: "urn:other".to_owned(), ..spec(&server) },
+        IssuerSpec { algorithms: vec![Algorithm::EdDsa], ..spec(&server) },
+        IssuerSpec { claim: "sub".to_owned(), ..spec(&server) },
+    ] {
+        issuers.set(vec![changed]);
+        assert_eq!(issuers.lost(&found), Some(TokenError::Changed));
+    }
     issuers.set(Vec::new());
     assert_eq!(issuers.lost(&found), Some(TokenError::Issuer));
     assert_eq!(issuers.verify(&token).await, Err(NotAccepted::Token(TokenError::Issuer)));

@@ -39,6 +39,8 @@ pub struct TokenAgent {
     pub expires: Timestamp,
     /// What the claim says.
     value: String,
+    /// What was expected of it.
+    under: Arc<IssuerSpec>,
 }
 
 /// Why a token names nobody.
@@ -74,7 +76,7 @@ struct IssuersInner {
 
 /// One of them.
 struct TrustedIssuer {
-    spec: IssuerSpec,
+    spec: Arc<IssuerSpec>,
     /// Held only to look at or change, never across an await.
     held: Mutex<HeldKeys>,
 }
@@ -107,9 +109,9 @@ impl Issuers {
     /// Replaces them; the keys of those that did not change stay.
     pub fn set(&self, specs: Vec<IssuerSpec>) {
         let mut by_id = self.0.by_id.write().unwrap_or_else(PoisonError::into_inner);
-        let kept = |spec: IssuerSpec| match by_id.get(&spec.issuer).filter(|held| held.spec == spec) {
+        let kept = |spec: IssuerSpec| match by_id.get(&spec.issuer).filter(|held| *held.spec == spec) {
             Some(held) => Arc::clone(held),
-            None => Arc::new(TrustedIssuer { spec, held: Mutex::default() }),
+            None => Arc::new(TrustedIssuer { spec: Arc::new(spec), held: Mutex::default() }),
         };
         *by_id = specs.into_iter().map(kept).map(|issuer| (issuer.spec.issuer.clone(), issuer)).collect();
     }
@@ -117,7 +119,7 @@ impl Issuers {
     /// What is configured, by `iss`.
     pub fn specs(&self) -> Vec<IssuerSpec> {
         let by_id = self.0.by_id.read().unwrap_or_else(PoisonError::into_inner);
-        by_id.values().map(|issuer| issuer.spec.clone()).collect()
+        by_id.values().map(|issuer| (*issuer.spec).clone()).collect()
     }
 
     /// Whether there are none, and so no token is good.
@@ -147,6 +149,7 @@ impl Issuers {
             issuer: spec.issuer.clone(),
             expires: claims.expires,
             value: value.to_owned(),
+            under: Arc::clone(&issuer.spec),
         })
     }
 
@@ -156,6 +159,9 @@ impl Issuers {
             return Some(TokenError::Expired);
         }
         let Some(issuer) = self.get(&found.issuer) else { return Some(TokenError::Issuer) };
+        if !issuer.spec.expects_the_same(&found.under) {
+            return Some(TokenError::Changed);
+        }
         (issuer.spec.agent(&found.value) != Some(found.agent.as_str())).then_some(TokenError::NoAgent)
     }
 

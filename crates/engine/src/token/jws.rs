@@ -86,6 +86,9 @@ pub enum TokenError {
     /// From `iat` to `exp` is longer than a token may live.
     #[error("it lives longer than this gate accepts")]
     LivesTooLong,
+    /// What was expected of it when it was checked is no longer what is expected.
+    #[error("the settings of its issuer have changed; present it again")]
+    Changed,
     /// It is sound, and whom it names is no agent here.
     #[error("it names no agent of this gate")]
     NoAgent,

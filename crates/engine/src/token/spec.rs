@@ -86,6 +86,12 @@ impl IssuerSpec {
         bare.then_some(self.audience.as_str())
     }
 
+    /// Whether both expect the same of a token. Which agent its claim names, and where the keys are, is another matter.
+    pub(super) fn expects_the_same(&self, other: &Self) -> bool {
+        let Self { issuer, audience, algorithms, jwks: _, claim, agents: _ } = other;
+        (&self.issuer, &self.audience, &self.algorithms, &self.claim) == (issuer, audience, algorithms, claim)
+    }
+
     /// The agent that a value of the claim names.
     pub(super) fn agent<'a>(&'a self, value: &'a str) -> Option<&'a str> {
         match &self.agents {

@@ -259,6 +259,31 @@ fn a_signature_is_believed_only_from_the_key_that_is_named_t38() {
 }
 
 #[test]
+fn a_token_with_any_character_changed_added_or_left_out_is_refused_t38() {
+    let signer = Signer::new("a");
+    let keys = set(std::slice::from_ref(&signer.jwk));
+    let sound = signer.sign(&header(), &claims().to_string());
+    let letters: Vec<char> = sound.chars().collect();
+    let mut tried = 0;
+    for at in 0..letters.len() {
+        let (before, rest) = letters.split_at(at);
+        let after = &rest[1..];
+        let mut others = vec![[before, after].concat(), before.to_vec()];
+        for new in ['A', 'Q', '_', '-', '.', '=', '+', ' ', '\0', 'é'] {
+            others.push([before, &[new], after].concat());
+            others.push([before, &[new], rest].concat());
+        }
+        for other in others.iter().filter(|other| **other != letters) {
+            let text: String = other.iter().collect();
+            assert!(answer(&text, &keys).is_err(), "{text}");
+            tried = usize::saturating_add(tried, 1);
+        }
+    }
+    assert!(tried > 5_000, "{tried}");
+    assert!(answer(&sound, &keys).is_ok());
+}
+
+#[test]
 fn a_public_key_is_no_shared_secret_and_a_missing_signature_is_none_t38() {
     let signer = Signer::new("a");
     let shared =
