@@ -1,7 +1,7 @@
 //! Who exists: people, teams and agents, as `directory.toml` names them, and the identity chain built from it.
 //!
-//! There is no empty or anonymous identity: a `Chain` is only made by [`Directory::chain`] from an agent that
-//! was found by its key (T40).
+//! There is no empty or anonymous identity: a `Chain` is only made by [`Directory::chain`] and
+//! [`Directory::chain_proved`], from an agent that was found by its key or by its token (T40).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -104,6 +104,8 @@ struct DirectoryFile {
 pub enum LinkProof {
     /// The agent sent its key.
     Key,
+    /// The agent sent an access token that an authorization server signed for this gate.
+    Token,
     /// The agent named this person, and nothing else speaks for it.
     Claimed,
     /// The named person said in their own session that the proposal is for them.
@@ -115,10 +117,23 @@ impl LinkProof {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Key => "key",
+            Self::Token => "token",
             Self::Claimed => "claimed",
             Self::Confirmed => "confirmed",
         }
     }
+}
+
+/// How the agent of a request proved who it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AgentProof {
+    /// By its key.
+    Key,
+    /// By an access token.
+    Token {
+        /// The authorization server that signed it: its `iss`.
+        issuer: String,
+    },
 }
 
 /// One link of an identity chain. Its proof is part of the chain, so approvals bind it.
@@ -136,8 +151,11 @@ pub enum Link {
     Agent {
         /// Name in the directory.
         id: String,
-        /// How the agent proved who it is.
+        /// How the agent proved who it is: `key` or `token`.
         proof: LinkProof,
+        /// The authorization server that signed the token; only with the proof `token`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        issuer: Option<String>,
     },
 }
 
@@ -150,7 +168,7 @@ impl Link {
     }
 }
 
-/// Who acts: from the person at the root, if any, to the agent that holds the key. Never empty.
+/// Who acts: from the person at the root, if any, to the agent that made the request. Never empty.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Chain {
@@ -354,9 +372,23 @@ impl Directory {
 
     /// Builds the identity chain of a request that came with this agent's key.
     pub fn chain(&self, agent: &str, on_behalf_of: Option<&str>) -> Result<Chain, Refusal> {
-        // The request proves the agent by its key; about the person it only says so.
+        self.chain_proved(agent, &AgentProof::Key, on_behalf_of)
+    }
+
+    /// Builds the identity chain of a request whose agent proved itself like this.
+    pub fn chain_proved(
+        &self,
+        agent: &str,
+        proof: &AgentProof,
+        on_behalf_of: Option<&str>,
+    ) -> Result<Chain, Refusal> {
+        // The request proves the agent; about the person it only says so.
         let person = on_behalf_of.map(|id| Link::Person { id: id.to_owned(), proof: LinkProof::Claimed });
-        let agent_link = Link::Agent { id: agent.to_owned(), proof: LinkProof::Key };
+        let (proof, issuer) = match proof {
+            AgentProof::Key => (LinkProof::Key, None),
+            AgentProof::Token { issuer } => (LinkProof::Token, Some(issuer.clone())),
+        };
+        let agent_link = Link::Agent { id: agent.to_owned(), proof, issuer };
         let chain = Chain { links: person.into_iter().chain([agent_link]).collect() };
         self.still_holds(&chain)?;
         Ok(chain)

@@ -26,6 +26,12 @@ pub enum Refusal {
     /// No credential, or one that nobody holds.
     #[error("no valid credential was presented")]
     Unauthenticated,
+    /// An access token that is not good here (RFC 6750 section 3.1).
+    #[error("the access token is not accepted: {detail}")]
+    InvalidToken {
+        /// Why, with nothing of the token.
+        detail: String,
+    },
     /// The caller is known but may not do this.
     #[error("{detail}")]
     NotPermitted {
@@ -204,6 +210,10 @@ pub struct CodeDoc {
 /// Every code, in the order of the reference.
 pub const CODES: &[CodeDoc] = &[
     CodeDoc { code: "unauthenticated", meaning: "No credential was sent, or nobody holds the one that was." },
+    CodeDoc {
+        code: "invalid_token",
+        meaning: "The access token is not good at this gate, or no longer; `detail` says why. Get another one.",
+    },
     CodeDoc { code: "not_permitted", meaning: "The caller is known, but this is not theirs to do." },
     CodeDoc {
         code: "delegation_not_allowed",
@@ -287,6 +297,7 @@ impl Refusal {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Unauthenticated => "unauthenticated",
+            Self::InvalidToken { .. } => "invalid_token",
             Self::NotPermitted { .. } => "not_permitted",
             Self::DelegationNotAllowed { .. } => "delegation_not_allowed",
             Self::IdentityNotValid { .. } => "identity_not_valid",

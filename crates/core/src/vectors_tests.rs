@@ -86,20 +86,28 @@ fn rendering() -> Rendering {
     }
 }
 
+const TOKEN_INTENT: &str = "intent of version 2, by an agent with a token";
+
+/// A chain of Ann and an agent that is known like this, and its JSON.
+fn chain(proof: &[(&str, &str)]) -> (Value, Chain) {
+    let mut agent = json!({ "kind": "agent", "id": "bot" });
+    agent.as_object_mut().unwrap().extend(proof.iter().map(|(k, v)| ((*k).to_owned(), json!(v))));
+    let links = json!([{ "kind": "person", "id": "ann", "proof": "claimed" }, agent]);
+    (links.clone(), serde_json::from_value(links).unwrap())
+}
+
 fn intents() -> Vec<Value> {
     let (rendering, revision) = (rendering(), Digest::from_bytes([7; 32]));
     let document = json!({ "amount": 1234, "charge": "ch_1", "rate": 1.5, "\u{1f600}": 1, "\u{fb33}": 2 });
     let input = CanonicalInput::new(document.clone());
-    let links = json!([
-        { "kind": "person", "id": "ann", "proof": "claimed" }, { "kind": "agent", "id": "bot", "proof": "key" },
-    ]);
-    let chain: Chain = serde_json::from_value(links.clone()).unwrap();
+    let (links, chain_by_key) = chain(&[("proof", "key")]);
+    let (links_by_token, chain_by_token) = chain(&[("proof", "token"), ("issuer", "https://login.example")]);
     let manifest = file("stripe.toml", STRIPE);
     let action: std::sync::Arc<Action> = std::sync::Arc::clone(
         Registry::load(&[manifest], &["support".to_owned()]).unwrap().0.get("stripe.refund.create").unwrap(),
     );
-    let intent = |version| {
-        let (action, revision, input, chain) = (&action.name, &revision, &input, &chain);
+    let intent = |version, chain: &Chain| {
+        let (action, revision, input) = (&action.name, &revision, &input);
         Intent { version, action, revision, input, chain, rendering: &rendering, proposal_id: "prp_1" }
             .digest()
             .unwrap()
@@ -128,6 +136,9 @@ fn intents() -> Vec<Value> {
         ],
     ]
     .concat();
+    // The chain is the fourth field.
+    let mut by_token = v2.clone();
+    by_token[3] = json!({ "jcs": links_by_token });
     let v1_input = String::from_utf8(canonical_v1(&document).unwrap()).unwrap();
     let v1 = [
         &begin[..],
@@ -152,8 +163,9 @@ fn intents() -> Vec<Value> {
     ]
     .concat();
     vec![
-        vector("intent of version 2", domain::INTENT, &v2, &intent(IntentVersion::V2)),
-        vector("intent of version 1", domain::INTENT_V1, &v1, &intent(IntentVersion::V1)),
+        vector("intent of version 2", domain::INTENT, &v2, &intent(IntentVersion::V2, &chain_by_key)),
+        vector(TOKEN_INTENT, domain::INTENT, &by_token, &intent(IntentVersion::V2, &chain_by_token)),
+        vector("intent of version 1", domain::INTENT_V1, &v1, &intent(IntentVersion::V1, &chain_by_key)),
     ]
 }
 

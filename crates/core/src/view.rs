@@ -56,9 +56,9 @@ pub struct Who {
     pub id: String,
     /// Display name from the directory.
     pub name: String,
-    /// `key`, `claimed` or `confirmed`.
+    /// `key`, `token`, `claimed` or `confirmed`.
     pub proof: LinkProof,
-    /// The same in words, with the time of a confirmation.
+    /// The same in words, with the issuer of a token and the time of a confirmation.
     pub known: String,
 }
 
@@ -167,6 +167,10 @@ fn who(link: &Link, confirmed_at: Option<Timestamp>, directory: &Directory) -> W
     let name = name.unwrap_or(id).clone();
     let known = match (link.proof(), confirmed_at) {
         (LinkProof::Key, _) => "known by its key".to_owned(),
+        (LinkProof::Token, _) => match link {
+            Link::Agent { issuer: Some(issuer), .. } => format!("known by its token from {issuer}"),
+            Link::Agent { issuer: None, .. } | Link::Person { .. } => "known by its token".to_owned(),
+        },
         (LinkProof::Claimed, _) => "claimed by the agent".to_owned(),
         (LinkProof::Confirmed, None) => format!("confirmed by {name}"),
         (LinkProof::Confirmed, Some(at)) => format!("confirmed by {name} on {}", at.to_rfc3339()),

@@ -2,6 +2,7 @@
 //! the gate directory.
 
 mod credentials;
+mod issuers;
 mod limits;
 
 use std::collections::BTreeMap;
@@ -14,6 +15,7 @@ use countersign_core::ruleset::{GateFiles, Ruleset};
 use countersign_engine::connector::NetworkPolicy;
 use countersign_engine::credential::CredentialSpec;
 use countersign_engine::gate::Limits;
+use countersign_engine::token::IssuerSpec;
 use serde::Deserialize;
 
 pub(crate) use self::credentials::unusable;
@@ -38,6 +40,8 @@ struct ConfigFile {
     network: NetworkTable,
     #[serde(default)]
     limits: limits::LimitsTable,
+    #[serde(default)]
+    issuer: BTreeMap<String, issuers::IssuerTable>,
     #[serde(default)]
     credential: BTreeMap<String, CredentialTable>,
 }
@@ -142,6 +146,8 @@ pub(crate) struct Config {
     pub(crate) networks: NetworkPolicy,
     /// What one agent may take.
     pub(crate) limits: Limits,
+    /// Whose access tokens agents may present, by the name of the table.
+    pub(crate) issuers: BTreeMap<String, IssuerSpec>,
     /// Names to secrets.
     pub(crate) credentials: BTreeMap<String, CredentialSpec>,
 }
@@ -178,6 +184,9 @@ pub(crate) fn load(dir: &Path) -> Result<(Config, Ruleset, Vec<Problem>), Vec<Pr
     // The registry may be in order where the rest is not.
     if let Ok((registry, _)) = Registry::load(&files.actions, &files.environments) {
         errors.extend(credentials::unfit(&declared, &registry, &files.actions));
+    }
+    if let (Some(config), Ok((ruleset, _)), Ok(Some(file))) = (&config, &ruleset, read(dir, FILE)) {
+        errors.extend(issuers::strangers(&file, &config.issuers, &ruleset.directory));
     }
     match (config, ruleset) {
         (Some(config), Ok((ruleset, warnings))) if errors.is_empty() => {
@@ -243,6 +252,9 @@ pub(crate) fn load_config(dir: &Path) -> Result<Config, Vec<Problem>> {
             }
         }
     }
+    let networks = NetworkPolicy { allow, own: vec![parsed.listen.agents, parsed.listen.people] };
+    let (issuers, wrong) = issuers::specs(&file, &parsed.issuer, &networks);
+    found.extend(wrong);
     if !found.is_empty() {
         return Err(found);
     }
@@ -259,7 +271,8 @@ pub(crate) fn load_config(dir: &Path) -> Result<Config, Vec<Problem>> {
         old_record_key_files: parsed.store.old_key_files.iter().map(|file| dir.join(file)).collect(),
         key_file: dir.join(parsed.log.key_file),
         limits: parsed.limits.limits(),
-        networks: NetworkPolicy { allow, own: vec![parsed.listen.agents, parsed.listen.people] },
+        networks,
+        issuers,
         credentials,
     })
 }

@@ -187,6 +187,9 @@ The verifier reads version 1 too, which earlier builds wrote.
 | `actor` | `{\"kind\":\"agent\",\"chain\":…}`, `{\"kind\":\"person\",\"id\":…}` or `{\"kind\":\"gate\"}` |
 | `data` | the event's own members: digests and commitments in place of payloads; see below |
 
+`chain` is a list of links, the person first: `kind` (`person` or `agent`), `id`, and `proof`: `key`, `token`, `claimed` or `confirmed`.
+An agent whose proof is `token` has `issuer`, the authorization server that signed its access token.
+
 ## Leaf
 
 The data of a leaf are `countersign/leaf/v1`, a line feed, the time as 8 bytes (big-endian microseconds) and the SHA-256 of the entry's bytes.

@@ -9,6 +9,7 @@ use countersign_core::ruleset::Ruleset;
 use countersign_engine::credential::{CredentialSpec, Credentials};
 use countersign_engine::fault::chain_text;
 use countersign_engine::gate::{Gate, Limits};
+use countersign_engine::token::{IssuerSpec, Issuers};
 use tokio::signal::unix::Signal;
 
 use crate::config::{self, Config, FILE};
@@ -22,20 +23,25 @@ const PROBLEM_CHARS_MAX: usize = 500;
 #[derive(Debug)]
 struct LoadedSettings {
     credentials: BTreeMap<String, CredentialSpec>,
+    issuers: BTreeMap<String, IssuerSpec>,
     limits: Limits,
 }
 
 /// Reloads at every signal, for as long as the process runs.
-pub(crate) async fn at_every(mut hangup: Signal, gate: Gate, running: Config) {
-    let mut last = LoadedSettings { credentials: running.credentials.clone(), limits: running.limits };
+pub(crate) async fn at_every(mut hangup: Signal, (gate, issuers): (Gate, Issuers), running: Config) {
+    let mut last = LoadedSettings {
+        credentials: running.credentials.clone(),
+        issuers: running.issuers.clone(),
+        limits: running.limits,
+    };
     while hangup.recv().await.is_some() {
-        reload(&gate, &running, &mut last).await;
+        reload((&gate, &issuers), &running, &mut last).await;
     }
     // The signal's stream has ended; the gate goes on without reloads.
     std::future::pending::<()>().await;
 }
 
-async fn reload(gate: &Gate, running: &Config, last: &mut LoadedSettings) {
+async fn reload((gate, issuers): (&Gate, &Issuers), running: &Config, last: &mut LoadedSettings) {
     let (ruleset, credentials, settings) = match prepare(running).await {
         Ok(loaded) => loaded,
         Err(problems) => return refuse(gate, &problems).await,
@@ -44,6 +50,7 @@ async fn reload(gate: &Gate, running: &Config, last: &mut LoadedSettings) {
     match gate.reload(ruleset, credentials).await {
         Ok(()) => {
             gate.set_limits(settings.limits);
+            issuers.set(settings.issuers.values().cloned().collect());
             *last = settings;
             tracing::info!("the gate directory was loaded again: {changes}");
         }
@@ -59,6 +66,7 @@ async fn reload(gate: &Gate, running: &Config, last: &mut LoadedSettings) {
 fn changes(before: &Ruleset, after: &Ruleset, last: &LoadedSettings, now: &LoadedSettings) -> String {
     let mut kinds = after.changes_since(before);
     kinds.push(("credentials", NameChanges::between(&last.credentials, &now.credentials)));
+    kinds.push(("issuers", NameChanges::between(&last.issuers, &now.issuers)));
     kinds.retain(|(_, changes)| !changes.is_empty());
     let mut words: Vec<String> = kinds.iter().map(|(kind, changes)| format!("{kind} {changes}")).collect();
     if last.limits != now.limits {
@@ -79,7 +87,8 @@ async fn prepare(running: &Config) -> Result<(Ruleset, Credentials, LoadedSettin
     let (config, ruleset, warnings) = config::load(&running.dir)?;
     warnings.iter().for_each(|w| tracing::warn!("{w}"));
     let mut problems = needs_restart(running, &config);
-    let settings = LoadedSettings { credentials: config.credentials, limits: config.limits };
+    let settings =
+        LoadedSettings { credentials: config.credentials, issuers: config.issuers, limits: config.limits };
     let credentials = Credentials::new(settings.credentials.clone(), running.networks.clone());
     problems.extend(config::unusable(&running.dir, &credentials).await);
     if problems.is_empty() { Ok((ruleset, credentials, settings)) } else { Err(problems) }

@@ -13,6 +13,7 @@ use countersign_engine::fault::Stop;
 use countersign_engine::gate::{Gate, Parts, Supervisor};
 use countersign_engine::seal::SealKeys;
 use countersign_engine::store::{Store, Witness};
+use countersign_engine::token::Issuers;
 use countersign_engine::world::World;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -34,6 +35,7 @@ pub(crate) struct Bound {
     people: TcpListener,
     metrics: Option<TcpListener>,
     config: Config,
+    issuers: Issuers,
     people_url: String,
     hangup: Signal,
 }
@@ -59,6 +61,8 @@ impl Bound {
             tracing::warn!("{problem} Until then, what needs it fails.");
         }
         let world = World::system();
+        let specs = config.issuers.values().cloned().collect();
+        let issuers = Issuers::new(specs, networks.clone(), world.clone());
         let store = Store::open(&config.store_url, &world, seal_keys(&config)?).await?;
         let parts = Parts {
             log_key: read_key(&config.origin, &config.key_file)?,
@@ -72,7 +76,7 @@ impl Bound {
         };
         let (gate, supervisor) = Gate::start(parts).await.map_err(stopped)?;
         let people_url = config.people_url.clone().unwrap_or(format!("http://{}", people.local_addr()?));
-        Ok(Self { gate, supervisor, agents, people, metrics, config, people_url, hangup })
+        Ok(Self { gate, supervisor, agents, people, metrics, config, issuers, people_url, hangup })
     }
 
     /// Where agents connect.
@@ -98,8 +102,9 @@ impl Bound {
 
     /// Answers until `stop` resolves, then finishes what is under way. SIGHUP loads the gate directory again.
     pub(crate) async fn serve(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
-        let Self { gate, supervisor, agents, people, metrics, config, people_url, hangup } = self;
-        let app = App { gate: gate.clone(), people_url: Arc::from(people_url.as_str()) };
+        let Self { gate, supervisor, agents, people, metrics, config, issuers, people_url, hangup } = self;
+        let people_address = Arc::from(people_url.as_str());
+        let app = App { gate: gate.clone(), issuers: issuers.clone(), people_url: people_address };
         let mut extra = config.hosts.clone();
         extra.extend(url::Url::parse(&people_url).ok().and_then(|u| {
             let host = u.host_str()?.to_owned();
@@ -130,7 +135,7 @@ impl Bound {
                 listen::answer(people, for_people, listen::PEOPLE_MAX, stopped_by.clone()),
             );
         };
-        let reloading = crate::reload::at_every(hangup, gate.clone(), config);
+        let reloading = crate::reload::at_every(hangup, (gate.clone(), issuers), config);
         let end = async {
             tokio::select! {
                 () = reloading => {}

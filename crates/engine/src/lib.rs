@@ -2,7 +2,7 @@
 //!
 //! `gate` holds one file per verb and is all that a surface may call. `store` keeps proposals and the log,
 //! `connector` makes calls, `credential` resolves secrets; none of the three knows another, and only `gate`
-//! knows all three. Nothing here knows HTTP routes, templates or the command line.
+//! knows all three. `token` says whom an access token names; a surface asks it before it asks the gate. Nothing here knows HTTP routes, templates or the command line.
 
 mod bulkhead;
 pub mod connector;
@@ -15,5 +15,6 @@ pub mod net;
 pub mod party;
 pub mod seal;
 pub mod store;
+pub mod token;
 mod weaken;
 pub mod world;

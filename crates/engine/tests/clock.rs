@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use countersign_core::audit::LogKey;
+use countersign_core::directory::AgentProof;
 use countersign_core::limits::RESEND_WINDOW;
 use countersign_core::problem::SourceFile;
 use countersign_core::proposal::{Record, StateName};
@@ -161,6 +162,7 @@ async fn propose(gate: &Gate) -> Record {
 async fn proposed(gate: &Gate, key: Option<RequestKey>) -> Proposed {
     let ask = Proposal {
         agent: "bot".to_owned(),
+        proof: AgentProof::Key,
         on_behalf_of: None,
         action: "shop.price.set".to_owned(),
         input: json!({ "price": 20_000 }),

@@ -62,6 +62,12 @@ fn a_chain_says_how_each_link_is_known_and_only_its_person_is_ever_confirmed_t36
     assert_eq!(json(&chain), serde_json::json!([ann("claimed"), bot]));
     assert_eq!(json(&chain.confirmed().unwrap()), serde_json::json!([ann("confirmed"), bot]));
     assert_eq!(directory.chain("cron", None).unwrap().confirmed(), None);
+    let by_token = AgentProof::Token { issuer: "https://login.example".into() };
+    let chain = directory.chain_proved("bot", &by_token, Some("ann")).unwrap();
+    let bot_by_token = serde_json::json!({ "kind": "agent", "id": "bot", "proof": "token",
+        "issuer": "https://login.example" });
+    assert_eq!(json(&chain), serde_json::json!([ann("claimed"), bot_by_token]));
+    assert_eq!(json(&chain.confirmed().unwrap()), serde_json::json!([ann("confirmed"), bot_by_token]));
     let without = serde_json::json!([{ "kind": "person", "id": "ann" }, bot]);
     assert!(serde_json::from_value::<Chain>(without).is_err(), "a link without a proof is not read");
 }

@@ -84,7 +84,7 @@ impl Identities {
         }
         let mut agents = BTreeMap::new();
         for (name, agent) in directory.agents() {
-            let link = Link::Agent { id: name.to_owned(), proof: LinkProof::Key };
+            let link = Link::Agent { id: name.to_owned(), proof: LinkProof::Key, issuer: None };
             let owner = Some(agent.owner.as_str());
             let identity = Identity::new(&link, owner, directory, types).map_err(broken)?;
             agents.insert(name.to_owned(), identity);

@@ -21,7 +21,8 @@ use futures_util::stream::{self, Stream};
 use super::parameters::{ACTIONS, LIST_OWN, NO_QUERY, WAIT};
 use super::prefer;
 use super::reply::{answer, json_response, proposal_id};
-use crate::surface::{self, Agent, AgentKey, App, Problem, Query, ended, only, read_body, read_limited};
+use crate::surface::auth::KnownAgent;
+use crate::surface::{self, App, Problem, Query, ended, only, read_body, read_limited};
 use crate::wire::{ActionList, ActionShape, AgentPage, ProposeBody};
 
 /// Seconds an agent should let pass before it asks again.
@@ -29,17 +30,17 @@ const ASK_AGAIN: &str = "5";
 
 pub(super) async fn propose(
     State(app): State<App>,
-    (Extension(Agent(agent)), Extension(key)): (Extension<Agent>, Extension<AgentKey>),
+    Extension(agent): Extension<KnownAgent>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    answer(&app, propose_inner(&app, (agent, &key), (query, headers), body).await)
+    answer(&app, propose_inner(&app, &agent, (query, headers), body).await)
 }
 
 async fn propose_inner(
     app: &App,
-    (agent, agent_key): (String, &AgentKey),
+    agent: &KnownAgent,
     (query, headers): (Option<String>, HeaderMap),
     body: Body,
 ) -> Result<Response, Stop> {
@@ -48,7 +49,7 @@ async fn propose_inner(
     let bytes = read_limited(&headers, body).await?;
     let body: ProposeBody = read_body(&bytes)?;
     let dry_run = body.dry_run;
-    let proposal = surface::proposal(body, &agent, key)?;
+    let proposal = surface::proposal(body, agent, key)?;
     if dry_run {
         let previewed = app.gate.preview(proposal).await?;
         return Ok(json_response(StatusCode::OK, &surface::for_dry_run(app, &previewed.record)));
@@ -56,9 +57,10 @@ async fn propose_inner(
     let proposed = app.gate.propose(proposal).await?;
     let mut record = proposed.record;
     if !wait.time.is_zero() && !record.state.name().is_settled() {
-        let viewer = Viewer::Agent { id: agent.clone() };
-        let waited = app.gate.wait(record.proposal.id, &viewer, (wait.until, wait.time)).await;
-        record = surface::after_waiting(app, record, waited, (agent_key, &agent));
+        let viewer = Viewer::Agent { id: agent.name.clone() };
+        let time = agent.time_left(app).map_or(wait.time, |left| wait.time.min(left));
+        let waited = app.gate.wait(record.proposal.id, &viewer, (wait.until, time)).await;
+        record = surface::after_waiting(app, record, waited, agent);
     }
     let mut response = outcome(app, &record);
     wait.applied(response.headers_mut());
@@ -85,12 +87,13 @@ fn outcome(app: &App, record: &Record) -> Response {
 
 pub(super) async fn list(
     State(app): State<App>,
-    Extension(Agent(agent)): Extension<Agent>,
+    Extension(agent): Extension<KnownAgent>,
     RawQuery(query): RawQuery,
 ) -> Response {
     let work = async {
         let filter = Query::read(query.as_deref(), LIST_OWN)?.filter()?;
-        let page = app.gate.list(&filter, &Viewer::Agent { id: agent }, surface::summary_for_agent).await?;
+        let page =
+            app.gate.list(&filter, &Viewer::Agent { id: agent.name }, surface::summary_for_agent).await?;
         Ok(json_response(StatusCode::OK, &AgentPage { proposals: page.items, next: page.next }))
     };
     answer(&app, work.await)
@@ -98,16 +101,18 @@ pub(super) async fn list(
 
 pub(super) async fn read(
     State(app): State<App>,
-    (Extension(Agent(agent)), Extension(key)): (Extension<Agent>, Extension<AgentKey>),
+    Extension(agent): Extension<KnownAgent>,
     Path(id): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Response {
     let work = async {
         let wait = Query::read(query.as_deref(), WAIT)?.wait()?;
         let id = proposal_id(&id)?;
-        let found = app.gate.wait(id, &Viewer::Agent { id: agent.clone() }, (Until::Settled, wait)).await?;
-        if !key.is_still(&app, &agent) {
-            return Err(Refusal::Unauthenticated.into());
+        let wait = agent.time_left(&app).map_or(wait, |left| wait.min(left));
+        let viewer = Viewer::Agent { id: agent.name.clone() };
+        let found = app.gate.wait(id, &viewer, (Until::Settled, wait)).await?;
+        if let Some(refusal) = agent.lost(&app) {
+            return Err(refusal.into());
         }
         let record = found.ok_or_else(|| Refusal::ProposalNotFound { id: id.to_string() })?;
         Ok(json_response(StatusCode::OK, &surface::for_agent(&app, &record)))
@@ -117,13 +122,13 @@ pub(super) async fn read(
 
 pub(super) async fn cancel(
     State(app): State<App>,
-    Extension(Agent(agent)): Extension<Agent>,
+    Extension(agent): Extension<KnownAgent>,
     Path(id): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Response {
     let work = async {
         Query::read(query.as_deref(), NO_QUERY)?;
-        let record = app.gate.cancel(proposal_id(&id)?, &Viewer::Agent { id: agent }).await?;
+        let record = app.gate.cancel(proposal_id(&id)?, &Viewer::Agent { id: agent.name }).await?;
         Ok(json_response(StatusCode::OK, &surface::for_agent(&app, &record)))
     };
     answer(&app, work.await)
@@ -131,37 +136,42 @@ pub(super) async fn cancel(
 
 pub(super) async fn events(
     State(app): State<App>,
-    (Extension(Agent(agent)), Extension(key)): (Extension<Agent>, Extension<AgentKey>),
+    Extension(agent): Extension<KnownAgent>,
     Path(id): Path<String>,
 ) -> Response {
     let work = async {
         let id = proposal_id(&id)?;
-        let followed = app.gate.follow(id, Viewer::Agent { id: agent.clone() }).await?;
+        let followed = app.gate.follow(id, Viewer::Agent { id: agent.name.clone() }).await?;
         let following = followed.ok_or_else(|| Refusal::ProposalNotFound { id: id.to_string() })?;
-        let changes = changes(app.clone(), following, (agent, key));
+        let changes = changes(app.clone(), following, agent);
         Ok(Sse::new(changes).keep_alive(KeepAlive::default()).into_response())
     };
     let response = work.await;
     answer(&app, response)
 }
 
-/// One event for each version of the proposal, until it is settled or its agent's key is no longer good.
+/// One event for each version of the proposal, until it is settled or its agent's key or token is no longer good.
 fn changes(
     app: App,
     following: Following,
-    agent: (String, AgentKey),
+    agent: KnownAgent,
 ) -> impl Stream<Item = Result<Event, Infallible>> {
-    stream::unfold((app, following, agent), async |(app, mut following, (name, key))| {
-        let record = following.next(|| key.is_still(&app, &name)).await?;
+    stream::unfold((app, following, agent), async |(app, mut following, agent)| {
+        let next = following.next(|| agent.lost(&app).is_none());
+        let record = match agent.time_left(&app) {
+            None => next.await?,
+            // A stream that nothing happens on ends with its token, too.
+            Some(left) => tokio::time::timeout(left, next).await.ok()??,
+        };
         let data = serde_json::to_string(&surface::for_agent(&app, &record)).unwrap_or_default();
         let event = Event::default().event("proposal").id(record.version.to_string()).data(data);
-        Some((Ok(event), (app, following, (name, key))))
+        Some((Ok(event), (app, following, agent)))
     })
 }
 
 pub(super) async fn actions(
     State(app): State<App>,
-    Extension(Agent(agent)): Extension<Agent>,
+    Extension(agent): Extension<KnownAgent>,
     RawQuery(query): RawQuery,
 ) -> Response {
     let rules = app.gate.ruleset();

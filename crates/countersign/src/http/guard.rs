@@ -5,14 +5,17 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::header::{AUTHORIZATION, HOST, ORIGIN};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
+use axum::http::header::{AUTHORIZATION, HOST, ORIGIN, WWW_AUTHENTICATE};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use countersign_core::refusal::Refusal;
 
 use super::openapi::Listener;
-use crate::surface::{Agent, AgentKey, App, Problem, RefusalCode, auth, only, problem};
+use super::resource;
+use crate::surface::auth::KnownAgent;
+use crate::surface::{App, Problem, RefusalCode, auth, only, problem};
 
 /// The `Host` values a listener answers to: what a rebound name sends is not among them (T131).
 #[derive(Debug, Clone)]
@@ -119,23 +122,45 @@ pub(super) async fn count(
 }
 
 /// Lets only an agent through, and its reads only as often as it may. An error here is the end of the request (T40).
-pub(super) async fn agent(State(app): State<App>, mut request: Request, next: Next) -> Response {
-    let reads = request.method() == Method::GET;
-    let admitted = bearer(request.headers()).and_then(|token| {
-        let name = auth::agent(&app.gate, token)?;
-        if reads {
-            app.gate.charge_read(&name)?;
-        }
-        Ok((name, AgentKey::new(token)))
-    });
-    match admitted {
-        Ok((name, key)) => {
-            request.extensions_mut().insert(Agent(name));
-            request.extensions_mut().insert(key);
-            next.run(request).await
+pub(super) async fn agent(State(app): State<App>, request: Request, next: Next) -> Response {
+    let (mut parts, body) = request.into_parts();
+    match admit(&app, &parts).await {
+        Ok(known) => {
+            // Nothing behind this needs what was presented, so nothing can pass it on (T37).
+            parts.headers.remove(AUTHORIZATION);
+            parts.extensions.insert(known);
+            next.run(Request::from_parts(parts, body)).await
         }
         Err(refusal) => Problem::from(refusal).into_response(),
     }
+}
+
+async fn admit(app: &App, parts: &Parts) -> Result<KnownAgent, Refusal> {
+    let known = auth::agent(app, bearer(&parts.headers)?).await?;
+    if parts.method == Method::GET {
+        app.gate.charge_read(&known.name)?;
+    }
+    Ok(known)
+}
+
+/// Says in a 401 of the agents' listener where its metadata are (RFC 9728 section 5.1), when there are any.
+pub(super) async fn challenge(
+    State((app, listener)): State<(App, Listener)>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let mut response = next.run(request).await;
+    if listener == Listener::Agents
+        && response.status() == StatusCode::UNAUTHORIZED
+        && let Some(place) = resource::place(&app)
+        && let Some(said) = response.headers().get(WWW_AUTHENTICATE).and_then(|v| v.to_str().ok())
+    {
+        let comma = if said.contains('=') { "," } else { "" };
+        if let Ok(more) = HeaderValue::from_str(&format!("{said}{comma} resource_metadata=\"{place}\"")) {
+            response.headers_mut().insert(WWW_AUTHENTICATE, more);
+        }
+    }
+    response
 }
 
 /// The person behind a request, for its handler.

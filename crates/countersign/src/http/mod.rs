@@ -12,6 +12,7 @@ mod people;
 mod prefer;
 mod process;
 mod reply;
+mod resource;
 mod routes;
 mod schema;
 
@@ -60,6 +61,7 @@ fn build(app: &App, (audience, listener): (Audience, Listener), pages: Router<Ap
         .layer(DefaultBodyLimit::max(limits::BODY_BYTES_MAX))
         .layer(from_fn_with_state(hosts, guard::host))
         .layer(from_fn(guard::not_done))
+        .layer(from_fn_with_state((app.clone(), listener), guard::challenge))
         .layer(from_fn(guard::headers))
         .layer(from_fn_with_state((app.clone(), listener), guard::count))
         .with_state(app.clone())

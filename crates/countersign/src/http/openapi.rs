@@ -140,16 +140,16 @@ fn document(listener: Listener) -> OpenApi {
         paths.entry(route.path).or_default().insert(route.method, operation(route, &mut generator));
     }
     let scheme = |format| SecurityScheme { kind: "http", scheme: "bearer", bearer_format: format };
-    let (title, server, scheme) = match listener {
+    let (title, server, schemes) = match listener {
         Listener::Agents => (
             "Countersign, the agents' listener",
             Server { url: "http://127.0.0.1:7400", description: "`[listen] agents`" },
-            ("agentKey", scheme("csk_…")),
+            vec![("agentKey", scheme("csk_…")), ("agentToken", scheme("JWT"))],
         ),
         Listener::People => (
             "Countersign, the people's listener",
             Server { url: "http://127.0.0.1:7401", description: "`[listen] people`" },
-            ("session", scheme("css_…")),
+            vec![("session", scheme("css_…"))],
         ),
     };
     let description =
@@ -161,16 +161,17 @@ fn document(listener: Listener) -> OpenApi {
         paths,
         components: Components {
             schemas: for_generators(generator.take_definitions(true)),
-            security_schemes: BTreeMap::from([scheme]),
+            security_schemes: schemes.into_iter().collect(),
         },
     }
 }
 
 fn operation(route: &Route, generator: &mut SchemaGenerator) -> Operation {
-    let scheme = match route.audience {
-        Audience::Anyone => None,
-        Audience::Agent => Some("agentKey"),
-        Audience::Person => Some("session"),
+    // One of them is enough.
+    let schemes: &[&str] = match route.audience {
+        Audience::Anyone => &[],
+        Audience::Agent => &["agentKey", "agentToken"],
+        Audience::Person => &["session"],
     };
     let mut parameters: Vec<ParameterDoc> = Vec::new();
     if route.path.contains("{id}") {
@@ -215,7 +216,7 @@ fn operation(route: &Route, generator: &mut SchemaGenerator) -> Operation {
         id: route.id,
         summary: route.summary,
         access: route.access.name(),
-        security: scheme.into_iter().map(|name| BTreeMap::from([(name, Vec::new())])).collect(),
+        security: schemes.iter().map(|name| BTreeMap::from([(*name, Vec::new())])).collect(),
         parameters,
         request_body: route.body.map(|shape| body(shape, generator)),
         responses: responses(route, generator),

@@ -5,7 +5,7 @@ use axum::routing::{MethodRouter, get, post};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use super::parameters::{ACTIONS, ENTRIES, LIST, LIST_OWN, NO_QUERY, WAIT};
-use super::{agents, people, process};
+use super::{agents, people, process, resource};
 use crate::surface::{App, Parameter};
 use crate::wire;
 
@@ -14,7 +14,7 @@ use crate::wire;
 pub(crate) enum Audience {
     /// Anybody who reaches a listener; answers nothing about anything.
     Anyone,
-    /// An agent, by its key.
+    /// An agent, by its key or by an access token.
     Agent,
     /// A person, by a session.
     Person,
@@ -25,6 +25,8 @@ pub(crate) enum Audience {
 pub(crate) enum Access {
     /// Nothing: anybody may.
     Open,
+    /// Nothing, on the agents' listener only: anybody may learn where tokens come from.
+    Discovery,
     /// A one-time link.
     Link,
     /// The agent's own proposals.
@@ -52,6 +54,7 @@ impl Access {
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Open => "open",
+            Self::Discovery => "discovery",
             Self::Link => "link",
             Self::Own => "own",
             Self::Chain => "chain",
@@ -112,9 +115,10 @@ pub(crate) struct Route {
 }
 
 impl Route {
-    /// Whether it is on the listener of this audience. People sign in on theirs.
+    /// Whether it is on the listener of this audience. People sign in on theirs, agents find issuers on theirs.
     pub(crate) fn is_on(&self, listener: Audience) -> bool {
         match self.audience {
+            Audience::Anyone if self.access == Access::Discovery => listener == Audience::Agent,
             Audience::Anyone => self.access == Access::Open || listener == Audience::Person,
             Audience::Agent | Audience::Person => self.audience == listener,
         }
@@ -171,6 +175,14 @@ pub(crate) const ROUTES: &[Route] = &[
     route("openapi", ("get", "/openapi.json"), ANYONE, "This document.", Success::Document, || {
         get(process::openapi)
     }),
+    route(
+        "resource_metadata",
+        ("get", resource::PATH),
+        (Audience::Anyone, Access::Discovery),
+        "Where agents get access tokens for this gate (RFC 9728), when it accepts any.",
+        Success::Json(of::<wire::ProtectedResource>),
+        || get(resource::read),
+    ),
     route(
         "propose",
         ("post", "/v1/proposals"),

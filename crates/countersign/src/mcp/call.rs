@@ -60,7 +60,7 @@ async fn proposed(
     if proposed.was_there && matches!(record.state.name(), StateName::Ready | StateName::Dispatched) {
         let until = (Until::PeopleMustDecide, patience);
         let waited = caller.app.gate.wait(record.proposal.id, &caller.viewer(), until).await;
-        record = surface::after_waiting(&caller.app, record, waited, (&caller.key, &caller.agent));
+        record = surface::after_waiting(&caller.app, record, waited, &caller.agent);
     }
     Ok((record, proposed.was_there))
 }

@@ -9,7 +9,8 @@ use rmcp::model::CallToolResult;
 use serde_json::{Map, Value};
 
 use super::answer;
-use crate::surface::{AgentKey, App, problem};
+use crate::surface::auth::KnownAgent;
+use crate::surface::{App, problem};
 use crate::wire::ProposeBody;
 
 /// The member of `_meta` with the agent's own words.
@@ -19,15 +20,14 @@ const REASON: &str = "countersign.dev/reason";
 #[derive(Debug)]
 pub(super) struct Caller {
     pub(super) app: App,
-    pub(super) agent: String,
-    pub(super) key: AgentKey,
+    pub(super) agent: KnownAgent,
     pub(super) on_behalf_of: Option<String>,
     pub(super) message: Arc<Value>,
 }
 
 impl Caller {
     pub(super) fn viewer(&self) -> Viewer {
-        Viewer::Agent { id: self.agent.clone() }
+        Viewer::Agent { id: self.agent.name.clone() }
     }
 
     /// A text in `_meta`.

@@ -116,12 +116,13 @@ pub(super) async fn call(own: Own, caller: &Caller, arguments: Map<String, Value
 
 async fn status(caller: &Caller, arguments: Map<String, Value>) -> Result<CallToolResult, Stop> {
     let input: StatusInput = read(arguments)?;
-    caller.app.gate.charge_read(&caller.agent)?;
+    caller.app.gate.charge_read(&caller.agent.name)?;
     let wait = Duration::from_secs(input.wait_seconds.into()).min(limits::WAIT_MAX);
+    let wait = caller.agent.time_left(&caller.app).map_or(wait, |left| wait.min(left));
     let id = proposal_id(&input.proposal)?;
     let found = caller.app.gate.wait(id, &caller.viewer(), (Until::Settled, wait)).await?;
-    if !caller.key.is_still(&caller.app, &caller.agent) {
-        return Err(Refusal::Unauthenticated.into());
+    if let Some(refusal) = caller.agent.lost(&caller.app) {
+        return Err(refusal.into());
     }
     let record = found.ok_or_else(|| Refusal::ProposalNotFound { id: id.to_string() })?;
     Ok(answer::of_status(&caller.app, &record))

@@ -12,7 +12,8 @@ use serde_json::Value;
 
 use super::caller::Caller;
 use super::{StrictMessage, call, own, task, tools};
-use crate::surface::{Agent, AgentKey, App, only, problem, reachable};
+use crate::surface::auth::KnownAgent;
+use crate::surface::{App, only, problem, reachable};
 
 /// How long a client may keep the list of tools, in milliseconds: rules are loaded again while the gate runs.
 const LIST_TTL_MS: u64 = 30_000;
@@ -36,17 +37,16 @@ impl ToolServer {
 
     /// Who asks, and for whom.
     fn caller(&self, context: &RequestContext<RoleServer>) -> Result<Caller, ErrorData> {
-        // The endpoint puts all three into every request; without them nobody was authenticated.
+        // The endpoint puts both into every request; without them nobody was authenticated.
         let missing = || ErrorData::internal_error("the request was not authenticated", None);
         let parts = context.extensions.get::<Parts>().ok_or_else(missing)?;
-        let Agent(agent) = parts.extensions.get().cloned().ok_or_else(missing)?;
-        let key: AgentKey = parts.extensions.get().cloned().ok_or_else(missing)?;
+        let agent: KnownAgent = parts.extensions.get().cloned().ok_or_else(missing)?;
         let StrictMessage(message) = parts.extensions.get().cloned().ok_or_else(missing)?;
         let once = "the header `Countersign-On-Behalf-Of` must be sent once, with the name of a person";
         let person = only(&parts.headers, ON_BEHALF_OF).map_err(|_| ErrorData::invalid_params(once, None))?;
         let person = person.map(|value| value.to_str().map(ToOwned::to_owned)).transpose();
         let on_behalf_of = person.map_err(|_| ErrorData::invalid_params(once, None))?;
-        Ok(Caller { app: self.app.clone(), agent, key, on_behalf_of, message })
+        Ok(Caller { app: self.app.clone(), agent, on_behalf_of, message })
     }
 }
 
@@ -66,7 +66,7 @@ impl ServerHandler for ToolServer {
         let refused = |refusal: countersign_core::refusal::Refusal| {
             ErrorData::invalid_params(problem(&self.app, &refusal.into()).body().detail.clone(), None)
         };
-        self.app.gate.charge_read(&caller.agent).map_err(refused)?;
+        self.app.gate.charge_read(&caller.agent.name).map_err(refused)?;
         let rules = self.app.gate.ruleset();
         let actions = reachable(&rules, &caller.agent, caller.on_behalf_of.as_deref()).map_err(refused)?;
         let mut list: Vec<Tool> = actions.into_iter().map(|action| tools::of_action(action)).collect();

@@ -33,7 +33,7 @@ pub(super) fn created(app: &App, record: &Record) -> CreateTaskResult {
 /// `tasks/get`.
 pub(super) async fn get(caller: &Caller, task_id: &str) -> Result<GetTaskResult, ErrorData> {
     let read = async {
-        caller.app.gate.charge_read(&caller.agent)?;
+        caller.app.gate.charge_read(&caller.agent.name)?;
         read(caller, task_id).await
     };
     let record = read.await.map_err(|stop| caller.protocol_error(&stop))?;

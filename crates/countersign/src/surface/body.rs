@@ -14,6 +14,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeOwned, DeserializeSeed, IntoDeserializer as _, MapAccess};
 use serde_json::Value;
 
+use super::auth::KnownAgent;
 use super::only;
 use crate::wire::{ProposeBody, VerdictBody};
 
@@ -111,7 +112,11 @@ impl<'de> MapAccess<'de> for Members<'_> {
 }
 
 /// What the engine is asked, by the agent that was authenticated.
-pub(crate) fn proposal(body: ProposeBody, agent: &str, key: Option<RequestKey>) -> Result<Proposal, Refusal> {
+pub(crate) fn proposal(
+    body: ProposeBody,
+    agent: &KnownAgent,
+    key: Option<RequestKey>,
+) -> Result<Proposal, Refusal> {
     let too_long = |pointer: &str, limit: usize| Refusal::MalformedRequest {
         pointer: pointer.to_owned(),
         detail: format!("longer than {limit} bytes"),
@@ -128,7 +133,8 @@ pub(crate) fn proposal(body: ProposeBody, agent: &str, key: Option<RequestKey>) 
         return Err(Refusal::MalformedRequest { pointer: "/evidence".to_owned(), detail });
     }
     Ok(Proposal {
-        agent: agent.to_owned(),
+        agent: agent.name.clone(),
+        proof: agent.proof(),
         on_behalf_of: body.on_behalf_of,
         action: body.action,
         input: body.input,

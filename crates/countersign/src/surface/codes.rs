@@ -79,6 +79,7 @@ pub(super) fn samples() -> Vec<Refusal> {
     let (detail, id, digest) = (String::new, ProposalId::from_parts(0, [0; 10]), Digest::from_bytes([0; 32]));
     vec![
         Refusal::Unauthenticated,
+        Refusal::InvalidToken { detail: detail() },
         Refusal::NotPermitted { detail: detail() },
         Refusal::DelegationNotAllowed { agent: detail(), person: detail() },
         Refusal::IdentityNotValid { detail: detail() },

@@ -1,7 +1,6 @@
 //! What the surfaces share: who is calling, how a body and a query are read, what is said about a proposal, and how a
 //! refusal looks. `http`, `mcp`, `console` and `cli` know this and the verbs, and never each other.
 
-mod agent;
 mod agent_view;
 pub(crate) mod auth;
 mod body;
@@ -14,13 +13,14 @@ mod person_view;
 mod problem;
 mod query;
 mod reach;
+mod waited;
 mod words;
 
 use std::sync::Arc;
 
 use countersign_engine::gate::Gate;
+use countersign_engine::token::Issuers;
 
-pub(crate) use agent::{Agent, AgentKey, after_waiting};
 pub(crate) use agent_view::{for_agent, for_dry_run, message_for_agent, summary_for_agent};
 pub(crate) use body::{proposal, read_body, read_limited, read_whole, verdict};
 pub(crate) use changes::{Changed, Changes, FieldValue, changes};
@@ -32,6 +32,7 @@ pub(crate) use person_view::{for_person, log_about, log_entry, log_entry_about, 
 pub(crate) use problem::{Problem, ProblemText, RefusalCode, ended, not_found, problem, wrong_method};
 pub(crate) use query::{Parameter, ParameterKind, Query};
 pub(crate) use reach::reachable;
+pub(crate) use waited::after_waiting;
 pub(crate) use words::{IRREVERSIBLE, OUTSIDE, if_sent_twice, is_irreversible, label, meaning, touched, why};
 
 /// What every handler may use.
@@ -39,6 +40,8 @@ pub(crate) use words::{IRREVERSIBLE, OUTSIDE, if_sent_twice, is_irreversible, la
 pub(crate) struct App {
     /// The gate.
     pub(crate) gate: Gate,
+    /// Whose access tokens agents may present.
+    pub(crate) issuers: Issuers,
     /// The console's address as people type it.
     pub(crate) people_url: Arc<str>,
 }

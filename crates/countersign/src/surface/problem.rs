@@ -104,6 +104,11 @@ impl From<Refusal> for Problem {
         plain.made_nothing = recorded(&refusal) == NO_PROPOSAL;
         match &refusal {
             Refusal::Unauthenticated => plain.header(WWW_AUTHENTICATE, "Bearer".to_owned()),
+            // RFC 6750 section 3. What the detail is made of holds neither `"` nor `\`.
+            Refusal::InvalidToken { detail } => plain.header(
+                WWW_AUTHENTICATE,
+                format!("Bearer error=\"invalid_token\", error_description=\"{detail}\""),
+            ),
             Refusal::InvalidInput { errors } => plain.with(|body| body.errors = Some(errors.clone())),
             Refusal::MalformedRequest { pointer, detail } => {
                 let error = InputError { pointer: pointer.clone(), detail: detail.clone() };
@@ -150,7 +155,7 @@ impl From<Refusal> for Problem {
 /// The HTTP status of a refusal.
 pub(super) const fn status(refusal: &Refusal) -> u16 {
     match refusal {
-        Refusal::Unauthenticated => 401,
+        Refusal::Unauthenticated | Refusal::InvalidToken { .. } => 401,
         Refusal::NotPermitted { .. }
         | Refusal::DelegationNotAllowed { .. }
         | Refusal::IdentityNotValid { .. }
@@ -235,7 +240,8 @@ const fn next(refusal: &Refusal) -> Advice {
         | Refusal::InvalidInput { .. }
         | Refusal::NotRenderable { .. }
         | Refusal::NoSuchResource { .. }
-        | Refusal::IdempotencyKeyReused => Advice::ChangeInput,
+        | Refusal::IdempotencyKeyReused
+        | Refusal::InvalidToken { .. } => Advice::ChangeInput,
         Refusal::PreviewFailed { .. }
         | Refusal::InDoubt { .. }
         | Refusal::Unavailable { .. }
@@ -275,6 +281,7 @@ const fn recorded(refusal: &Refusal) -> &'static str {
         | Refusal::WrongState { .. }
         | Refusal::Conflict { .. } => "nothing new",
         Refusal::Unauthenticated
+        | Refusal::InvalidToken { .. }
         | Refusal::NotPermitted { .. }
         | Refusal::DelegationNotAllowed { .. }
         | Refusal::IdentityNotValid { .. }

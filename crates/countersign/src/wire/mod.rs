@@ -9,6 +9,7 @@ mod log;
 mod person;
 mod problem;
 mod request;
+mod resource;
 
 pub(crate) use agent::{
     ActionList, ActionShape, Advice, AgentCause, AgentPage, AgentProposal, AgentSummary, AgentUndo, Because,
@@ -20,3 +21,4 @@ pub(crate) use person::{
 };
 pub(crate) use problem::{NowBound, ProblemBody};
 pub(crate) use request::{ConfirmBody, ProposeBody, SignInBody, VerdictBody};
+pub(crate) use resource::ProtectedResource;

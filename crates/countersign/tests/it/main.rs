@@ -63,6 +63,7 @@ mod secrets;
 mod sign_in;
 mod terminal;
 mod tidy;
+mod tokens;
 mod transplant;
 mod truth;
 mod unread;

@@ -274,7 +274,52 @@ const FILES: [Mistake; 7] = [
     ("an expression in a pointer", "actions/shop.toml", "watch = [\"/price\"]", "watch = [\"/${input.id}\"]"),
 ];
 
-const KINDS: [(&str, [Mistake; 7]); 8] = [
+const ISSUERS: [Mistake; 7] = [
+    (
+        "an issuer without TLS",
+        "countersign.toml",
+        "[network]",
+        "[issuer.login]\nissuer = \"http://login.test\"\naudience = \"https://gate.test\"\n[network]",
+    ),
+    (
+        "an issuer at a private address",
+        "countersign.toml",
+        "[network]",
+        "[issuer.login]\nissuer = \"https://10.0.0.1\"\naudience = \"https://gate.test\"\n[network]",
+    ),
+    (
+        "an issuer without an audience",
+        "countersign.toml",
+        "[network]",
+        "[issuer.login]\nissuer = \"https://login.test\"\n[network]",
+    ),
+    (
+        "a shared secret for a signature",
+        "countersign.toml",
+        "[network]",
+        "[issuer.login]\nissuer = \"https://login.test\"\naudience = \"https://gate.test\"\nalgorithms = [\"ES256\", \"HS256\"]\n[network]",
+    ),
+    (
+        "a claim that names no agent",
+        "countersign.toml",
+        "[network]",
+        "[issuer.login]\nissuer = \"https://login.test\"\naudience = \"https://gate.test\"\nagent = \"aud\"\n[network]",
+    ),
+    (
+        "an agent of an issuer that does not exist",
+        "countersign.toml",
+        "[network]",
+        "[issuer.login]\nissuer = \"https://login.test\"\naudience = \"https://gate.test\"\n[issuer.login.agents]\n\"0oa1\" = \"bto\"\n[network]",
+    ),
+    (
+        "one issuer twice",
+        "countersign.toml",
+        "[network]",
+        "[issuer.login]\nissuer = \"https://login.test\"\naudience = \"https://gate.test\"\n[issuer.other]\nissuer = \"https://login.test\"\naudience = \"https://gate.test\"\n[network]",
+    ),
+];
+
+const KINDS: [(&str, [Mistake; 7]); 9] = [
     ("keys", KEYS),
     ("types", TYPES),
     ("names", NAMES),
@@ -283,6 +328,7 @@ const KINDS: [(&str, [Mistake; 7]); 8] = [
     ("policies", POLICIES),
     ("addresses", ADDRESSES),
     ("files", FILES),
+    ("issuers", ISSUERS),
 ];
 
 /// What `check` prints, without what it prints of the directory as it is.
@@ -299,7 +345,7 @@ fn said(dir: &GateDir, upstream: &Upstream, usual: &[String]) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_of_fifty_six_mistakes_is_said_once_with_its_place_and_its_remedy() {
+async fn each_of_sixty_three_mistakes_is_said_once_with_its_place_and_its_remedy() {
     let upstream = Upstream::start().await;
     let sound = GateDir::new(&upstream);
     assert_done(&sound.run(&["check", "."]));

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use countersign_core::header;
 use reqwest::header::HeaderName;
-use url::{Host, Url};
+use url::Url;
+
+use crate::net::is_confidential;
 
 /// What a credential may be used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -142,17 +144,7 @@ pub(super) fn token_endpoint(text: &str) -> Result<Url, String> {
     if has_user(&url) || url.fragment().is_some() {
         return Err(wrong("must hold neither a user nor a fragment"));
     }
-    let on_loopback = match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(Host::Ipv6(ip)) => ip.is_loopback(),
-        None => false,
-    };
-    match url.scheme() {
-        "https" => Ok(url),
-        "http" if on_loopback => Ok(url),
-        _ => Err(wrong("must use https")),
-    }
+    if is_confidential(&url) { Ok(url) } else { Err(wrong("must use https")) }
 }
 
 fn has_user(url: &Url) -> bool {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use countersign_core::action::{Action, EffectClass};
 use countersign_core::audit::{Actor, Entry, data};
 use countersign_core::digest::{Digest, domain};
-use countersign_core::directory::Chain;
+use countersign_core::directory::{AgentProof, Chain};
 use countersign_core::id::ProposalId;
 use countersign_core::json::{CanonicalInput, canonical, canonical_of, canonical_v1};
 use countersign_core::limits;
@@ -32,8 +32,10 @@ use crate::weaken::weakened;
 /// What an agent asks for. The agent itself was authenticated by the surface.
 #[derive(Debug, Clone)]
 pub struct Proposal {
-    /// The agent that holds the key, by name in the directory.
+    /// The agent, by name in the directory.
     pub agent: String,
+    /// How it proved that.
+    pub proof: AgentProof,
     /// The person it says it acts for.
     pub on_behalf_of: Option<String>,
     /// The action's name.
@@ -385,7 +387,7 @@ impl Gate {
     /// Who and what; a request that cannot become a proposal still leaves an entry (T120).
     async fn validate_or_note(&self, ask: &Proposal, id: ProposalId) -> Result<Asked, Stop> {
         let rules = self.ruleset();
-        let chain = rules.directory.chain(&ask.agent, ask.on_behalf_of.as_deref());
+        let chain = rules.directory.chain_proved(&ask.agent, &ask.proof, ask.on_behalf_of.as_deref());
         let answer = match &chain {
             Ok(chain) => self.validate(&rules, ask, chain, id),
             Err(refusal) => Err(Stop::Refused(refusal.clone())),

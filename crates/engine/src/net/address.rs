@@ -54,6 +54,17 @@ impl NetworkPolicy {
     }
 }
 
+/// Whether nobody on the way reads or changes what goes to this URL: it is TLS, or it never leaves this machine.
+pub(crate) fn is_confidential(url: &Url) -> bool {
+    let on_loopback = match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+        None => false,
+    };
+    url.scheme() == "https" || (url.scheme() == "http" && on_loopback)
+}
+
 /// Whether dialling `target` reaches a listener that is bound to `own`.
 fn reaches(own: SocketAddr, target: SocketAddr, is_mine: impl Fn(IpAddr) -> bool) -> bool {
     // A v4-mapped address is the IPv4 address for the kernel, so it is compared as one.

@@ -2,6 +2,7 @@
 
 pub(crate) mod disk;
 pub(crate) mod gate;
+pub(crate) mod issuer;
 pub(crate) mod log;
 pub(crate) mod person;
 pub(crate) mod raw;
