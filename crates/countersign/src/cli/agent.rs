@@ -44,13 +44,20 @@ pub(super) struct Propose {
 
 /// How an agent reaches its gate.
 #[derive(Debug, Args)]
-struct GateArgs {
+pub(super) struct AgentArgs {
     /// The agents' listener.
     #[arg(long, env = "COUNTERSIGN_URL", hide_env_values = true, default_value = "http://127.0.0.1:4180")]
     gate: String,
     /// A file with the agent's key; the key itself is never an argument.
     #[arg(long, env = "COUNTERSIGN_KEY_FILE", hide_env_values = true, value_name = "FILE")]
     key_file: PathBuf,
+}
+
+/// The same for commands that print an answer.
+#[derive(Debug, Args)]
+struct GateArgs {
+    #[command(flatten)]
+    agent: AgentArgs,
     /// Print the gate's answer as JSON.
     #[arg(long)]
     json: bool,
@@ -77,8 +84,9 @@ pub(super) struct WaitArgs {
     gate: GateArgs,
 }
 
-impl GateArgs {
-    fn client(&self) -> anyhow::Result<Client> {
+impl AgentArgs {
+    /// The gate, with the agent's key.
+    pub(super) fn client(&self) -> anyhow::Result<Client> {
         let key = std::fs::read_to_string(&self.key_file)
             .with_context(|| format!("failed to read the key file {}", self.key_file.display()))?;
         Client::new(&self.gate, key.trim())
@@ -86,7 +94,7 @@ impl GateArgs {
 }
 
 pub(super) async fn propose(args: &Propose, output: &mut Output) -> anyhow::Result<u8> {
-    let client = args.gate.client()?;
+    let client = args.gate.agent.client()?;
     // The gate's strict reader judges the input; here it only has to be JSON.
     let input: Value = serde_json::from_str(&args.input).context("`--input` is not JSON")?;
     let body = ProposeBody {
@@ -122,7 +130,7 @@ pub(super) async fn propose(args: &Propose, output: &mut Output) -> anyhow::Resu
 }
 
 pub(super) async fn status(args: &StatusArgs, output: &mut Output) -> anyhow::Result<u8> {
-    let client = args.gate.client()?;
+    let client = args.gate.agent.client()?;
     let id = whole_id(&client, &args.id).await?;
     let answer = client.get(&format!("/v1/proposals/{id}")).await?;
     let proposal: AgentProposal = answer.good()?;
@@ -130,7 +138,7 @@ pub(super) async fn status(args: &StatusArgs, output: &mut Output) -> anyhow::Re
 }
 
 pub(super) async fn wait(args: &WaitArgs, output: &mut Output) -> anyhow::Result<u8> {
-    let client = args.gate.client()?;
+    let client = args.gate.agent.client()?;
     let id = whole_id(&client, &args.id).await?;
     let world = World::system();
     let began = world.ticks();

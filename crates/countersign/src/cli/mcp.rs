@@ -2,10 +2,8 @@
 //! and each answer of it to a line. It knows no tools and keeps nothing.
 
 use std::io::BufRead as _;
-use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
-use anyhow::Context as _;
 use clap::Args;
 use rmcp::ErrorData;
 use rmcp::model::{RequestId, ServerJsonRpcMessage};
@@ -13,6 +11,7 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use super::agent::AgentArgs;
 use crate::shell::{Client, DONE, Output, Reply};
 
 /// Lines that wait for their turn.
@@ -23,12 +22,8 @@ const CALLS_MAX: usize = 64;
 /// Arguments of `mcp`.
 #[derive(Debug, Args)]
 pub(super) struct McpArgs {
-    /// The agents' listener.
-    #[arg(long, env = "COUNTERSIGN_URL", hide_env_values = true, default_value = "http://127.0.0.1:4180")]
-    gate: String,
-    /// A file with the agent's key; the key itself is never an argument.
-    #[arg(long, env = "COUNTERSIGN_KEY_FILE", hide_env_values = true, value_name = "FILE")]
-    key_file: PathBuf,
+    #[command(flatten)]
+    agent: AgentArgs,
     /// The person the agent acts for.
     #[arg(long, env = "COUNTERSIGN_ON_BEHALF_OF", hide_env_values = true, value_name = "PERSON")]
     on_behalf_of: Option<String>,
@@ -45,11 +40,11 @@ struct Bridge {
 
 /// Relays until standard input ends and what was asked is answered.
 pub(super) async fn run(args: &McpArgs, output: &mut Output) -> anyhow::Result<u8> {
-    let key = std::fs::read_to_string(&args.key_file)
-        .with_context(|| format!("failed to read the key file {}", args.key_file.display()))?;
-    let client = Client::new(&args.gate, key.trim())?;
-    let bridge =
-        Arc::new(Bridge { client, on_behalf_of: args.on_behalf_of.clone(), agreed: OnceLock::new() });
+    let bridge = Arc::new(Bridge {
+        client: args.agent.client()?,
+        on_behalf_of: args.on_behalf_of.clone(),
+        agreed: OnceLock::new(),
+    });
     let (send, mut lines) = mpsc::channel(LINES_MAX);
     // Standard input has no readiness to wait for, so it has a thread of its own, which ends with the process.
     std::thread::spawn(move || {

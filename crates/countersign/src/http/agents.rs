@@ -20,9 +20,9 @@ use futures_util::stream::{self, Stream};
 
 use super::parameters::{ACTIONS, LIST_OWN, NO_QUERY, WAIT};
 use super::prefer;
-use super::reply::{answer, json_response, proposal_id};
+use super::reply::{answer, json_response};
 use crate::surface::auth::KnownAgent;
-use crate::surface::{self, App, Problem, Query, ended, only, read_body, read_limited};
+use crate::surface::{self, App, Problem, Query, ended, only, proposal_id, read_body, read_limited};
 use crate::wire::{ActionList, ActionShape, AgentPage, ProposeBody};
 
 /// Seconds an agent should let pass before it asks again.
@@ -60,7 +60,7 @@ async fn propose_inner(
         let viewer = Viewer::Agent { id: agent.name.clone() };
         let time = agent.time_left(app).map_or(wait.time, |left| wait.time.min(left));
         let waited = app.gate.wait(record.proposal.id, &viewer, (wait.until, time)).await;
-        record = surface::after_waiting(app, record, waited, agent);
+        record = surface::after_waiting(app, record, waited, agent)?;
     }
     let mut response = outcome(app, &record);
     wait.applied(response.headers_mut());

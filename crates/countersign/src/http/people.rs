@@ -15,8 +15,8 @@ use countersign_engine::store::LinkRefusal;
 
 use super::guard::Person;
 use super::parameters::{ENTRIES, LIST, NO_QUERY, WAIT};
-use super::reply::{answer, json_response, proposal_id};
-use crate::surface::{self, App, Problem, Query, auth, read_body, read_limited};
+use super::reply::{answer, json_response};
+use crate::surface::{self, App, Problem, Query, auth, proposal_id, read_body, read_limited};
 use crate::wire::{
     ConfirmBody, Counts, Done, LogEntries, Me, NewSession, PersonPage, SignInBody, VerdictBody, Writes,
 };

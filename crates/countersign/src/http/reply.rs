@@ -3,9 +3,6 @@
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
-use countersign_core::id::ProposalId;
-use countersign_core::refusal::Refusal;
-use countersign_core::text::visible;
 use countersign_engine::fault::Stop;
 use serde::Serialize;
 
@@ -28,9 +25,4 @@ pub(super) fn json_response<T: Serialize>(status: StatusCode, body: &T) -> Respo
             Problem::plain(500, "internal", detail).into_response()
         }
     }
-}
-
-/// An id in a path; anything that is not one is a proposal that does not exist.
-pub(super) fn proposal_id(text: &str) -> Result<ProposalId, Refusal> {
-    text.parse().map_err(|_| Refusal::ProposalNotFound { id: visible(text).text })
 }

@@ -30,11 +30,7 @@ pub(super) fn of_record(app: &App, record: &Record, was_there: bool) -> CallTool
 /// How a proposal stands, as the answer to who asked for it.
 pub(super) fn of_status(app: &App, record: &Record) -> CallToolResult {
     let proposal = view(app, record);
-    let mut text = standing(&proposal);
-    if let Some(result) = &proposal.result {
-        let _ = write!(text, "\nThe upstream's answer: {result}");
-    }
-    let mut result = CallToolResult::success(vec![ContentBlock::text(text)]);
+    let mut result = CallToolResult::success(vec![ContentBlock::text(standing(&proposal))]);
     result.meta = with_member(PROPOSAL, &proposal);
     result
 }
@@ -52,16 +48,22 @@ pub(super) fn of_preview(app: &App, record: &Record) -> CallToolResult {
     result
 }
 
-/// A refusal. Its message says NOT DONE where that is certain.
+/// A refused call of an action. Its message says NOT DONE where that is certain.
+pub(super) fn of_refused_call(problem: &ProblemBody) -> CallToolResult {
+    let again = " That is true of this call: if the same call was sent before, it may have been done. Send it again \
+                 later, and you get what became of it.";
+    refused(problem, if problem.next == Advice::Wait { again } else { "" })
+}
+
+/// A refused question.
 pub(super) fn of_problem(problem: &ProblemBody) -> CallToolResult {
-    let mut text = problem.message.clone();
-    if problem.next == Advice::Wait {
-        text.push_str(
-            " That is true of this call: if the same call was sent before, it may have been done. Send it again later, \
-             and you get what became of it.",
-        );
-    }
-    for error in problem.errors.iter().flatten() {
+    refused(problem, "")
+}
+
+fn refused(problem: &ProblemBody, more: &str) -> CallToolResult {
+    let mut text = format!("{}{more}", problem.message);
+    // What has no place is in the message already.
+    for error in problem.errors.iter().flatten().filter(|error| !error.pointer.is_empty()) {
         let _ = write!(text, "\n{}: {}", error.pointer, error.detail);
     }
     let mut result = CallToolResult::error(vec![ContentBlock::text(text)]);
@@ -93,7 +95,7 @@ fn done(proposal: &AgentProposal, was_there: bool) -> CallToolResult {
     answer
 }
 
-/// Where it is, what it is about, and whom it waits for.
+/// Where it is, what it is about, whom it waits for, and what the upstream said.
 fn standing(proposal: &AgentProposal) -> String {
     let mut text = proposal.message.clone();
     let mut line = |name: &str, what: &str| {
@@ -114,6 +116,9 @@ fn standing(proposal: &AgentProposal) -> String {
     // Where nothing waits for people, nobody has to open it.
     if let Some(url) = proposal.console_url.as_ref().filter(|_| proposal.needs.is_some()) {
         line("Where people see and decide it", url);
+    }
+    if let Some(result) = &proposal.result {
+        line("The upstream's answer", &result.to_string());
     }
     text
 }

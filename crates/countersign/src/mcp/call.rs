@@ -34,7 +34,7 @@ pub(super) async fn action(
     Ok(match proposed(caller, body, key, patience).await {
         Ok((record, _)) if with_tasks && task::goes_on(&record) => task::created(&caller.app, &record).into(),
         Ok((record, was_there)) => answer::of_record(&caller.app, &record, was_there).into(),
-        Err(stop) => caller.stopped(&stop).into(),
+        Err(stop) => caller.not_done(&stop).into(),
     })
 }
 
@@ -60,7 +60,7 @@ async fn proposed(
     if proposed.was_there && matches!(record.state.name(), StateName::Ready | StateName::Dispatched) {
         let until = (Until::PeopleMustDecide, patience);
         let waited = caller.app.gate.wait(record.proposal.id, &caller.viewer(), until).await;
-        record = surface::after_waiting(&caller.app, record, waited, &caller.agent);
+        record = surface::after_waiting(&caller.app, record, waited, &caller.agent)?;
     }
     Ok((record, proposed.was_there))
 }

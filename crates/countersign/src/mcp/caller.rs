@@ -10,8 +10,8 @@ use serde_json::{Map, Value};
 
 use super::answer;
 use crate::surface::auth::KnownAgent;
-use crate::surface::{App, problem};
-use crate::wire::ProposeBody;
+use crate::surface::{App, Problem, problem};
+use crate::wire::{ProblemBody, ProposeBody};
 
 /// The member of `_meta` with the agent's own words.
 const REASON: &str = "countersign.dev/reason";
@@ -67,20 +67,32 @@ impl Caller {
 
     /// A stop as the answer to a request that is no call.
     pub(super) fn protocol_error(&self, stop: &Stop) -> ErrorData {
+        let problem = self.counted(stop);
+        let ProblemBody { status, detail, .. } = problem.body();
+        // What the client can mend is in its parameters; a limit and a fault are not.
+        if *status == 429 || *status >= 500 {
+            ErrorData::internal_error(detail.clone(), None)
+        } else {
+            ErrorData::invalid_params(detail.clone(), None)
+        }
+    }
+
+    /// A stop as the answer to a call that was to do something.
+    pub(super) fn not_done(&self, stop: &Stop) -> CallToolResult {
+        answer::of_refused_call(self.counted(stop).of_a_proposal().body())
+    }
+
+    /// A stop as the answer to a question. It says nothing of what became of the proposal that was asked for.
+    pub(super) fn unanswered(&self, stop: &Stop) -> CallToolResult {
+        answer::of_problem(self.counted(stop).body())
+    }
+
+    /// A stop as a problem, counted as the HTTP API counts them.
+    fn counted(&self, stop: &Stop) -> Problem {
         let problem = problem(&self.app, stop);
         if let Some(code) = problem.refused() {
             self.app.gate.metrics().refused("agents", code.0);
         }
-        ErrorData::invalid_params(problem.body().detail.clone(), None)
-    }
-
-    /// A stop as the answer to a call.
-    pub(super) fn stopped(&self, stop: &Stop) -> CallToolResult {
-        let problem = problem(&self.app, stop).of_a_proposal();
-        // Counted as the HTTP API counts them.
-        if let Some(code) = problem.refused() {
-            self.app.gate.metrics().refused("agents", code.0);
-        }
-        answer::of_problem(problem.body())
+        problem
     }
 }

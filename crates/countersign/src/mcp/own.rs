@@ -3,21 +3,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign_core::id::ProposalId;
-use countersign_core::limits;
 use countersign_core::refusal::Refusal;
-use countersign_core::text::visible;
 use countersign_engine::fault::Stop;
 use countersign_engine::gate::Until;
 use rmcp::model::{CallToolResult, Tool, ToolAnnotations};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::answer;
 use super::caller::Caller;
-use crate::surface;
+use crate::surface::{self, proposal_id, shape};
+
+/// The longest wait for a status: less than the time after which clients give a request up.
+const WAIT_SECONDS_MAX: u32 = 50;
 
 /// One of the gate's own tools.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +33,7 @@ struct StatusInput {
     proposal: String,
     /// Seconds to wait at most until it is settled.
     #[serde(default)]
-    #[schemars(range(max = 50))]
+    #[schemars(range(max = WAIT_SECONDS_MAX))]
     wait_seconds: u32,
 }
 
@@ -111,13 +110,16 @@ pub(super) async fn call(own: Own, caller: &Caller, arguments: Map<String, Value
         Own::Cancel => cancel(caller, arguments).await,
         Own::Preview => preview(caller, arguments).await,
     };
-    answered.unwrap_or_else(|stop| caller.stopped(&stop))
+    answered.unwrap_or_else(|stop| caller.unanswered(&stop))
 }
 
 async fn status(caller: &Caller, arguments: Map<String, Value>) -> Result<CallToolResult, Stop> {
-    let input: StatusInput = read(arguments)?;
+    let input: StatusInput = shape(Value::Object(arguments))?;
+    if input.wait_seconds > WAIT_SECONDS_MAX {
+        return Err(malformed("/wait_seconds".to_owned(), format!("at most {WAIT_SECONDS_MAX}")).into());
+    }
     caller.app.gate.charge_read(&caller.agent.name)?;
-    let wait = Duration::from_secs(input.wait_seconds.into()).min(limits::WAIT_MAX);
+    let wait = Duration::from_secs(input.wait_seconds.into());
     let wait = caller.agent.time_left(&caller.app).map_or(wait, |left| wait.min(left));
     let id = proposal_id(&input.proposal)?;
     let found = caller.app.gate.wait(id, &caller.viewer(), (Until::Settled, wait)).await?;
@@ -129,13 +131,13 @@ async fn status(caller: &Caller, arguments: Map<String, Value>) -> Result<CallTo
 }
 
 async fn cancel(caller: &Caller, arguments: Map<String, Value>) -> Result<CallToolResult, Stop> {
-    let input: CancelInput = read(arguments)?;
+    let input: CancelInput = shape(Value::Object(arguments))?;
     let record = caller.app.gate.cancel(proposal_id(&input.proposal)?, &caller.viewer()).await?;
     Ok(answer::of_status(&caller.app, &record))
 }
 
 async fn preview(caller: &Caller, arguments: Map<String, Value>) -> Result<CallToolResult, Stop> {
-    let input: PreviewInput = read(arguments)?;
+    let input: PreviewInput = shape(Value::Object(arguments))?;
     let action = caller.action_of(&input.tool);
     let body = action.and_then(|action| caller.body(action, input.arguments));
     let body = body.map_err(|error| malformed(String::new(), error.message.into_owned()))?;
@@ -143,15 +145,6 @@ async fn preview(caller: &Caller, arguments: Map<String, Value>) -> Result<CallT
     Ok(answer::of_preview(&caller.app, &previewed.record))
 }
 
-fn read<T: DeserializeOwned>(arguments: Map<String, Value>) -> Result<T, Refusal> {
-    let read = serde_json::from_value(Value::Object(arguments));
-    read.map_err(|error| malformed("/arguments".to_owned(), visible(&error.to_string()).text))
-}
-
 const fn malformed(pointer: String, detail: String) -> Refusal {
     Refusal::MalformedRequest { pointer, detail }
-}
-
-fn proposal_id(text: &str) -> Result<ProposalId, Refusal> {
-    text.parse().map_err(|_| Refusal::ProposalNotFound { id: visible(text).text })
 }

@@ -1,6 +1,7 @@
 //! The server as `rmcp` asks it: what it is, which tools there are, and what a call comes to.
 
 use axum::http::request::Parts;
+use countersign_core::refusal::Refusal;
 use rmcp::model::{
     CacheScope, CallToolRequestParams, CallToolResponse, CancelTaskParams, GetTaskParams, GetTaskResult,
     Implementation, ListToolsResult, PaginatedRequestParams, ServerCapabilities, ServerConfig, Tool,
@@ -13,7 +14,7 @@ use serde_json::Value;
 use super::caller::Caller;
 use super::{StrictMessage, call, own, task, tools};
 use crate::surface::auth::KnownAgent;
-use crate::surface::{App, only, problem, reachable};
+use crate::surface::{App, only, reachable};
 
 /// How long a client may keep the list of tools, in milliseconds: rules are loaded again while the gate runs.
 const LIST_TTL_MS: u64 = 30_000;
@@ -63,9 +64,7 @@ impl ServerHandler for ToolServer {
         context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
         let caller = self.caller(&context)?;
-        let refused = |refusal: countersign_core::refusal::Refusal| {
-            ErrorData::invalid_params(problem(&self.app, &refusal.into()).body().detail.clone(), None)
-        };
+        let refused = |refusal: Refusal| caller.protocol_error(&refusal.into());
         self.app.gate.charge_read(&caller.agent.name).map_err(refused)?;
         let rules = self.app.gate.ruleset();
         let actions = reachable(&rules, &caller.agent, caller.on_behalf_of.as_deref()).map_err(refused)?;

@@ -1,10 +1,8 @@
 //! Waiting as a durable task (`io.modelcontextprotocol/tasks`, SEP-2663): the task is the proposal and its id is the
 //! proposal's, so that it survives whatever the gate survives, and is its own agent's alone (T44).
 
-use countersign_core::id::ProposalId;
 use countersign_core::proposal::{Record, State, StateName};
 use countersign_core::refusal::Refusal;
-use countersign_core::text::visible;
 use countersign_core::time::Timestamp;
 use countersign_engine::fault::Stop;
 use rmcp::ErrorData;
@@ -14,7 +12,7 @@ use serde_json::Value;
 
 use super::answer;
 use super::caller::Caller;
-use crate::surface::{self, App};
+use crate::surface::{self, App, proposal_id};
 
 /// Milliseconds until a client should ask again for what people decide, and for what is on its way.
 const POLL_PEOPLE_MS: u64 = 15_000;
@@ -64,52 +62,25 @@ async fn read(caller: &Caller, task_id: &str) -> Result<Record, Stop> {
     Ok(found.ok_or_else(|| Refusal::ProposalNotFound { id: id.to_string() })?)
 }
 
-fn proposal_id(text: &str) -> Result<ProposalId, Refusal> {
-    text.parse().map_err(|_| Refusal::ProposalNotFound { id: visible(text).text })
-}
-
+/// What is true of a task in every state. Where it goes on, it is `working`; otherwise its payload says what it is.
 fn task(app: &App, record: &Record) -> Task {
-    let id = record.proposal.id.to_string();
-    let (status, poll) = match record.state.name() {
-        StateName::Pending => (TaskStatus::Working, Some(POLL_PEOPLE_MS)),
-        StateName::Ready | StateName::Dispatched => (TaskStatus::Working, Some(POLL_CALL_MS)),
-        StateName::Cancelled => (TaskStatus::Cancelled, None),
-        StateName::Denied
-        | StateName::Succeeded
-        | StateName::Failed
-        | StateName::Rejected
-        | StateName::Expired
-        | StateName::Superseded
-        | StateName::Refused => (TaskStatus::Completed, None),
-        StateName::Unknown => (TaskStatus::Failed, None),
-    };
-    let task = Task::new(id, status, record.proposal.created_at.to_rfc3339(), moved_at(record).to_rfc3339())
-        .with_status_message(status_message(app, record));
+    let (id, state) = (record.proposal.id.to_string(), record.state.name());
+    let created_at = record.proposal.created_at.to_rfc3339();
     // Proposals are kept for good, so a task has no end of its own.
-    match poll {
-        Some(poll) => task.with_poll_interval_ms(poll),
-        None => task,
+    let task = Task::new(id, TaskStatus::Working, created_at, moved_at(record).to_rfc3339())
+        .with_status_message(status_message(app, record));
+    if !goes_on(record) {
+        return task;
     }
+    task.with_poll_interval_ms(if state == StateName::Pending { POLL_PEOPLE_MS } else { POLL_CALL_MS })
 }
 
 /// When it last moved, as far as the record says.
 fn moved_at(record: &Record) -> Timestamp {
-    let dispatched = match &record.state {
-        State::Dispatched { at, .. } => Some(*at),
-        State::Pending { .. }
-        | State::Ready { .. }
-        | State::Denied { .. }
-        | State::Succeeded { .. }
-        | State::Failed { .. }
-        | State::Unknown { .. }
-        | State::Rejected { .. }
-        | State::Expired { .. }
-        | State::Cancelled { .. }
-        | State::Superseded { .. }
-        | State::Refused { .. } => record.settled_at(),
-    };
+    let moved =
+        if let State::Dispatched { at, .. } = &record.state { Some(*at) } else { record.settled_at() };
     let approved = record.approvals.iter().map(|approval| approval.at).max();
-    dispatched.or(approved).unwrap_or(record.proposal.created_at)
+    moved.or(approved).unwrap_or(record.proposal.created_at)
 }
 
 /// What a model can act on: whether it was done, whom it waits for, how far that has come, until when.
@@ -129,25 +100,23 @@ fn payload(app: &App, record: &Record) -> Result<TaskPayload, ErrorData> {
     Ok(match record.state.name() {
         StateName::Pending | StateName::Ready | StateName::Dispatched => TaskPayload::Working,
         StateName::Cancelled => TaskPayload::Cancelled,
-        // What was not done is a result of the tool that is an error, and no fault of the protocol.
+        // What the call would have been answered with, had it waited. What was not done is a result of the tool that is
+        // an error, and no fault of the protocol.
         StateName::Denied
         | StateName::Succeeded
         | StateName::Failed
         | StateName::Rejected
         | StateName::Expired
         | StateName::Superseded
-        | StateName::Refused => TaskPayload::Completed { result: result(app, record)? },
+        | StateName::Refused => {
+            TaskPayload::Completed { result: object(&answer::of_record(app, record, false))? }
+        }
         // There is no result, and nobody knows whether there was one: the message says so.
         StateName::Unknown => {
             let error = ErrorData::internal_error(status_message(app, record), None);
             TaskPayload::Failed { error: object(&error)? }
         }
     })
-}
-
-/// What the call would have been answered with, had it waited.
-fn result(app: &App, record: &Record) -> Result<JsonObject, ErrorData> {
-    object(&answer::of_record(app, record, false))
 }
 
 fn object(value: &impl Serialize) -> Result<JsonObject, ErrorData> {

@@ -75,6 +75,11 @@ pub(crate) fn read_body<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal>
         detail: format!("{} at byte {}", e.detail, e.offset),
         pointer: e.pointer,
     })?;
+    shape(value)
+}
+
+/// A value of the strict reader in its shape; what is wrong has its place.
+pub(crate) fn shape<T: DeserializeOwned>(value: Value) -> Result<T, Refusal> {
     let mut at = String::new();
     let shaped = if let Value::Object(map) = value {
         let members = Members { rest: map.into_iter(), value: Value::Null, at: &mut at };

@@ -22,7 +22,7 @@ use countersign_engine::gate::Gate;
 use countersign_engine::token::Issuers;
 
 pub(crate) use agent_view::{for_agent, for_dry_run, message_for_agent, summary_for_agent};
-pub(crate) use body::{proposal, read_body, read_limited, read_whole, verdict};
+pub(crate) use body::{proposal, read_body, read_limited, read_whole, shape, verdict};
 pub(crate) use changes::{Changed, Changes, FieldValue, changes};
 pub(crate) use codes::{ErrorCode, of_outcomes, of_refusals, of_surface};
 pub(crate) use find::{list_filter, log_filter, state};
@@ -30,7 +30,7 @@ pub(crate) use header::{Repeated, only};
 pub(crate) use message::{actor, message_for_person, person_name};
 pub(crate) use person_view::{for_person, log_about, log_entry, log_entry_about, made_at, summary, why_not};
 pub(crate) use problem::{Problem, ProblemText, RefusalCode, ended, not_found, problem, wrong_method};
-pub(crate) use query::{Parameter, ParameterKind, Query};
+pub(crate) use query::{Parameter, ParameterKind, Query, proposal_id};
 pub(crate) use reach::reachable;
 pub(crate) use waited::after_waiting;
 pub(crate) use words::{IRREVERSIBLE, OUTSIDE, if_sent_twice, is_irreversible, label, meaning, touched, why};

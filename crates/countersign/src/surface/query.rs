@@ -15,6 +15,11 @@ use schemars::{Schema, json_schema};
 
 use super::find::{list_filter, log_filter};
 
+/// A proposal's id in a request; anything that is not one is a proposal that does not exist.
+pub(crate) fn proposal_id(text: &str) -> Result<ProposalId, Refusal> {
+    text.parse().map_err(|_| Refusal::ProposalNotFound { id: visible(text).text })
+}
+
 /// What a parameter may be.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum ParameterKind {

@@ -7,20 +7,21 @@ use super::App;
 use super::auth::KnownAgent;
 
 /// The record that the answer to a proposal shows after waiting for it. What is recorded stays the answer: who is no
-/// longer known learns no more than what was there before, and a failed wait does not mean that nothing was done.
+/// longer known learns no more than what was there before, and a record that cannot be read now was recorded all the
+/// same. One that is quarantined is refused as such.
 pub(crate) fn after_waiting(
     app: &App,
     before: Record,
     waited: Result<Option<Record>, Stop>,
     agent: &KnownAgent,
-) -> Record {
+) -> Result<Record, Stop> {
     match waited {
-        Ok(found) => found.filter(|_| agent.lost(app).is_none()).unwrap_or(before),
-        Err(Stop::Refused(_)) => before,
+        Ok(found) => Ok(found.filter(|_| agent.lost(app).is_none()).unwrap_or(before)),
+        Err(stop @ Stop::Refused(_)) => Err(stop),
         Err(Stop::Fault(fault)) => {
             let proposal = before.proposal.id;
             tracing::error!(%proposal, error = %chain_text(&fault), "a recorded proposal cannot be waited for");
-            before
+            Ok(before)
         }
     }
 }

@@ -94,12 +94,7 @@ impl Proposals {
             ("rejected", "reject", "Too dear."),
         ] {
             let id = &made[name];
-            let card = fiona.get(&format!("/v1/proposals/{id}")).await.1;
-            let verdict = json!({
-                "intent": card["card"]["intent"], "decision": card["card"]["decision"], "view": card["view"],
-                "comment": comment,
-            });
-            let (status, body) = fiona.post(&format!("/v1/proposals/{id}/{verb}"), &verdict).await;
+            let (status, body) = fiona.decide(id, verb, comment).await;
             assert_eq!(status, 200, "{body}");
         }
         gate.settled(&made["done"]).await;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::support::gate::{http, send};
+use crate::support::wait::eventually;
 use crate::support::{Gate, GateDir, Reply, Upstream};
 
 fn item() -> Reply {
@@ -175,4 +176,36 @@ async fn an_upstream_that_is_unclear_about_the_call_leaves_it_unknown_and_is_nev
         let same = again["proposal"]["id"] == body["proposal"]["id"];
         assert_eq!(same, state == "unknown", "{again}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_recorded_is_the_answer_when_waiting_for_it_fails() {
+    let upstream = Upstream::start().await;
+    upstream.on("GET /items/i_1", item());
+    let gate = GateDir::new(&upstream).serve();
+    let known = async || gate.agent_get("/v1/proposals").await.1["proposals"].as_array().map(Vec::len);
+    let waiting = |price: u32| {
+        let body = json!({ "action": "shop.price.set", "input": { "id": "i_1", "price": price }, "on_behalf_of": "ann" });
+        let request =
+            http().post(format!("{}/v1/proposals?wait=3", gate.agents)).bearer_auth(gate.key("bot"));
+        send(request.header("content-type", "application/json").body(body.to_string()))
+    };
+    // It was recorded, and while its agent waits nothing can be read.
+    let away = async {
+        eventually("it is recorded", async || known().await == Some(1)).await;
+        gate.dir.query("ALTER TABLE proposal RENAME TO away", &[]);
+    };
+    let ((status, body), ()) = tokio::join!(waiting(20_000), away);
+    gate.dir.query("ALTER TABLE away RENAME TO proposal", &[]);
+    assert_eq!((status, &body["state"]), (202, &json!("pending")), "{body}");
+    let id = body["id"].as_str().unwrap();
+    assert_eq!(gate.agent_get(&format!("/v1/proposals/{id}")).await.1["state"], "pending");
+    // One that turns out to be damaged is said to be.
+    let damaged = async {
+        eventually("it is recorded", async || known().await == Some(2)).await;
+        gate.dir.change("UPDATE proposal SET header = '{' WHERE id <> ?", &[id]);
+    };
+    let ((status, body), ()) = tokio::join!(waiting(30_000), damaged);
+    assert_eq!((status, &body["code"]), (409, &json!("quarantined")), "{body}");
+    assert!(!body["message"].as_str().unwrap().contains("NOT DONE"), "{body}");
 }

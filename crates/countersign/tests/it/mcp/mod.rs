@@ -263,6 +263,7 @@ async fn what_was_not_done_can_be_asked_again_and_what_a_person_rejected_is_not(
     upstream.on("POST /items/i_1/notes", Reply::json(422, &json!({ "error": "not now" })));
     let (failed, text, first) = client.call(1, "shop_note_add", note.clone()).await;
     assert!(failed && text.starts_with("NOT DONE"), "{text}");
+    assert!(text.contains(r#"The upstream's answer: {"error":"not now"}"#), "{text}");
     upstream.on("POST /items/i_1/notes", Reply::json(200, &json!({ "ok": true })));
     let (failed, text, second) = client.call(2, "shop_note_add", note).await;
     assert!(!failed && !text.contains("ALREADY"), "{text}");
@@ -274,10 +275,7 @@ async fn what_was_not_done_can_be_asked_again_and_what_a_person_rejected_is_not(
     let (_, _, joined) = client.call(4, "shop_price_set", price.clone()).await;
     assert_eq!(proposal_of(&joined), id);
     let frank = gate.sign_in("frank").await;
-    let card = frank.get(&format!("/v1/proposals/{id}")).await.1;
-    let verdict = json!({ "intent": card["card"]["intent"], "decision": card["card"]["decision"], "view": card["view"],
-                          "comment": "Too dear." });
-    let (status, body) = frank.post(&format!("/v1/proposals/{id}/reject"), &verdict).await;
+    let (status, body) = frank.decide(&id, "reject", "Too dear.").await;
     assert_eq!(status, 200, "{body}");
     // Nobody is asked a second time by a client that only repeats itself.
     let (failed, text, again) = client.call(5, "shop_price_set", price).await;
@@ -301,8 +299,8 @@ async fn what_is_not_listed_cannot_be_called_and_leaves_an_entry_r18() {
         ("gate_approve", json!({}), "NOT DONE: no action named `gate_approve` is registered"),
         ("shop_note_add", json!({ "id": "i_1", "txt": "x" }), "NOT DONE: "),
         ("gate_status", json!({ "proposal": "prp_x" }), ""),
-        ("gate_status", json!({ "proposal": 7 }), "NOT DONE: "),
-        ("gate_cancel", json!({ "proposal": "prp_x", "force": true }), "NOT DONE: "),
+        ("gate_status", json!({ "proposal": 7 }), "Invalid type: integer `7`, expected a string"),
+        ("gate_cancel", json!({ "proposal": "prp_x", "force": true }), "Unknown field `force`"),
     ] {
         let (failed, text, _) = client.call(1, tool, arguments).await;
         assert!(failed && text.starts_with(said), "{tool}: {text}");
@@ -397,5 +395,60 @@ async fn what_is_no_request_does_nothing_t63() {
         with(http().post(format!("{}/mcp", gate.people)).bearer_auth(&client.key), good().to_string());
     assert_eq!(read(people).await.0, 404);
     assert!(upstream.calls().is_empty());
+    gate.stop_with_sound_log();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_question_says_nothing_of_what_was_done() {
+    let upstream = upstream().await;
+    let dir = GateDir::new(&upstream);
+    let config = dir.read("countersign.toml");
+    dir.write("countersign.toml", &format!("{config}[limits]\nreads = {{ per_second = 1, burst = 1 }}\n"));
+    let gate = dir.serve();
+    let client = Client::new(&gate, CURRENT);
+    let (_, _, done) = client.call(1, "shop_note_add", json!({ "id": "i_1", "text": "Called back." })).await;
+    let status = json!({ "proposal": proposal_of(&done) });
+    let mut refused = Vec::new();
+    for id in 2..6 {
+        let (failed, text, _) = client.call(id, "gate_status", status.clone()).await;
+        assert!(text.starts_with("Done.") || failed, "{text}");
+        refused.extend(failed.then_some(text));
+    }
+    assert!(!refused.is_empty());
+    // It was done: an answer about the limit must not be read as one about the proposal.
+    for text in refused {
+        assert!(!text.contains("NOT DONE") && !text.contains("the same call"), "{text}");
+    }
+    // The limit is no fault of the parameters, and an id of nothing is.
+    let task = json!({ "taskId": proposal_of(&done) });
+    let tasks = Client { tasks: true, ..Client::new(&gate, CURRENT) };
+    let mut codes = std::collections::BTreeSet::new();
+    for id in 6..10 {
+        let (_, answer) = tasks.send(id, "tasks/get", task.clone()).await;
+        codes.extend(answer["error"]["code"].as_i64());
+    }
+    assert_eq!(codes, [-32603].into(), "a limit");
+    let (_, answer) = tasks.send(10, "tasks/cancel", json!({ "taskId": "prp_x" })).await;
+    assert_eq!(answer["error"]["code"], -32602, "{answer}");
+    gate.stop_with_sound_log();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agents_reason_reaches_the_card_and_a_wait_is_bounded() {
+    let upstream = upstream().await;
+    let gate = GateDir::new(&upstream).serve();
+    let client = Client::new(&gate, CURRENT);
+    let call = json!({ "name": "shop_price_set", "arguments": { "id": "i_1", "price": 90_000 },
+                       "_meta": { "countersign.dev/reason": "The supplier asked." } });
+    let (_, _, waits) = outcome(&client.send(1, "tools/call", call.clone()).await.1);
+    let shown = gate.sign_in("frank").await.get(&format!("/v1/proposals/{}", proposal_of(&waits))).await.1;
+    assert_eq!(shown["written_by_the_agent"]["reason"], "The supplier asked.", "{shown}");
+    let mut odd = call;
+    odd["_meta"]["countersign.dev/reason"] = json!(7);
+    assert_eq!(client.send(2, "tools/call", odd).await.1["error"]["code"], -32602);
+    // What the schema says is the most.
+    let long = json!({ "proposal": proposal_of(&waits), "wait_seconds": 51 });
+    let (failed, text, _) = client.call(3, "gate_status", long).await;
+    assert!(failed && text.contains("/wait_seconds: at most 50"), "{text}");
     gate.stop_with_sound_log();
 }

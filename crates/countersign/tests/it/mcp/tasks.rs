@@ -87,10 +87,7 @@ async fn a_task_is_cancelled_rejected_or_still_on_its_way() {
 
     let rejected = task(3, price(80_000)).await;
     let frank = gate.sign_in("frank").await;
-    let card = frank.get(&format!("/v1/proposals/{rejected}")).await.1;
-    let verdict = json!({ "intent": card["card"]["intent"], "decision": card["card"]["decision"], "view": card["view"],
-                          "comment": "Too dear." });
-    assert_eq!(frank.post(&format!("/v1/proposals/{rejected}/reject"), &verdict).await.0, 200);
+    assert_eq!(frank.decide(&rejected, "reject", "Too dear.").await.0, 200);
     let now = status(&rejected).await;
     // Not done, and no fault of the protocol: the tool's own result is the error.
     assert_eq!((&now["status"], &now["result"]["isError"]), (&json!("completed"), &json!(true)), "{now}");

@@ -60,7 +60,13 @@ impl Person {
 
     /// Looks and approves.
     pub(crate) async fn approve(&self, id: &str) -> (u16, Value) {
-        let body = self.look(id).await;
-        self.post(&format!("/v1/proposals/{id}/approve"), &body).await
+        self.decide(id, "approve", "").await
+    }
+
+    /// Looks, and approves or rejects with these words.
+    pub(crate) async fn decide(&self, id: &str, verb: &str, comment: &str) -> (u16, Value) {
+        let mut body = self.look(id).await;
+        body["comment"] = json!(comment);
+        self.post(&format!("/v1/proposals/{id}/{verb}"), &body).await
     }
 }

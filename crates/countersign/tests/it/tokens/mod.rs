@@ -80,6 +80,18 @@ async fn a_token_is_as_good_as_a_key_and_people_see_which_it_was() {
     assert_eq!(agent["known"], json!(known), "{agent}");
     let (_, page) = frank.page(&format!("/proposals/{id}")).await;
     assert!(page.contains(&known) && !page.contains("known by its key"), "{page}");
+    // MCP stands behind the same guard.
+    let listed = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list" }).to_string();
+    let mcp = async |bearer: &str| {
+        let request = http().post(format!("{}/mcp", scene.gate.agents)).bearer_auth(bearer);
+        let request = request.header("accept", "application/json, text/event-stream");
+        let request =
+            request.header("countersign-on-behalf-of", "ann").header("content-type", "application/json");
+        send(request.body(listed.clone())).await
+    };
+    let (status, answer) = mcp(&token).await;
+    assert_eq!((status, answer["result"]["tools"].as_array().map(Vec::len)), (200, Some(6)), "{answer}");
+    assert_eq!(mcp(&format!("{token}x")).await.0, 401);
     // It is the same agent: what it proposed by its token it reads by its key, and the other way round.
     let (_, own) = scene.gate.agent_get(&format!("/v1/proposals/{id}")).await;
     assert_eq!(own["state"], "pending", "{own}");
