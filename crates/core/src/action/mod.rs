@@ -13,6 +13,7 @@ mod types;
 
 pub use registry::{Action, Registry, System};
 pub use render::{Before, RecordReads, RenderError};
+pub use schema::OutputSchema;
 pub use types::{
     ActionName, Call, CredentialRefs, EffectClass, Group, HttpCall, Method, MoneyField, MoneyUnit,
     Precondition, ReadCall, Rendering, Resource, Reversible, Risk, Undo,

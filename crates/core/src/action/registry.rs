@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::render::{Before, Plan, RecordReads, RenderError};
-use super::schema::InputSchema;
+use super::schema::{InputSchema, OutputSchema};
 use super::types::{ActionName, CredentialRefs, EffectClass, Group, MoneyField, ReadCall, Rendering, Undo};
 use crate::digest::Digest;
 use crate::json::CanonicalInput;
@@ -55,6 +55,8 @@ pub struct Action {
     pub resource_type: String,
     /// The input schema: JSON Schema 2020-12, every object closed, keys sorted.
     pub schema: Value,
+    /// What the manifest says of the upstream's answer, if it says it.
+    pub output: Option<OutputSchema>,
     /// Digest of everything in the manifest that concerns this action and its system.
     pub revision: Digest,
     /// The same by the format of version 1.

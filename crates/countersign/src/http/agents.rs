@@ -183,6 +183,7 @@ pub(super) async fn actions(
             title: action.title.clone(),
             description: action.description.clone(),
             input: action.schema.clone(),
+            output: action.output.as_ref().map(|output| output.schema().clone()),
             groups: action.groups.iter().copied().collect(),
             effect: action.effect,
             reversible: (action.effect != EffectClass::Read).then_some(action.undo.reversible),

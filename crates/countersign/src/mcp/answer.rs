@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use countersign_core::action::OutputSchema;
 use countersign_core::proposal::{Record, StateName};
 use rmcp::model::{CallToolResult, ContentBlock, MetaObject};
 use serde::Serialize;
@@ -19,7 +20,10 @@ const PROBLEM: &str = "countersign.dev/problem";
 pub(super) fn of_record(app: &App, record: &Record, was_there: bool) -> CallToolResult {
     let proposal = view(app, record);
     let mut result = if record.state.name() == StateName::Succeeded {
-        done(&proposal, was_there)
+        let rules = app.gate.ruleset();
+        let output =
+            rules.registry.get(record.proposal.action.as_str()).and_then(|action| action.output.as_ref());
+        done(&proposal, was_there, output)
     } else {
         CallToolResult::error(vec![ContentBlock::text(standing(&proposal))])
     };
@@ -78,9 +82,12 @@ fn view(app: &App, record: &Record) -> AgentProposal {
     AgentProposal { message, url: None, ..surface::for_agent(app, record) }
 }
 
-/// The upstream's answer, as the tool's own result.
-fn done(proposal: &AgentProposal, was_there: bool) -> CallToolResult {
+/// The upstream's answer, as the tool's own result. Clients refuse a result that the tool's output schema does not
+/// describe, so such an answer is shown as text, and the text says that it was done.
+fn done(proposal: &AgentProposal, was_there: bool, output: Option<&OutputSchema>) -> CallToolResult {
     let result = proposal.result.clone().unwrap_or(Value::Null);
+    // A text is shown as it is, everything else as JSON.
+    let shown = result.as_str().map_or_else(|| result.to_string(), ToOwned::to_owned);
     let mut content = Vec::new();
     if was_there {
         let id = proposal.id.map(|id| id.to_string()).unwrap_or_default();
@@ -88,8 +95,20 @@ fn done(proposal: &AgentProposal, was_there: bool) -> CallToolResult {
             "ALREADY DONE. The same call was made before as {id}, and this is its result; nothing was done again."
         )));
     }
-    // A text is shown as it is, everything else as JSON.
-    content.push(ContentBlock::text(result.as_str().map_or_else(|| result.to_string(), ToOwned::to_owned)));
+    let mistakes = output.map(|output| output.mistakes(&result)).unwrap_or_default();
+    if !mistakes.is_empty() {
+        let mut text =
+            "DONE, and not to be called again. But the upstream's answer is not what the tool's output \
+                        schema says:"
+                .to_owned();
+        for mistake in mistakes {
+            let place = if mistake.pointer.is_empty() { "the answer" } else { mistake.pointer.as_str() };
+            let _ = write!(text, "\n{place}: {}", mistake.detail);
+        }
+        content.push(ContentBlock::text(format!("{text}\nThe upstream's answer: {shown}")));
+        return CallToolResult::error(content);
+    }
+    content.push(ContentBlock::text(shown));
     let mut answer = CallToolResult::success(content);
     answer.structured_content = Some(result).filter(Value::is_object);
     answer

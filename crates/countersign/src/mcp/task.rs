@@ -1,6 +1,8 @@
 //! Waiting as a durable task (`io.modelcontextprotocol/tasks`, SEP-2663): the task is the proposal and its id is the
 //! proposal's, so that it survives whatever the gate survives, and is its own agent's alone (T44).
 
+use std::time::Duration;
+
 use countersign_core::proposal::{Record, State, StateName};
 use countersign_core::refusal::Refusal;
 use countersign_core::time::Timestamp;
@@ -14,9 +16,11 @@ use super::answer;
 use super::caller::Caller;
 use crate::surface::{self, App, proposal_id};
 
-/// Milliseconds until a client should ask again for what people decide, and for what is on its way.
-const POLL_PEOPLE_MS: u64 = 15_000;
-const POLL_CALL_MS: u64 = 1_000;
+/// What a client should wait at least and at most before it asks again.
+const POLL_MIN: Duration = Duration::from_secs(1);
+const POLL_MAX: Duration = Duration::from_mins(1);
+/// A client that asks each tenth of the time that it has waited learns the end at most a tenth later than it was.
+const POLL_PART: u32 = 10;
 
 /// Whether a call that came to this record goes on as a task.
 pub(super) const fn goes_on(record: &Record) -> bool {
@@ -64,7 +68,7 @@ async fn read(caller: &Caller, task_id: &str) -> Result<Record, Stop> {
 
 /// What is true of a task in every state. Where it goes on, it is `working`; otherwise its payload says what it is.
 fn task(app: &App, record: &Record) -> Task {
-    let (id, state) = (record.proposal.id.to_string(), record.state.name());
+    let id = record.proposal.id.to_string();
     let created_at = record.proposal.created_at.to_rfc3339();
     // Proposals are kept for good, so a task has no end of its own.
     let task = Task::new(id, TaskStatus::Working, created_at, moved_at(record).to_rfc3339())
@@ -72,7 +76,17 @@ fn task(app: &App, record: &Record) -> Task {
     if !goes_on(record) {
         return task;
     }
-    task.with_poll_interval_ms(if state == StateName::Pending { POLL_PEOPLE_MS } else { POLL_CALL_MS })
+    let now = app.gate.world().now();
+    let waited = moved_at(record).age_at(now).unwrap_or_default();
+    let left = record.due().and_then(|due| now.age_at(due));
+    task.with_poll_interval_ms(poll_interval_ms(waited, left))
+}
+
+/// Milliseconds until asking again is worth it: longer the longer it has waited, and not much past its deadline.
+fn poll_interval_ms(waited: Duration, left: Option<Duration>) -> u64 {
+    let interval = waited.checked_div(POLL_PART).unwrap_or(POLL_MAX).clamp(POLL_MIN, POLL_MAX);
+    let interval = left.map_or(interval, |left| interval.min(left.saturating_add(POLL_MIN)));
+    u64::try_from(interval.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// When it last moved, as far as the record says.
@@ -123,5 +137,26 @@ fn object(value: &impl Serialize) -> Result<JsonObject, ErrorData> {
     match serde_json::to_value(value) {
         Ok(Value::Object(object)) => Ok(object),
         Ok(_) | Err(_) => Err(ErrorData::internal_error("the result cannot be written as JSON", None)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_asks_less_often_the_longer_it_has_waited() {
+        let seconds = Duration::from_secs;
+        for (waited, left, expect) in [
+            (0, None, 1_000),
+            (20, None, 2_000),
+            (600, Some(86_400), 60_000),
+            (86_400 * 3, Some(86_400), 60_000),
+            // What is due soon is settled soon.
+            (600, Some(5), 6_000),
+            (600, Some(0), 1_000),
+        ] {
+            assert_eq!(poll_interval_ms(seconds(waited), left.map(seconds)), expect, "{waited} {left:?}");
+        }
     }
 }

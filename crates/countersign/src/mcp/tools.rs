@@ -18,7 +18,10 @@ pub(super) fn of_action(action: &Action) -> Tool {
             .destructive(action.groups.contains(&Group::Destructive))
             .idempotent(action.effect != EffectClass::Opaque);
     }
-    Tool::new(action.tool.clone(), action.description.clone(), Arc::new(schema))
+    let mut tool = Tool::new(action.tool.clone(), action.description.clone(), Arc::new(schema))
         .with_title(action.title.clone())
-        .with_annotations(hints)
+        .with_annotations(hints);
+    let output = action.output.as_ref().and_then(|output| output.schema().as_object());
+    tool.output_schema = output.map(|output| Arc::new(output.clone()));
+    tool
 }

@@ -228,6 +228,10 @@ pub(crate) struct ActionShape {
     /// JSON Schema 2020-12 of its input.
     #[schemars(with = "Map<String, Value>")]
     pub(crate) input: Value,
+    /// JSON Schema 2020-12 of the upstream's answer, if the manifest says what it is.
+    #[schemars(with = "Option<Map<String, Value>>")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) output: Option<Value>,
     /// Its groups by risk.
     pub(crate) groups: Vec<Group>,
     /// What the upstream does with a repeated call.

@@ -14,7 +14,7 @@ use super::{lets, preview, request};
 use crate::action::expr::{Piece, Vocabulary, split, suffix_rules};
 use crate::action::registry::{Action, System};
 use crate::action::render::{Base, Guard, Plan, RecordParts};
-use crate::action::schema::{self, InputSchema};
+use crate::action::schema::{self, InputSchema, LintFinding, OutputSchema};
 use crate::action::types::{ActionName, EffectClass, Group};
 use crate::address::SuffixRule;
 use crate::digest::{Digest, Hasher, domain};
@@ -48,6 +48,7 @@ pub(super) fn action(
     check_head(&raw, name, report);
     check_tool(&raw, &owner.system.name, name, report);
     let (schema, input) = input_schema(&raw, &table, report)?;
+    let output = output_schema(&table, report);
     let etag_bound = raw.preview.as_ref().is_some_and(|p| p.bind.as_deref() == Some("etag"));
     let effect = effect::effect(&raw, etag_bound, report);
     let groups = effect::groups(&raw, effect.class, report);
@@ -74,6 +75,7 @@ pub(super) fn action(
         schema,
         revision: revision(owner, name, &table),
         revision_v1: revision_v1(owner, name, &table)?,
+        output,
         input,
         plan: plan?,
         money_fields,
@@ -132,7 +134,6 @@ fn check_head(raw: &RawAction, name: &str, report: &mut Report<'_>) {
         );
     }
     report.unsupported(&["resource", "parents"], raw.resource.parents.is_some());
-    report.unsupported(&["output"], raw.output.is_some());
     report.unsupported(&["reconcile"], raw.reconcile.is_some());
 }
 
@@ -183,11 +184,34 @@ fn input_schema(raw: &RawAction, table: &Value, report: &mut Report<'_>) -> Opti
         }
         (None, None) => ("input", schema::close(serde_json::Map::new())),
     };
+    if !keep(schema::lint(&schema), root, report) {
+        return None;
+    }
+    let input = report.keep_text(&[root], InputSchema::compile(&schema))?;
+    Some((schema, input))
+}
+
+/// What the manifest says of the upstream's answer.
+fn output_schema(table: &Value, report: &mut Report<'_>) -> Option<OutputSchema> {
+    const ROOT: &str = "output";
+    let Value::Object(fields) = table.get(ROOT)? else {
+        report.error(&[ROOT], "`output` is not a table of fields", "Write `[action.\"x\".output]`.");
+        return None;
+    };
+    let schema = schema::open(fields.clone());
+    if !keep(schema::lint_output(&schema), ROOT, report) {
+        return None;
+    }
+    report.keep_text(&[ROOT], OutputSchema::compile(schema))
+}
+
+/// Reports what was found in a schema; whether it can be compiled.
+fn keep(found: Vec<LintFinding>, root: &str, report: &mut Report<'_>) -> bool {
     let before = report.errors();
-    for finding in schema::lint(&schema) {
+    for finding in found {
         let mut path = vec![root];
         for (at, field) in finding.path.iter().enumerate() {
-            // In the short form the fields stand directly in `input`.
+            // In the short form the fields stand directly in the table.
             if field != "items" && (at > 0 || root == "schema") {
                 path.push("properties");
             }
@@ -199,11 +223,7 @@ fn input_schema(raw: &RawAction, table: &Value, report: &mut Report<'_>) -> Opti
             report.error(&path, finding.message, &finding.remedy);
         }
     }
-    if report.errors() > before {
-        return None;
-    }
-    let input = report.keep_text(&[root], InputSchema::compile(&schema))?;
-    Some((schema, input))
+    report.errors() == before
 }
 
 fn plan(

@@ -46,7 +46,8 @@ pub(super) struct RawAction {
     pub(super) undo: Option<RawUndo>,
     pub(super) limits: Option<RawLimits>,
     pub(super) redact: Option<RawRedact>,
-    pub(super) output: Option<IgnoredAny>,
+    #[serde(rename = "output")]
+    _output: Option<IgnoredAny>,
     pub(super) reconcile: Option<IgnoredAny>,
 }
 

@@ -201,8 +201,18 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     ),
     (
         "[action.\"refund.create\".undo]",
-        "[action.\"refund.create\".output]\n[action.\"refund.create\".undo]",
-        "`output` is not supported yet",
+        "[action.\"refund.create\".output]\nid = { type = \"text\" }\n[action.\"refund.create\".undo]",
+        "the type `text` is not known",
+    ),
+    (
+        "[action.\"refund.create\".undo]",
+        "[action.\"refund.create\".output]\nid = { type = \"string\", default = \"x\" }\n[action.\"refund.create\".undo]",
+        "an answer has no defaults",
+    ),
+    (
+        "[action.\"refund.create\".undo]",
+        "[action.\"refund.create\".output]\nid = { type = \"object\", additionalProperties = true }\n[action.\"refund.create\".undo]",
+        "`additionalProperties` may only be false",
     ),
     (
         "[action.\"refund.create\".undo]",

@@ -24,9 +24,20 @@ const FORMATS: [&str; 9] = ["date-time", "date", "time", "email", "hostname", "i
 /// Formats whose texts cannot be long.
 const SHORT_FORMATS: [&str; 7] = ["date-time", "date", "time", "email", "ipv4", "ipv6", "uuid"];
 
-/// Checks a closed schema. Nothing found, or only warnings: it can be compiled.
+/// Checks the closed schema of an input. Nothing found, or only warnings: it can be compiled.
 pub(in crate::action) fn lint(schema: &Value) -> Vec<LintFinding> {
-    let mut linter = Linter { path: Vec::new(), found: Vec::new() };
+    check(schema, false)
+}
+
+/// Checks the schema of an upstream's answer. It may be open, and its texts need no bounds of their own.
+pub(in crate::action) fn lint_output(schema: &Value) -> Vec<LintFinding> {
+    let mut found = check(schema, true);
+    found.retain(|finding| !finding.warning);
+    found
+}
+
+fn check(schema: &Value, output: bool) -> Vec<LintFinding> {
+    let mut linter = Linter { path: Vec::new(), found: Vec::new(), output };
     if schema.to_string().len() > SCHEMA_BYTES_MAX {
         linter.error(
             format!("the schema is larger than {SCHEMA_BYTES_MAX} bytes"),
@@ -43,6 +54,8 @@ pub(in crate::action) fn lint(schema: &Value) -> Vec<LintFinding> {
 struct Linter {
     path: Vec<String>,
     found: Vec<LintFinding>,
+    /// Of an answer and not of an input.
+    output: bool,
 }
 
 impl Linter {
@@ -179,7 +192,8 @@ impl Linter {
     }
 
     fn object(&mut self, schema: &Value, map: &Map<String, Value>, depth: usize) {
-        if map.get("additionalProperties") != Some(&Value::Bool(false)) {
+        let closed = map.get("additionalProperties");
+        if closed != Some(&Value::Bool(false)) && !(self.output && closed.is_none()) {
             self.error(
                 "`additionalProperties` may only be false",
                 "Name every field: what is not named would reach the upstream unseen.",
@@ -217,6 +231,10 @@ impl Linter {
     /// A default must fit its own schema: it is applied before validation, and policy relies on it.
     fn default(&mut self, schema: &Value) {
         let Some(default) = schema.get("default") else { return };
+        if self.output {
+            return self
+                .error("an answer has no defaults", "Remove `default`: an answer is shown as it came.");
+        }
         if self.found.iter().any(|f| !f.warning) {
             return;
         }

@@ -1,18 +1,20 @@
-//! Input schemas: closed JSON Schema 2020-12, linted and compiled at load, applied to every input.
+//! Input schemas (closed JSON Schema 2020-12, linted and compiled at load, applied to every input) and output schemas.
 //!
 //! Nothing outside the schema text is ever read: references are refused, patterns run on the linear-time
 //! engine. What passes is what policy, people and the call see, with defaults already in place.
 
 mod explain;
 mod lint;
+mod output;
 mod short;
 mod strict;
 
 use jsonschema::{Draft, PatternOptions, Validator};
 use serde_json::{Map, Value};
 
-pub(super) use lint::lint;
-pub(super) use short::{close, close_long};
+pub(super) use lint::{LintFinding, lint, lint_output};
+pub use output::OutputSchema;
+pub(super) use short::{close, close_long, open};
 
 use crate::address;
 use crate::json::{self, CanonicalInput};

@@ -7,29 +7,43 @@ use serde_json::{Map, Value, json};
 
 /// The closed schema of a table of fields.
 pub(in crate::action) fn close(fields: Map<String, Value>) -> Value {
+    let mut schema = object(fields);
+    normalise(&mut schema, true);
+    sort(schema)
+}
+
+/// The schema of a table of fields in which an object may have more fields than are named.
+pub(in crate::action) fn open(fields: Map<String, Value>) -> Value {
+    let mut schema = object(fields);
+    normalise(&mut schema, false);
+    sort(schema)
+}
+
+fn object(fields: Map<String, Value>) -> Value {
     let mut schema = Map::new();
     schema.insert("type".to_owned(), Value::from("object"));
     schema.insert("properties".to_owned(), Value::Object(fields));
-    let mut schema = Value::Object(schema);
-    close_object(&mut schema);
-    sort(schema)
+    Value::Object(schema)
 }
 
 /// Closes every object of a schema that does not say otherwise; an open one is left for the linter.
 pub(in crate::action) fn close_long(mut schema: Value) -> Value {
-    close_object(&mut schema);
+    normalise(&mut schema, true);
     sort(schema)
 }
 
-fn close_object(schema: &mut Value) {
+/// Collects `required` from the fields of every object, and closes the object if it does not say otherwise.
+fn normalise(schema: &mut Value, close: bool) {
     let Some(map) = schema.as_object_mut() else { return };
     if let Some(items) = map.get_mut("items") {
-        close_object(items);
+        normalise(items, close);
     }
     if map.get("type").and_then(Value::as_str) != Some("object") {
         return;
     }
-    map.entry("additionalProperties").or_insert(Value::Bool(false));
+    if close {
+        map.entry("additionalProperties").or_insert(Value::Bool(false));
+    }
     let mut required: Vec<Value> = match map.remove("required") {
         Some(Value::Array(names)) => names,
         Some(other) => {
@@ -50,7 +64,7 @@ fn close_object(schema: &mut Value) {
                 required.push(name);
             }
         }
-        close_object(property);
+        normalise(property, close);
     }
     if !required.is_empty() && !map.contains_key("required") {
         required.sort_by(|a, b| a.as_str().cmp(&b.as_str()));

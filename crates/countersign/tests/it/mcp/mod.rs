@@ -1,7 +1,9 @@
 //! MCP over HTTP, message by message: both revisions, what waits, what is sent twice, and what is no request at all.
 
 mod conformance;
+mod cut;
 mod guide;
+mod output;
 mod sdks;
 mod tasks;
 

@@ -20,7 +20,7 @@ async fn a_client_with_tasks_follows_a_proposal_through_a_restart_and_an_approva
     let task = &created["result"];
     assert_eq!(
         (&task["status"], &task["pollIntervalMs"], &task["ttlMs"]),
-        (&json!("working"), &json!(15_000), &Value::Null)
+        (&json!("working"), &json!(1_000), &Value::Null)
     );
     let said = task["statusMessage"].as_str().unwrap();
     assert!(said.starts_with("NOT DONE. Waiting for approval (0 of 1 from finance)."), "{said}");
