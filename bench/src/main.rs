@@ -19,6 +19,7 @@ mod http;
 mod large;
 mod load;
 mod machine;
+mod mcp;
 mod open;
 mod options;
 mod output;

@@ -77,6 +77,9 @@ fn measure(bench: &Bench, options: &Options) -> Result<Vec<Figure>> {
     if ["P10", "P11", "P14"].iter().any(|id| options.wants(id)) {
         add(bench.large(|id| options.wants(id))?);
     }
+    if options.wants("M") {
+        add(bench.mcp()?);
+    }
     if options.wants("F") {
         add(bench.floods()?);
     }

@@ -1,6 +1,6 @@
 //! The gate's own tools: how a proposal stands, withdrawing it, and what would happen.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use countersign_core::refusal::Refusal;
@@ -72,8 +72,13 @@ impl Own {
 }
 
 /// As a client lists them.
-pub(super) fn tools() -> [Tool; 3] {
-    Own::ALL.map(|own| match own {
+pub(super) fn tools() -> &'static [Tool; 3] {
+    static TOOLS: LazyLock<[Tool; 3]> = LazyLock::new(|| Own::ALL.map(described));
+    &TOOLS
+}
+
+fn described(own: Own) -> Tool {
+    match own {
         Own::Status => tool::<StatusInput>(
             own,
             "How a proposal stands",
@@ -94,7 +99,7 @@ pub(super) fn tools() -> [Tool; 3] {
              Nothing is done, and nothing waits.",
             ToolAnnotations::new().read_only(true).open_world(false),
         ),
-    })
+    }
 }
 
 fn tool<T: JsonSchema>(own: Own, title: &str, description: &'static str, hints: ToolAnnotations) -> Tool {

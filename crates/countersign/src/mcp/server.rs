@@ -1,5 +1,7 @@
 //! The server as `rmcp` asks it: what it is, which tools there are, and what a call comes to.
 
+use std::sync::Arc;
+
 use axum::http::request::Parts;
 use countersign_core::refusal::Refusal;
 use rmcp::model::{
@@ -12,7 +14,8 @@ use rmcp::{ErrorData, RoleServer, ServerHandler};
 use serde_json::Value;
 
 use super::caller::Caller;
-use super::{StrictMessage, call, own, task, tools};
+use super::tools::ToolCache;
+use super::{StrictMessage, call, own, task};
 use crate::surface::auth::KnownAgent;
 use crate::surface::{App, only, reachable};
 
@@ -29,11 +32,12 @@ const INSTRUCTIONS: &str = "These tools propose actions to a gate. Policy and pe
 #[derive(Debug, Clone)]
 pub(super) struct ToolServer {
     app: App,
+    tools: Arc<ToolCache>,
 }
 
 impl ToolServer {
-    pub(super) const fn new(app: App) -> Self {
-        Self { app }
+    pub(super) fn new(app: App) -> Self {
+        Self { app, tools: Arc::default() }
     }
 
     /// Who asks, and for whom.
@@ -68,8 +72,10 @@ impl ServerHandler for ToolServer {
         self.app.gate.charge_read(&caller.agent.name).map_err(refused)?;
         let rules = self.app.gate.ruleset();
         let actions = reachable(&rules, &caller.agent, caller.on_behalf_of.as_deref()).map_err(refused)?;
-        let mut list: Vec<Tool> = actions.into_iter().map(|action| tools::of_action(action)).collect();
-        list.extend(own::tools());
+        let tools = self.tools.of(&rules);
+        let mut list: Vec<Tool> =
+            actions.into_iter().filter_map(|action| tools.get(&action.tool).cloned()).collect();
+        list.extend_from_slice(own::tools());
         let mut result = ListToolsResult::with_all_items(list);
         result.ttl_ms = Some(LIST_TTL_MS);
         // What one agent may propose is no other agent's to know.
@@ -122,6 +128,6 @@ impl ServerHandler for ToolServer {
 
     /// For the check that headers say what the body says.
     fn get_tool(&self, name: &str) -> Option<Tool> {
-        self.app.gate.ruleset().registry.tool(name).map(|action| tools::of_action(action))
+        self.tools.of(&self.app.gate.ruleset()).get(name).cloned()
     }
 }

@@ -61,6 +61,7 @@ mod replay;
 mod restore;
 mod secrets;
 mod sign_in;
+mod surfaces;
 mod terminal;
 mod tidy;
 mod tokens;
