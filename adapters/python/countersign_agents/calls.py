@@ -18,6 +18,9 @@ from .client import TRANSIENT, Gate, NoAnswer, Proposal, Refused
 KEY_GOOD = 23 * 3600.0
 """Seconds for which a key certainly leads to its proposal: a gate forgets it a day after the proposal was settled."""
 
+RUN_BYTES_MAX = 255
+"""What a gate takes as the label of a run."""
+
 FOR_THE_MODEL = frozenset(
     {
         "body_too_large",
@@ -94,9 +97,8 @@ def ask(gate: Gate, call: Call, *, proposal: str | None = None, fresh: bool = Fa
             return of_proposal(gate.proposal(proposal))
         if time.time() - call.since > KEY_GOOD:
             return Standing(TOO_OLD, final=True, unknown=True)
-        return of_proposal(
-            gate.propose(call.action, call.input, idempotency_key=call.key, run=call.run[:255], wait=wait)
-        )
+        run = call.run.encode(errors="replace")[:RUN_BYTES_MAX].decode(errors="ignore")
+        return of_proposal(gate.propose(call.action, call.input, idempotency_key=call.key, run=run, wait=wait))
     except NoAnswer as error:
         if fresh and not error.sent:
             return Standing(f"NOT DONE: {error}. It is proposed again; do not repeat it.", final=False)

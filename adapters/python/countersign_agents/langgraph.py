@@ -50,9 +50,13 @@ def waiting(snapshot: StateSnapshot) -> list[dict[str, Any]]:
     return [found.value for found in snapshot.interrupts if _is_ours(found.value)]
 
 
-def resume(snapshot: StateSnapshot) -> Command[Any]:
-    """The command that lets every waiting call ask the gate again. It approves nothing."""
-    return Command(resume={found.id: True for found in snapshot.interrupts if _is_ours(found.value)})
+def resume(snapshot: StateSnapshot) -> Command[Any] | None:
+    """The input with which the graph goes on: every waiting call asks the gate again. It approves nothing.
+
+    None when nothing waits: with it, a graph whose process died goes on where it was.
+    """
+    again = {found.id: True for found in snapshot.interrupts if _is_ours(found.value)}
+    return Command(resume=again) if again else None
 
 
 def _is_ours(value: Any) -> bool:
@@ -103,7 +107,9 @@ def _call(runtime: ToolRuntime, action: Action, input: dict[str, Any]) -> Call:
     info = runtime.execution_info
     if info is None or info.thread_id is None or not runtime.tool_call_id:
         raise RuntimeError("compile the graph with a checkpointer and give it a `thread_id`; nothing was proposed")
-    return Call.of("langgraph", info.thread_id, runtime.tool_call_id, action.name, input, _made(info.checkpoint_id))
+    return Call.of(
+        "langgraph", str(info.thread_id), runtime.tool_call_id, action.name, input, _made(info.checkpoint_id)
+    )
 
 
 def _made(checkpoint: str) -> float:
