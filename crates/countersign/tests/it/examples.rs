@@ -30,8 +30,8 @@ struct Step {
 /// Ends what a command printed; its status follows. No program prints it.
 const END: char = '\u{1e}';
 
-/// For a whole transcript. Its slowest steps take about a second.
-const PATIENCE: Duration = Duration::from_mins(2);
+/// For a whole transcript. Its slowest steps, the starts of an agent, take about three seconds on a free machine.
+const PATIENCE: Duration = Duration::from_mins(3);
 
 fn steps(text: &str) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
@@ -172,7 +172,8 @@ pub(crate) fn shell(script: &str, dir: &Path, home: &Path) -> String {
         .envs([("PATH", path.as_str()), ("LC_ALL", "C.UTF-8")])
         .envs([("HOME", home), ("XDG_CONFIG_HOME", home)])
         // What a reader installs with pip.
-        .envs([("PYTHONPATH", tools::adapters()), ("PYTHONPYCACHEPREFIX", home.join("pycache"))])
+        .env("PYTHONPATH", tools::adapters())
+        .env("PYTHONDONTWRITEBYTECODE", "1")
         .stdin(Stdio::null())
         .stdout(printed.try_clone().unwrap())
         .stderr(printed)

@@ -13,7 +13,7 @@ use super::directory;
 use crate::examples::free_port;
 use crate::support::tools::{self, tools};
 use crate::support::wait::eventually;
-use crate::support::{Gate, GateDir, Reply, Upstream};
+use crate::support::{Gate, Reply, Upstream};
 
 /// An agent on each framework, and what of it is installed.
 const AGENTS: [(&str, &str); 2] = [("sdk.py", "agents"), ("graph.py", "langgraph")];
@@ -35,7 +35,8 @@ impl Agent {
             .arg(scripts.join(self.program))
             .args(arguments)
             .current_dir(folder)
-            .envs([("PYTHONPATH", tools::adapters()), ("PYTHONPYCACHEPREFIX", folder.join("pycache"))])
+            .env("PYTHONPATH", tools::adapters())
+            .env("PYTHONDONTWRITEBYTECODE", "1")
             .envs([("NO_PROXY", "127.0.0.1"), ("GATE_URL", &self.url), ("AGENT_KEY", &self.key)])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -131,12 +132,23 @@ async fn approve(gate: &Gate, id: &str) {
     gate.settled(id).await;
 }
 
-/// Lets a stopped gate forget its idempotency keys.
-fn forget_keys(dir: &GateDir) {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/clients/agents/forget.py");
-    let database = dir.path().join("state/countersign.db");
-    let mut python = std::process::Command::new(tools().join("venv/bin/python"));
-    assert!(python.arg(script).arg(database).status().unwrap().success());
+/// Runs a helper to its good end.
+fn python(script: &str, arguments: &[&Path]) {
+    let output = std::process::Command::new(tools().join("venv/bin/python"))
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/clients/agents").join(script))
+        .args(arguments)
+        .env("PYTHONPATH", tools::adapters())
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn the_same_call_has_the_same_key_and_an_old_one_is_not_proposed_again() {
+    if tools::has_python("langgraph") {
+        python("keys.py", &[]);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -182,7 +194,7 @@ async fn a_run_that_is_resumed_after_its_key_was_forgotten_proposes_nothing_agai
         approve(&gate, &proposals(&gate).await[0]).await;
     }
     let dir = gate.stop();
-    forget_keys(&dir);
+    python("forget.py", &[&dir.path().join("state/countersign.db")]);
     let gate = dir.serve();
     for agent in &agents {
         let said = agent.run(&["resume", "r1"]).await;
