@@ -10,12 +10,12 @@ from langgraph.checkpoint.base.id import uuid6
 NOW = time.time()
 
 
-def key(framework="f", run="r", id="c", action="a.b", input={"x": 1}, since=NOW):
-    return Call.of(framework, run, id, action, input, since).key
+def key(framework="f", run="r", id="c", action="a.b", x=1, since=NOW):
+    return Call.of(framework, run, id, action, {"x": x}, since).key
 
 
-assert key() == key(since=0) == key(input={"x": 1})
-others = [key(framework="g"), key(run="s"), key(id="d"), key(action="a.c"), key(input={"x": 2}), key(input={"x": "1"})]
+assert key() == key(since=0) == key(x=1)
+others = [key(framework="g"), key(run="s"), key(id="d"), key(action="a.c"), key(x=2), key(x="1")]
 assert len({key(), *others}) == 1 + len(others)
 assert key(run="ra", id="c") != key(run="r", id="ac")
 
