@@ -118,7 +118,7 @@ async fn waiting_for(gate: &Gate, effect: &str) -> String {
     let (_, body) = gate.agent_get("/v1/proposals?state=pending").await;
     let mut found = Vec::new();
     for id in body["proposals"].as_array().unwrap().iter().map(|p| p["id"].as_str().unwrap()) {
-        if frank.get(&format!("/v1/proposals/{id}")).await.1["effects"].to_string().contains(effect) {
+        if frank.get(&format!("/v1/proposals/{id}")).await.1["card"]["effects"].to_string().contains(effect) {
             found.push(id.to_owned());
         }
     }

@@ -35,8 +35,7 @@ pub(crate) fn has(file: &Path) -> bool {
 
 /// Whether the virtual environment has this Python package; if not, as [`has`].
 pub(crate) fn has_python(package: &str) -> bool {
-    let python =
-        std::fs::read_dir(tools().join("venv/lib")).into_iter().flatten().filter_map(Result::ok).next();
+    let python = std::fs::read_dir(tools().join("venv/lib")).into_iter().flatten().find_map(Result::ok);
     let lib = python.map_or_else(|| tools().join("venv/lib"), |python| python.path());
     has(&lib.join("site-packages").join(package))
 }
