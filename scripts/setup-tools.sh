@@ -1,8 +1,8 @@
 #!/bin/sh
 # Installs what the tests need beside Rust: a C compiler, PostgreSQL, Chromium with its driver, systemd-analyze, Python
-# with a virtual environment in .tools/venv (localstripe, Node, a client generator, schemathesis, a Prometheus client, the MCP SDK)
-# and the Node packages of the OAuth tests, of the generated clients, of the MCP SDK and
-# of the MCP conformance suite.
+# with a virtual environment in .tools/venv (localstripe, Node, a client generator, schemathesis, a Prometheus client,
+# the MCP SDK, two agent frameworks) and the Node packages of the OAuth tests, of the generated clients, of the MCP SDK
+# and of the MCP conformance suite.
 #
 # What is there is kept, so a second run takes no time and asks no registry. As root on Debian it installs what
 # the system lacks; anybody else is told what is missing.

@@ -30,8 +30,8 @@ struct Step {
 /// Ends what a command printed; its status follows. No program prints it.
 const END: char = '\u{1e}';
 
-/// For a whole transcript. Its slowest steps take about a second.
-const PATIENCE: Duration = Duration::from_mins(2);
+/// For a whole transcript. Its slowest steps, the starts of an agent, take about three seconds on a free machine.
+const PATIENCE: Duration = Duration::from_mins(3);
 
 fn steps(text: &str) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
@@ -171,6 +171,9 @@ pub(crate) fn shell(script: &str, dir: &Path, home: &Path) -> String {
         .env_clear()
         .envs([("PATH", path.as_str()), ("LC_ALL", "C.UTF-8")])
         .envs([("HOME", home), ("XDG_CONFIG_HOME", home)])
+        // What a reader installs with pip.
+        .env("PYTHONPATH", tools::adapters())
+        .env("PYTHONDONTWRITEBYTECODE", "1")
         .stdin(Stdio::null())
         .stdout(printed.try_clone().unwrap())
         .stderr(printed)
@@ -262,4 +265,44 @@ fn example_02_runs_as_written() {
             assert!(!found, "a key is in {}", path.display());
         }
     }
+}
+
+/// The refunds that Acme has recorded, in their order: invoice and amount.
+fn refunds(run: &Run) -> Vec<(String, u64)> {
+    let file = run.file("state/acme/acme.jsonl");
+    let changes = file.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let refund = |change: serde_json::Value| {
+        let refund = &change["change"]["refund"];
+        Some((refund["invoice"].as_str()?.to_owned(), refund["amount"].as_u64()?))
+    };
+    changes.filter_map(refund).collect()
+}
+
+/// An agent's example: what was to be refunded was, and nothing twice.
+fn agent_example(name: &str, ports: &[u16], package: &str) {
+    if !tools::has_python(package) {
+        return;
+    }
+    let run = runs_as_written(name, ports);
+    assert_eq!(refunds(&run), [("inv_1001".to_owned(), 4_000), ("inv_1002".to_owned(), 90_000)]);
+    for secret in ["state/acme-read.secret", "state/acme-write.secret", "state/agent.key"] {
+        let secret = run.file(secret);
+        let secret = secret.trim().as_bytes();
+        assert!(!run.printed.contains(std::str::from_utf8(secret).unwrap()), "a secret was printed");
+        // A run that lies about must not hold the agent's key.
+        for (path, bytes) in run.left_behind() {
+            let saved = path.extension().is_some_and(|end| end == "db" || end == "json");
+            assert!(!saved || !bytes.windows(secret.len()).any(|w| w == secret), "{}", path.display());
+        }
+    }
+}
+
+#[test]
+fn example_03_runs_as_written() {
+    agent_example("03-openai-agents", &[4380, 4381, 4390], "agents");
+}
+
+#[test]
+fn example_04_runs_as_written() {
+    agent_example("04-langgraph", &[4480, 4481, 4490], "langgraph");
 }

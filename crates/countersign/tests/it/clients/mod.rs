@@ -1,5 +1,7 @@
 //! The OpenAPI documents from outside: clients that are generated from what a running gate serves tell a story on each
-//! listener, and schemathesis compares the listener with its document.
+//! listener, and schemathesis compares the listener with its document. Beside them, the adapters for agent frameworks.
+
+mod agents;
 
 use std::path::Path;
 use std::process::Stdio;

@@ -17,6 +17,11 @@ pub(crate) fn path() -> String {
     format!("{}:{}", tools().join("venv/bin").display(), std::env::var("PATH").unwrap())
 }
 
+/// The Python package of the adapters, as `PYTHONPATH` takes it.
+pub(crate) fn adapters() -> PathBuf {
+    repository().join("adapters/python")
+}
+
 /// Whether this is installed. A line that says so when it is not; a failed test when `COUNTERSIGN_REQUIRE_TOOLS=1`.
 pub(crate) fn has(file: &Path) -> bool {
     let there = file.exists();
@@ -26,4 +31,11 @@ pub(crate) fn has(file: &Path) -> bool {
         eprintln!("skipped: {advice}");
     }
     there
+}
+
+/// Whether the virtual environment has this Python package; if not, as [`has`].
+pub(crate) fn has_python(package: &str) -> bool {
+    let python = std::fs::read_dir(tools().join("venv/lib")).into_iter().flatten().find_map(Result::ok);
+    let lib = python.map_or_else(|| tools().join("venv/lib"), |python| python.path());
+    has(&lib.join("site-packages").join(package))
 }
