@@ -9,7 +9,7 @@ use crate::{Result, output};
 /// Answers to proposals in each second of load that a run must reach on average.
 const ANSWERS_PER_SECOND_MIN: u64 = 3;
 /// Calls that MCP clients send again, in each second of load.
-const SENT_AGAIN_PER_SECOND_MIN: u64 = 2;
+const SENT_AGAIN_PER_SECOND_MIN: u64 = 1;
 /// Of these in each ten seconds, calls whose effect was there already.
 const AFTER_EFFECT_PER_TEN_SECONDS_MIN: u64 = 5;
 /// Violations of each promise that are printed.

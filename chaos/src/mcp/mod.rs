@@ -134,7 +134,7 @@ pub(crate) async fn work(arena: Arc<Arena>, worker: u64, tasks: bool) -> Result<
         follow(&arena, &mut open, &mut random).await?;
         // A call is sent again long after its answer, open or settled, as after a restart of the client.
         sent.retain(|call| may_send_again(&arena, call, AGAIN_WITHIN_MS));
-        if random.percent(35) {
+        if random.percent(60) {
             let at = usize::try_from(random.below(u64::try_from(sent.len()).unwrap_or(0))).unwrap_or(0);
             if let Some(old) = sent.get(at).cloned() {
                 let found = pursue(&arena, &old, &mut random).await?;
@@ -206,7 +206,7 @@ pub(crate) async fn repeat(arena: &Arena, line: &Value) -> Result<()> {
                 break;
             }
             Said::Heard(_) | Said::Lost | Said::Unsent => {
-                tokio::time::sleep(Duration::from_millis(200)).await
+                tokio::time::sleep(Duration::from_millis(200)).await;
             }
         }
     }
