@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::Result;
 use crate::arena::{Arena, Phase};
-use crate::http::{Request, send};
+use crate::http::{Request, send, was_not_sent};
 use crate::ledger::text;
 use crate::random::Random;
 
@@ -73,6 +73,7 @@ pub(crate) async fn post(arena: &Arena, ask: &Ask, patience: Duration) -> Result
         bearer: arena.key_of(&ask.agent),
         key: ask.key.clone(),
         body: Some(ask.body.clone()),
+        ..Request::default()
     };
     let address = arena.address.borrow().agents.clone();
     match send(&address, request, patience).await {
@@ -92,7 +93,10 @@ pub(crate) async fn post(arena: &Arena, ask: &Ask, patience: Duration) -> Result
             Ok(said)
         }
         Err(error) => {
-            arena.agents.write(json!({ "what": "lost", "n": number, "why": error.to_string() }))?;
+            let why = error.to_string();
+            arena
+                .agents
+                .write(json!({ "what": "lost", "n": number, "why": why, "unsent": was_not_sent(&why) }))?;
             Ok(Said::Lost)
         }
     }

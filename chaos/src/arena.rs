@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::Result;
 use crate::ledger::Ledger;
+use crate::{Result, clock};
 
 /// Where the gate answers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -41,6 +41,8 @@ pub(crate) struct Arena {
     pub(crate) upstream: Ledger,
     pub(crate) proposals: AtomicU64,
     pub(crate) effects: AtomicU64,
+    /// All steps of the gate's clock towards the future, in milliseconds.
+    forward_ms: AtomicU64,
     numbers: AtomicU64,
 }
 
@@ -57,6 +59,7 @@ impl Arena {
             upstream: Ledger::create(work.join("upstream.jsonl"))?,
             proposals: AtomicU64::new(0),
             effects: AtomicU64::new(0),
+            forward_ms: AtomicU64::new(0),
             numbers: AtomicU64::new(0),
             work,
         })
@@ -65,6 +68,17 @@ impl Arena {
     /// A number that no other request of this run has.
     pub(crate) fn number(&self) -> u64 {
         self.numbers.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Notes a step of the gate's clock, before it is made.
+    pub(crate) fn steps_clock(&self, by_ms: i64) {
+        self.forward_ms.fetch_add(u64::try_from(by_ms).unwrap_or(0), Ordering::Relaxed);
+    }
+
+    /// A time in milliseconds that is never slower than the gate's clock: what lies between two of these is at least
+    /// what the gate may think has passed. Steps back do not count.
+    pub(crate) fn gate_millis(&self) -> u64 {
+        clock::millis().saturating_add(self.forward_ms.load(Ordering::Relaxed))
     }
 
     /// The phase now.

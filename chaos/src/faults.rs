@@ -120,7 +120,13 @@ impl Scene {
 
     fn step_clock(&mut self, sign: i64) -> Result<()> {
         let by = i64::try_from(self.random.between(500, 90_000)).unwrap_or(0);
-        self.gate.files().shim().step_clock(by.saturating_mul(sign))
+        self.step_clock_by(by.saturating_mul(sign))
+    }
+
+    /// Moves the gate's clock. Whoever counts time as the gate does knows it before.
+    pub(crate) fn step_clock_by(&self, by_ms: i64) -> Result<()> {
+        self.arena.steps_clock(by_ms);
+        self.gate.files().shim().step_clock(by_ms)
     }
 
     async fn break_store(&mut self, kind: Kind) -> Result<()> {

@@ -12,6 +12,7 @@ mod files;
 mod gate;
 mod http;
 mod ledger;
+mod mcp;
 mod options;
 mod output;
 mod people;

@@ -47,7 +47,7 @@ async fn call(
     (path, body): (String, Option<Value>),
 ) -> Result<Answer> {
     let address = arena.address.borrow().people.clone();
-    let request = Request { method, path, bearer: session.to_owned(), key: None, body };
+    let request = Request { method, path, bearer: session.to_owned(), body, ..Request::default() };
     send(&address, request, PATIENCE).await
 }
 

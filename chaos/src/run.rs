@@ -20,10 +20,12 @@ use crate::plan::{Kind, Plan, Store};
 use crate::postgres::Postgres;
 use crate::random::Random;
 use crate::upstream::Upstream;
-use crate::{Result, agents, clock, output, people, settle};
+use crate::{Result, agents, clock, mcp, output, people, settle};
 
-/// Clients that propose at the same time.
+/// Clients that propose over HTTP at the same time.
 const CLIENTS: u64 = 12;
+/// MCP clients beside them; every other one follows tasks.
+const MCP_CLIENTS: u64 = 6;
 
 /// What one run did and what the checker found.
 #[derive(Debug)]
@@ -76,6 +78,9 @@ async fn play(mut scene: Scene, (options, plan): (&Options, &Plan), files: &Gate
     let mut deciders: JoinSet<Result<()>> = JoinSet::new();
     for worker in 0..CLIENTS {
         tasks.spawn(agents::work(Arc::clone(&arena), worker));
+    }
+    for worker in 0..MCP_CLIENTS {
+        tasks.spawn(mcp::work(Arc::clone(&arena), worker, worker.is_multiple_of(2)));
     }
     for person in ["frank", "fiona"] {
         deciders.spawn(people::decide(Arc::clone(&arena), files.clone(), person));

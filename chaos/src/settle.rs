@@ -14,7 +14,7 @@ use crate::faults::Scene;
 use crate::files::AGENTS;
 use crate::http::{Request, send};
 use crate::ledger::{self, text};
-use crate::{Result, clock};
+use crate::{Result, clock, mcp};
 
 /// Time in which people decide what waits, and the gate finishes what is ready or was sent.
 const CLOSED_WITHIN: Duration = Duration::from_mins(1);
@@ -28,13 +28,13 @@ const NOTICED_AFTER_MS: i64 = 300_000;
 /// Brings a run to its end. The gate is stopped afterwards and its log exported.
 pub(crate) async fn settle(scene: &mut Scene) -> Result<()> {
     let arena = Arc::clone(&scene.arena);
-    scene.gate.files().shim().step_clock(NOTICED_AFTER_MS)?;
+    scene.step_clock_by(NOTICED_AFTER_MS)?;
     scene.restart_clean().await?;
     close(&arena).await?;
-    repeat_keys(&arena).await?;
+    repeat(&arena).await?;
     close(&arena).await?;
     for _ in 0..2 {
-        scene.gate.files().shim().step_clock(NOTICED_AFTER_MS)?;
+        scene.step_clock_by(NOTICED_AFTER_MS)?;
         scene.restart_clean().await?;
         close(&arena).await?;
     }
@@ -66,11 +66,14 @@ async fn close(arena: &Arena) -> Result<()> {
     Ok(())
 }
 
-/// Sends requests with a key once more: each must find the proposal that its key made.
-async fn repeat_keys(arena: &Arc<Arena>) -> Result<()> {
+/// Sends requests with a key once more, and the calls of MCP clients that the gate still knows: each must find the
+/// proposal that is there.
+async fn repeat(arena: &Arc<Arena>) -> Result<()> {
     let lines = ledger::read(&arena.work.join("agents.jsonl"))?;
     let mut asks: BTreeMap<(String, String), Value> = BTreeMap::new();
-    for line in lines.iter().filter(|l| text(l, "/what") == "ask" && !text(l, "/key").is_empty()) {
+    let keyed =
+        |l: &&Value| text(l, "/what") == "ask" && text(l, "/via").is_empty() && !text(l, "/key").is_empty();
+    for line in lines.iter().filter(keyed) {
         let body = line.get("body").cloned().unwrap_or_default();
         asks.insert((text(line, "/key").to_owned(), text(line, "/agent").to_owned()), body);
     }
@@ -78,12 +81,13 @@ async fn repeat_keys(arena: &Arc<Arena>) -> Result<()> {
     let mut clients = JoinSet::new();
     for ((key, agent), body) in asks.into_iter().rev().take(REPEATED_MAX) {
         let (arena, ask) = (Arc::clone(arena), Ask { agent, key: Some(key), body });
-        clients.spawn(async move { repeat(&arena, &ask).await });
-        if clients.len() >= CLIENTS
-            && let Some(client) = clients.join_next().await
-        {
-            client??;
-        }
+        clients.spawn(async move { repeat_one(&arena, &ask).await });
+        make_room(&mut clients).await?;
+    }
+    for line in mcp::calls_of(&lines) {
+        let arena = Arc::clone(arena);
+        clients.spawn(async move { mcp::repeat(&arena, &line).await });
+        make_room(&mut clients).await?;
     }
     while let Some(client) = clients.join_next().await {
         client??;
@@ -91,8 +95,17 @@ async fn repeat_keys(arena: &Arc<Arena>) -> Result<()> {
     Ok(())
 }
 
+async fn make_room(clients: &mut JoinSet<Result<()>>) -> Result<()> {
+    if clients.len() >= CLIENTS
+        && let Some(client) = clients.join_next().await
+    {
+        client??;
+    }
+    Ok(())
+}
+
 /// Sends one request until it is answered.
-async fn repeat(arena: &Arena, ask: &Ask) -> Result<()> {
+async fn repeat_one(arena: &Arena, ask: &Ask) -> Result<()> {
     for _ in 0..5 {
         match agents::post(arena, ask, Duration::from_secs(20)).await? {
             Said::Answer { status: 503, .. } | Said::Lost => {

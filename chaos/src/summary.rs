@@ -8,6 +8,10 @@ use crate::{Result, output};
 
 /// Answers to proposals in each second of load that a run must reach on average.
 const ANSWERS_PER_SECOND_MIN: u64 = 3;
+/// Calls that MCP clients send again, in each second of load.
+const SENT_AGAIN_PER_SECOND_MIN: u64 = 1;
+/// Of these in each ten seconds, calls whose effect was there already.
+const AFTER_EFFECT_PER_TEN_SECONDS_MIN: u64 = 5;
 /// Violations of each promise that are printed.
 const SHOWN: usize = 5;
 /// Guards that a weakened build can switch off.
@@ -92,6 +96,12 @@ fn print(options: &Options, outcome: &Outcome) {
         ("proposals", report.proposals.to_string()),
         ("effects", report.effects.to_string()),
         ("log entries", report.entries.to_string()),
+        ("MCP calls", report.mcp.calls.to_string()),
+        ("  sent, the first time or again", report.mcp.sent.to_string()),
+        ("  sent again", report.mcp.again().to_string()),
+        ("  sent again after their effect", report.mcp.after_effect.to_string()),
+        ("  effects", report.mcp.effects.to_string()),
+        ("  double effects", report.mcp.double_effects.to_string()),
         ("violations", violations.len().to_string()),
     ] {
         output::line(&format!("{name:<34}{value}"));
@@ -117,6 +127,16 @@ fn too_little(options: &Options, plan: &Plan, outcome: &Outcome) -> Vec<String> 
     let wanted = options.seconds.saturating_mul(ANSWERS_PER_SECOND_MIN);
     if outcome.answers_under_load < wanted {
         found.push(format!("{} answers under load; {wanted} are the least", outcome.answers_under_load));
+    }
+    let mcp = &outcome.report.mcp;
+    let wanted = options.seconds.saturating_mul(SENT_AGAIN_PER_SECOND_MIN);
+    if mcp.again() < wanted {
+        found.push(format!("MCP clients sent {} calls again; {wanted} are the least", mcp.again()));
+    }
+    let wanted = options.seconds.saturating_mul(AFTER_EFFECT_PER_TEN_SECONDS_MIN).div_euclid(10);
+    if mcp.after_effect < wanted {
+        let what = mcp.after_effect;
+        found.push(format!("MCP clients sent {what} calls again after their effect; {wanted} are the least"));
     }
     let missing = plan.each.iter().filter(|fault| !outcome.faults.contains_key(&fault.kind));
     found.extend(missing.map(|fault| format!("the plan's fault `{}` did not happen", fault.kind.name())));

@@ -1,8 +1,6 @@
 //! Effects against answers: at most one for each proposal, key and request, and none that was denied to an agent.
 
-use std::collections::BTreeSet;
-
-use super::requests::Marker;
+use super::requests::{Known, Marker};
 use super::{Evidence, Promise, Violations, told};
 
 /// At most one effect for each proposal, and one proposal for each idempotency key.
@@ -14,10 +12,9 @@ pub(super) fn once(evidence: &Evidence, violations: &mut Violations) {
         }
     }
     for (name, marker) in &evidence.requests.markers {
-        for (unit_name, unit) in &marker.units {
-            let existing = |id: &&String| evidence.requests.exists(id);
-            let ids: BTreeSet<&String> =
-                unit.ids.iter().chain(unit.doubtful.iter().filter(existing)).collect();
+        // A call without a key may make another proposal when the first one was certainly not done.
+        for (unit_name, unit) in marker.units.iter().filter(|(_, unit)| unit.known != Known::Call) {
+            let ids = evidence.proposals_of(unit);
             if ids.len() > 1 {
                 let what = format!("{unit_name} ({name}) made more than one proposal: {ids:?}");
                 violations.add(Promise::OneKeyOneProposal, what);
@@ -38,7 +35,7 @@ pub(super) fn as_answered(evidence: &Evidence, violations: &mut Violations) {
             let named = units().any(|unit| unit.ids.contains(id));
             if named { denied.push(id) } else { unnamed.push(id) }
         }
-        let open = units().filter(|unit| unit.uncertain() && unit.ids.is_empty()).count();
+        let open = units().filter(|unit| unit.may_hide_one(|id| applied.contains_key(id))).count();
         if unnamed.len() > open {
             denied.append(&mut unnamed);
         }

@@ -22,8 +22,19 @@ const TWO_ABOVE: u64 = 100_000;
 #[derive(Debug, Default)]
 pub(super) struct Log {
     lives: BTreeMap<String, Vec<Value>>,
+    spans: BTreeMap<String, Span>,
     size: usize,
 }
+
+/// Where in the log a proposal was opened, and where it ended without an effect, if it did.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Span {
+    pub(super) opened: usize,
+    pub(super) not_done: Option<usize>,
+}
+
+/// The ends after which the same call may be made again: nothing was done, and nobody said no for good.
+const NOT_DONE: [&str; 6] = ["denied", "failed", "expired", "cancelled", "superseded", "refused"];
 
 impl Log {
     /// Reads an export and computes its hashes again.
@@ -45,6 +56,11 @@ impl Log {
             log.size = log.size.saturating_add(1);
             let proposal = text(&entry, "/proposal").to_owned();
             if !proposal.is_empty() {
+                let fresh = Span { opened: log.size, not_done: None };
+                let span = log.spans.entry(proposal.clone()).or_insert(fresh);
+                if NOT_DONE.contains(&text(&entry, "/event").trim_start_matches("proposal.")) {
+                    span.not_done.get_or_insert(log.size);
+                }
                 log.lives.entry(proposal).or_default().push(entry);
             }
         }
@@ -56,6 +72,11 @@ impl Log {
                 .add(Promise::Logged, format!("the log's checkpoint does not fit its entries: {note:?}"));
         }
         Ok(log)
+    }
+
+    /// Where a proposal begins and ends.
+    pub(super) fn span(&self, id: &str) -> Option<Span> {
+        self.spans.get(id).copied()
     }
 
     /// How many entries.

@@ -1,13 +1,14 @@
 //! The checker: compares what the agents were told, what the upstream did, and what the log says. It reads files
 //! only and shares no code with the gate.
 
+mod again;
 mod effects;
 mod log;
 mod requests;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde_json::Value;
@@ -16,7 +17,7 @@ use crate::ledger::{self, number, text};
 use crate::{Result, agents};
 
 use log::Log;
-use requests::{Marker, Requests};
+use requests::{Marker, Requests, Unit};
 
 /// A promise that was broken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,6 +26,9 @@ pub(crate) enum Promise {
     SentOnce,
     /// One idempotency key makes one proposal.
     OneKeyOneProposal,
+    /// A call that an MCP client sends again has one effect at most, and makes another proposal only when the one before
+    /// was certainly not done.
+    SentAgainOnce,
     /// What an agent was told was not done has no effect.
     NoMeansNo,
     /// What was answered is found again.
@@ -49,6 +53,7 @@ impl Promise {
         match self {
             Self::SentOnce => "sent-once",
             Self::OneKeyOneProposal => "one-key-one-proposal",
+            Self::SentAgainOnce => "sent-again-once",
             Self::NoMeansNo => "no-means-no",
             Self::Kept => "kept",
             Self::Closed => "closed",
@@ -89,6 +94,8 @@ pub(crate) struct Report {
     pub(crate) effects: usize,
     /// Entries of the log.
     pub(crate) entries: usize,
+    /// Calls of MCP clients.
+    pub(crate) mcp: again::Sendings,
 }
 
 /// What the upstream did for one proposal.
@@ -109,6 +116,14 @@ struct Evidence {
     applied: BTreeMap<String, BTreeMap<String, u64>>,
     people: Vec<Value>,
     log: Log,
+}
+
+impl Evidence {
+    /// The proposals that a unit made, as far as answers named them and they were found at the end.
+    fn proposals_of<'a>(&'a self, unit: &'a Unit) -> BTreeSet<&'a String> {
+        let existing = |id: &&String| self.requests.exists(id);
+        unit.ids.iter().chain(unit.doubtful.iter().filter(existing)).collect()
+    }
 }
 
 /// Checks one run: its ledgers in `work`, and the exported log.
@@ -142,6 +157,9 @@ pub(crate) fn check(work: &Path, export: &Path) -> Result<Report> {
     report.entries = evidence.log.size();
     effects::once(&evidence, &mut report.violations);
     effects::as_answered(&evidence, &mut report.violations);
+    report.mcp = again::sendings(&evidence);
+    again::once(&evidence, &mut report.violations);
+    again::told(&evidence, &mut report.violations);
     states(&evidence, &mut report.violations);
     evidence.log.approvals(&evidence, &mut report.violations);
     Ok(report)

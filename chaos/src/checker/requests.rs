@@ -24,9 +24,26 @@ pub(super) enum Meaning {
     Nothing,
 }
 
-/// What may have at most one effect: all requests with one idempotency key, or one request without a key.
+/// By what the requests of a unit belong together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Known {
+    /// It is one request over HTTP without a key.
+    #[default]
+    Alone,
+    /// An idempotency key.
+    Key,
+    /// They are the same call of an MCP client without a key: the same chain, tool and arguments. All of them are sent
+    /// within the time in which the gate promises to know them.
+    Call,
+}
+
+/// What may have at most one effect: all requests with one idempotency key, all that are one MCP call without a key, or
+/// one request without a key.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Unit {
+    pub(super) known: Known,
+    /// Its requests came over MCP.
+    pub(super) mcp: bool,
     /// The proposals that answers named.
     pub(super) ids: BTreeSet<String>,
     /// The proposals that only an answer in doubt named.
@@ -41,6 +58,14 @@ impl Unit {
     /// Whether some request got no answer, or one that leaves it open whether something was recorded.
     pub(super) fn uncertain(&self) -> bool {
         self.requests.iter().any(|request| request.meaning == Meaning::Open)
+    }
+
+    /// Whether an effect that no answer names may be of this unit. What a call without a key was told of other proposals
+    /// says nothing against it, unless one of those had an effect.
+    pub(super) fn may_hide_one(&self, had_effect: impl Fn(&String) -> bool) -> bool {
+        let others =
+            if self.known == Known::Call { self.ids.iter().any(had_effect) } else { !self.ids.is_empty() };
+        self.uncertain() && !others
     }
 
     /// Whether an effect of this proposal at this time follows from what was asked before and not denied.
@@ -63,7 +88,35 @@ pub(super) struct Marker {
 struct Sent {
     marker: String,
     unit: String,
+    known: Known,
+    mcp: bool,
     at: u64,
+}
+
+impl Sent {
+    fn of(line: &Value) -> Self {
+        let (agent, mcp) = (text(line, "/agent"), text(line, "/via") == "mcp");
+        let (known, unit) = match (text(line, "/key"), mcp) {
+            ("", false) => (Known::Alone, format!("request {}", number(line, "/n"))),
+            ("", true) => {
+                let arguments = line.get("body").unwrap_or(&Value::Null);
+                (Known::Call, format!("{agent} calls {} {arguments}", text(line, "/tool")))
+            }
+            (key, _) => (Known::Key, format!("{agent} key {key}")),
+        };
+        Self { marker: text(line, "/marker").to_owned(), unit, known, mcp, at: number(line, "/t") }
+    }
+}
+
+/// What a model read about a proposal, in an answer over MCP.
+#[derive(Debug, Clone)]
+pub(super) struct Told {
+    pub(super) id: String,
+    /// The names are those of the answers' parser.
+    pub(super) said: String,
+    pub(super) asked: u64,
+    pub(super) answered: u64,
+    pub(super) words: String,
 }
 
 /// One proposal as it was answered.
@@ -77,10 +130,21 @@ pub(super) struct Seen {
     pub(super) last: Option<Value>,
 }
 
+impl Seen {
+    /// An answer may name a proposal without its state, as a task does that goes on.
+    fn saw(&mut self, state: &str) {
+        if !state.is_empty() {
+            self.states.insert(state.to_owned());
+        }
+    }
+}
+
 /// All requests of a run.
 #[derive(Debug, Default)]
 pub(super) struct Requests {
     pub(super) markers: BTreeMap<String, Marker>,
+    /// What was read over MCP.
+    pub(super) told: Vec<Told>,
     seen: BTreeMap<String, Seen>,
     pub(super) answers: usize,
 }
@@ -95,21 +159,20 @@ impl Requests {
             let n = number(line, "/n");
             match text(line, "/what") {
                 "ask" => {
-                    let unit = match text(line, "/key") {
-                        "" => format!("request {n}"),
-                        key => format!("{} key {key}", text(line, "/agent")),
-                    };
-                    let marker = text(line, "/marker").to_owned();
-                    asks.insert(n, Sent { marker, unit, at: number(line, "/t") });
+                    asks.insert(n, Sent::of(line));
                     waiting.insert(n);
                 }
                 "answer" => {
                     waiting.remove(&n);
                     all.answer(asks.get(&n), line);
                 }
+                // There was nobody to send it to.
+                "lost" if line.get("unsent") == Some(&Value::Bool(true)) => {
+                    waiting.remove(&n);
+                }
                 "read" => all.read(line, false),
                 "final" => all.read(line, true),
-                // A lost answer stays among those that wait.
+                // Any other lost answer stays among those that wait.
                 _ => {}
             }
         }
@@ -123,7 +186,20 @@ impl Requests {
     }
 
     fn unit(&mut self, sent: &Sent) -> &mut Unit {
-        self.markers.entry(sent.marker.clone()).or_default().units.entry(sent.unit.clone()).or_default()
+        let marker = self.markers.entry(sent.marker.clone()).or_default();
+        let unit = marker.units.entry(sent.unit.clone()).or_default();
+        (unit.known, unit.mcp) = (sent.known, sent.mcp);
+        unit
+    }
+
+    fn note(&mut self, line: &Value, asked: u64) {
+        self.told.push(Told {
+            id: text(line, "/id").to_owned(),
+            said: text(line, "/said").to_owned(),
+            asked,
+            answered: number(line, "/t"),
+            words: text(line, "/message").to_owned(),
+        });
     }
 
     fn answer(&mut self, sent: Option<&Sent>, line: &Value) {
@@ -131,10 +207,16 @@ impl Requests {
         let (status, code) = (number(line, "/status"), text(line, "/code"));
         let (id, state) = (text(line, "/id"), text(line, "/state"));
         let Some(sent) = sent else { return };
+        if sent.mcp {
+            self.note(line, sent.at);
+        }
         let unit = self.unit(sent);
         unit.told.push(format!("{status} {code} {id} {state} \"{}\"", text(line, "/message")));
         let meaning = match (code, id) {
             ("in_doubt", _) => Meaning::Open,
+            // A model believes the text, whatever the status of the message is.
+            (_, "") if sent.mcp && text(line, "/said") == "not done" => Meaning::Nothing,
+            (_, "") if sent.mcp => Meaning::Open,
             (_, "") if status >= 400 => Meaning::Nothing,
             (_, "") => Meaning::Open,
             (_, id) => Meaning::Proposal(id.to_owned()),
@@ -149,15 +231,18 @@ impl Requests {
             let seen = self.seen.entry(id.to_owned()).or_default();
             if code != "in_doubt" {
                 seen.certain = true;
-                seen.states.insert(state.to_owned());
+                seen.saw(state);
             }
         }
     }
 
     fn read(&mut self, line: &Value, last: bool) {
+        if text(line, "/via") == "mcp" {
+            self.note(line, number(line, "/asked"));
+        }
         let seen = self.seen.entry(text(line, "/id").to_owned()).or_default();
         if number(line, "/status") == 200 {
-            seen.states.insert(text(line, "/state").to_owned());
+            seen.saw(text(line, "/state"));
         }
         if last {
             seen.last = Some(line.clone());

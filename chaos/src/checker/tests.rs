@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use super::log::exported;
-use super::{Promise, check};
+use super::{Promise, Report, check};
 
 /// The ledgers of one proposal that people approved and that was applied, told as `succeeded`.
 struct Case {
@@ -36,7 +36,41 @@ fn applied(id: &str, marker: &str, price: u64) -> Value {
     json!({ "ref": id, "marker": marker, "method": "PUT", "price": price, "applied": true, "t": 10 })
 }
 
+/// A call of an MCP client without a key.
+fn call(n: u64, marker: &str) -> Value {
+    json!({ "what": "ask", "n": n, "via": "mcp", "agent": "bot", "marker": marker, "key": null, "tool": "shop_note_add",
+            "body": { "id": "i_1", "marker": marker }, "t": n })
+}
+
+/// What an MCP client read: `said` is the parser's.
+fn heard(n: u64, said: &str, id: &str, state: &str) -> Value {
+    json!({ "what": "answer", "n": n, "via": "mcp", "status": 200, "code": "", "id": id, "state": state,
+            "said": said, "t": n.saturating_add(1) })
+}
+
+/// The same of an answer to `gate_status` or `tasks/get`.
+fn asked_later(t: u64, said: &str, id: &str, state: &str) -> Value {
+    json!({ "what": "read", "via": "mcp", "status": 200, "id": id, "state": state, "said": said, "asked": t, "t": t.saturating_add(1) })
+}
+
+/// The life of what policy allows.
+fn life(id: &str, end: &str) -> Vec<Value> {
+    vec![
+        entry(id, "allowed", "bot", &json!({ "decision": { "answer": "allow" } })),
+        entry(id, "dispatched", "", &json!({})),
+        entry(id, end, "", &json!({})),
+    ]
+}
+
 impl Case {
+    /// A call over MCP came to these proposals, one after the other, which ended like this.
+    fn proposals(&mut self, ends: &[(&str, &str)]) {
+        for (id, end) in ends {
+            self.agents.push(read_at_the_end(id, 200, end));
+            self.entries.extend(life(id, end));
+        }
+    }
+
     fn sound() -> Self {
         let gates = json!({ "decision": { "answer": "needs_approval", "gates": [{ "rules": ["both"] }] } });
         Self {
@@ -59,6 +93,10 @@ impl Case {
 
     /// The names of the promises that the checker finds broken.
     fn broken(&self, name: &str) -> Vec<&'static str> {
+        self.report(name).violations.all().iter().map(|(promise, _)| promise.name()).collect()
+    }
+
+    fn report(&self, name: &str) -> Report {
         let work = Folder::new(name);
         for (file, lines) in [
             ("agents.jsonl", &self.agents),
@@ -69,8 +107,7 @@ impl Case {
             std::fs::write(work.0.join(file), lines.join("\n")).unwrap();
         }
         std::fs::write(work.0.join("log"), exported(&self.entries)).unwrap();
-        let report = check(&work.0, &work.0.join("log")).unwrap();
-        report.violations.all().iter().map(|(promise, _)| promise.name()).collect()
+        check(&work.0, &work.0.join("log")).unwrap()
     }
 }
 
@@ -99,7 +136,7 @@ fn a_run_that_keeps_every_promise_has_no_violation() {
 #[test]
 fn each_broken_promise_is_found() {
     let mut kept = Vec::new();
-    for (name, promise, break_it) in cases() {
+    for (name, promise, break_it) in cases().into_iter().chain(cases_over_mcp()) {
         let mut case = Case::sound();
         break_it(&mut case);
         let broken = case.broken(name);
@@ -164,6 +201,58 @@ fn cases() -> Vec<(&'static str, Promise, Break)> {
     ]
 }
 
+fn cases_over_mcp() -> Vec<(&'static str, Promise, Break)> {
+    vec![
+        ("sent-again-done-again", Promise::SentAgainOnce, |c| {
+            c.agents.extend([call(2, "m_2"), heard(2, "done", "prp_b", "succeeded")]);
+            c.agents.extend([call(12, "m_2"), heard(12, "done", "prp_c", "succeeded")]);
+            c.proposals(&[("prp_b", "succeeded"), ("prp_c", "succeeded")]);
+            c.upstream.extend([applied("prp_b", "m_2", 1), applied("prp_c", "m_2", 1)]);
+        }),
+        ("broken-streams-done-twice", Promise::SentAgainOnce, |c| {
+            c.agents.extend([call(2, "m_2"), call(3, "m_2")]);
+            c.upstream.extend([applied("prp_b", "m_2", 1), applied("prp_c", "m_2", 1)]);
+        }),
+        ("made-another-while-open", Promise::SentAgainOnce, |c| {
+            c.agents.extend([call(2, "m_2"), heard(2, "not done", "prp_b", "pending")]);
+            c.agents.extend([call(12, "m_2"), heard(12, "not done", "prp_c", "pending")]);
+            c.proposals(&[("prp_b", "expired"), ("prp_c", "expired")]);
+            let end = c.entries.iter().position(|e| e["event"] == "proposal.expired").unwrap();
+            let end = c.entries.remove(end);
+            c.entries.push(end);
+        }),
+        ("rejected-and-asked-again", Promise::SentAgainOnce, |c| {
+            c.agents.extend([call(2, "m_2"), heard(2, "not done", "prp_b", "rejected")]);
+            c.agents.extend([call(12, "m_2"), heard(12, "done", "prp_c", "succeeded")]);
+            c.proposals(&[("prp_b", "rejected"), ("prp_c", "succeeded")]);
+            c.upstream.push(applied("prp_c", "m_2", 1));
+        }),
+        ("two-for-one-key-over-mcp", Promise::OneKeyOneProposal, |c| {
+            for (n, id) in [(2, "prp_b"), (3, "prp_c")] {
+                let mut keyed = call(n, "m_2");
+                keyed["key"] = json!("k2");
+                c.agents.extend([keyed, heard(n, "not done", id, "failed")]);
+            }
+            c.proposals(&[("prp_b", "failed"), ("prp_c", "failed")]);
+        }),
+        ("refused-and-done-over-mcp", Promise::NoMeansNo, |c| {
+            c.agents.extend([call(2, "m_2"), heard(2, "not done", "", "")]);
+            c.upstream.push(applied("prp_b", "m_2", 1));
+        }),
+        ("never-sent-and-done", Promise::NoMeansNo, |c| {
+            c.agents.extend([call(2, "m_2"), json!({ "what": "lost", "n": 2, "unsent": true })]);
+            c.upstream.push(applied("prp_b", "m_2", 1));
+        }),
+        ("done-and-called-not-done", Promise::NoMeansNo, |c| {
+            c.agents.push(asked_later(11, "not done", "prp_a", ""));
+        }),
+        ("both-at-once", Promise::NoMeansNo, |c| c.agents.push(asked_later(11, "both", "prp_a", ""))),
+        ("called-done-too-early", Promise::True, |c| {
+            c.agents.push(asked_later(2, "done", "prp_a", "succeeded"));
+        }),
+    ]
+}
+
 #[test]
 fn what_may_be_is_no_violation() {
     let mut case = Case::sound();
@@ -186,9 +275,31 @@ fn what_may_be_is_no_violation() {
             entry(id, "dispatched", "", &json!({})),
         ]);
     }
+    // A call over MCP failed for certain, was made again, and was then found by the same call. Its answers before the
+    // effect say that it was not done.
+    case.agents.extend([call(6, "m_5"), heard(6, "not done", "prp_e", "failed"), call(7, "m_5")]);
+    case.agents.extend([call(8, "m_5"), heard(8, "not done", "prp_f", "pending"), call(12, "m_5")]);
+    case.agents.push(heard(12, "already done", "prp_f", "succeeded"));
+    case.proposals(&[("prp_e", "failed"), ("prp_f", "succeeded")]);
+    case.upstream.push(applied("prp_f", "m_5", 1));
+    // The same, and no answer names the proposal that had the effect.
+    case.agents.extend([call(9, "m_6"), heard(9, "not done", "prp_g", "failed"), call(10, "m_6")]);
+    case.proposals(&[("prp_g", "failed")]);
+    case.upstream.push(applied("prp_h", "m_6", 1));
+    case.entries.extend(life("prp_h", "succeeded"));
     // Unknown becomes known.
     case.agents[1] = answer(1, 202, "", "prp_a", "unknown");
     assert_eq!(case.broken("may-be"), Vec::<&str>::new());
+}
+
+#[test]
+fn calls_that_were_sent_again_are_counted() {
+    let mut case = Case::sound();
+    case.agents.extend([call(2, "m_2"), call(3, "m_2"), call(12, "m_2"), call(4, "m_3")]);
+    case.upstream.extend([applied("prp_b", "m_2", 1), applied("prp_c", "m_2", 1)]);
+    let mcp = case.report("counted").mcp;
+    assert_eq!((mcp.calls, mcp.sent, mcp.again(), mcp.after_effect), (2, 4, 2, 1));
+    assert_eq!((mcp.effects, mcp.double_effects), (2, 1));
 }
 
 #[test]

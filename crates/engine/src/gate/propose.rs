@@ -218,7 +218,8 @@ impl Gate {
         let mut late = NotAdmitted::TooOld;
         for _ in 0..limits::DECIDE_TRIES {
             let asked = self.validate_or_note(&ask, id).await?;
-            let key = asked.key(ask.key.as_ref().filter(|_| !weakened("idempotency")))?;
+            let key = ask.key.as_ref().filter(|_| !weakened("idempotency"));
+            let key = asked.key(key.filter(|key| **key != RequestKey::Derived || !weakened("resend")))?;
             if let Some(record) = self.replay(&asked, key.as_ref()).await? {
                 return Ok(Proposed { record, was_there: true });
             }
