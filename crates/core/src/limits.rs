@@ -26,6 +26,10 @@ pub const EVIDENCE_ITEMS_MAX: usize = 16;
 pub const SCHEMA_BYTES_MAX: usize = 64 * 1024;
 /// Levels of an action's schema (T56).
 pub const SCHEMA_DEPTH_MAX: usize = 12;
+/// Schemas that the references of an action's schema may unfold to (T56).
+pub const SCHEMA_NODES_MAX: usize = 2_000;
+/// Forms that one object may have: a person reads them.
+pub const SCHEMA_FORMS_MAX: usize = 16;
 /// Elements that an expression may see in one array: CEL has no cost limit of its own.
 pub const EXPRESSION_ITEMS_MAX: usize = 1_000;
 /// Bytes of an upstream's answer that are kept. The rest is an error, never a silent cut (T77).

@@ -9,7 +9,7 @@ use crate::problem::{Problem, Severity, SourceFile};
 
 /// Version of what this binary makes of the same files. Raise it when equal files would be decided differently, so
 /// that the log shows the difference.
-pub(crate) const SEMANTICS_VERSION: u32 = 2;
+pub(crate) const SEMANTICS_VERSION: u32 = 3;
 
 /// The files of a gate directory, read from disk or made by a test.
 #[derive(Debug, Clone, Default)]
@@ -18,7 +18,7 @@ pub struct GateFiles {
     pub directory: Option<SourceFile>,
     /// `approvals.toml`.
     pub approvals: Option<SourceFile>,
-    /// `actions/*.toml`, sorted by path.
+    /// `actions/*.toml` and the schemas beside them, `actions/*.json`, sorted by path.
     pub actions: Vec<SourceFile>,
     /// `policies/*.cedar`, sorted by path.
     pub policies: Vec<SourceFile>,

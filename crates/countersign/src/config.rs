@@ -312,8 +312,8 @@ fn read_files(dir: &Path, environments: Vec<String>) -> Result<GateFiles, Proble
     Ok(GateFiles {
         directory: read(dir, "directory.toml")?,
         approvals: read(dir, "approvals.toml")?,
-        actions: read_all(dir, "actions", "toml")?,
-        policies: read_all(dir, "policies", "cedar")?,
+        actions: read_all(dir, "actions", &["toml", "json"])?,
+        policies: read_all(dir, "policies", &["cedar"])?,
         environments,
     })
 }
@@ -328,7 +328,7 @@ fn read(dir: &Path, path: &str) -> Result<Option<SourceFile>, Problem> {
     }
 }
 
-fn read_all(dir: &Path, folder: &str, extension: &str) -> Result<Vec<SourceFile>, Problem> {
+fn read_all(dir: &Path, folder: &str, extensions: &[&str]) -> Result<Vec<SourceFile>, Problem> {
     let mut paths = Vec::new();
     let entries = match std::fs::read_dir(dir.join(folder)) {
         Ok(entries) => entries,
@@ -344,7 +344,7 @@ fn read_all(dir: &Path, folder: &str, extension: &str) -> Result<Vec<SourceFile>
     };
     for entry in entries.flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
-        if Path::new(&name).extension().is_some_and(|e| e == extension) {
+        if Path::new(&name).extension().is_some_and(|e| extensions.iter().any(|known| e == *known)) {
             paths.push(format!("{folder}/{name}"));
         }
     }

@@ -14,6 +14,7 @@ mod types;
 pub use registry::{Action, Registry, System};
 pub use render::{Before, RecordReads, RenderError};
 pub use schema::OutputSchema;
+pub(crate) use schema::type_of;
 pub use types::{
     ActionName, Call, CredentialRefs, EffectClass, Group, HttpCall, Method, MoneyField, MoneyUnit,
     Precondition, ReadCall, Rendering, Resource, Reversible, Risk, Undo,

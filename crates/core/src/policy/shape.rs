@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::value;
-use crate::action::{Action, EffectClass, Group, RecordReads};
+use crate::action::{Action, EffectClass, Group, RecordReads, type_of};
 use crate::limits;
 
 /// Visible fields of one action, all levels together: a bound on what nested `$ref`s can unfold to (T56).
@@ -104,6 +104,8 @@ pub(super) struct Field {
     pub(super) default: Option<Value>,
     /// A string with `format: email`.
     pub(super) is_email: bool,
+    /// Null is a value of it; Cedar has none, so a null is absent there.
+    pub(super) nullable: bool,
 }
 
 impl Field {
@@ -153,7 +155,7 @@ impl ShapeReader<'_> {
                 let target = self.root.pointer(target)?.clone();
                 self.kind(&target, deeper)
             }
-            Some(Value::String(name)) => match name.as_str() {
+            Some(_) => match type_of(schema)?.0 {
                 "boolean" => Some(Kind::Bool),
                 "integer" => Some(Kind::Long),
                 "number" => value::is_short_decimal(schema.get("multipleOf")?).then_some(Kind::Decimal),
@@ -162,13 +164,15 @@ impl ShapeReader<'_> {
                 "object" => self.record(schema, deeper),
                 _ => None,
             },
-            // A list of types is a union, which Cedar does not have.
-            Some(_) => None,
         }
     }
 
     fn record(&mut self, schema: &Value, depth: usize) -> Option<Kind> {
         let properties = schema.get("properties")?.as_object()?;
+        let closed = schema.get("additionalProperties").is_none_or(|others| *others == Value::Bool(false));
+        if properties.is_empty() && !closed {
+            return None;
+        }
         let required: BTreeSet<&str> = schema
             .get("required")
             .and_then(Value::as_array)
@@ -179,12 +183,14 @@ impl ShapeReader<'_> {
         let mut fields = Fields::new();
         for (name, property) in properties {
             if let Some(kind) = self.kind(property, depth) {
+                // What may be null has no default for policy: null does not stand for it.
+                let nullable = type_of(property).is_some_and(|(_, nullable)| nullable);
                 // A default that does not fit its own type stands for nothing.
-                let default =
-                    property.get("default").filter(|d| value::to_cedar(&kind, d).is_some()).cloned();
-                let required = required.contains(name.as_str());
+                let fits = |default: &&Value| !nullable && value::to_cedar(&kind, default).is_some();
+                let default = property.get("default").filter(fits).cloned();
+                let required = required.contains(name.as_str()) && !nullable;
                 let is_email = property.get("format").and_then(Value::as_str) == Some("email");
-                fields.insert(name.clone(), Field { kind, required, default, is_email });
+                fields.insert(name.clone(), Field { kind, required, default, is_email, nullable });
             }
         }
         Some(Kind::Record(fields))

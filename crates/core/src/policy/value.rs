@@ -62,9 +62,10 @@ pub(super) fn fits(kind: &Kind, value: &Value) -> bool {
     }
 }
 
-/// What an object says about a property, or what its absence stands for.
+/// What an object says about a property, or what its absence stands for. Where null is a value, it is absent.
 fn given<'a>(object: &'a Map<String, Value>, name: &str, field: &'a Field) -> Option<&'a Value> {
-    object.get(name).or(field.default.as_ref())
+    let found = object.get(name).filter(|value| !(field.nullable && value.is_null()));
+    found.or(field.default.as_ref())
 }
 
 /// The visible input, with only those properties that `shown` names. All are checked: none of a kind that is

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::check::property;
 use super::scope::environment;
+use crate::action::schema::type_of;
 use crate::address::SuffixRule;
 
 /// Every such rule of one expression, over the closed schema of `input`. An expression that does not compile has
@@ -75,7 +76,7 @@ impl<'s> SuffixWalk<'s> {
         let Some(field) = self.field(target) else { return };
         let word = |key: &str| field.schema.get(key).and_then(Value::as_str);
         let listed = ["enum", "const"].iter().any(|key| field.schema.get(*key).is_some());
-        if word("type") != Some("string") || listed {
+        if type_of(field.schema).is_none_or(|(kind, _)| kind != "string") || listed {
             return;
         }
         let mut suffix = String::new();

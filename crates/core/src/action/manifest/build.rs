@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::effect::{self, Effect};
 use super::raw::RawAction;
+use super::schema_file::Schemas;
 use super::source::{Report, Source};
 use super::system::is_name;
 use super::tree::tree;
@@ -22,17 +23,19 @@ use crate::json::{canonical, canonical_v1};
 use crate::limits;
 
 /// The system that the actions of a file belong to.
-pub(super) struct SystemTable {
+pub(super) struct SystemTable<'a> {
     pub(super) system: Arc<System>,
     pub(super) base: Base,
     /// The `[system]` table as JSON, for the revision digest.
     pub(super) table: Value,
+    /// The schemas that its actions may name.
+    pub(super) schemas: Schemas<'a>,
 }
 
 /// Compiles one action. `None` if anything about it is an error.
 pub(super) fn action(
     source: &Source<'_>,
-    owner: &SystemTable,
+    owner: &SystemTable<'_>,
     name: &str,
     report: &mut Report<'_>,
 ) -> Option<Action> {
@@ -44,10 +47,11 @@ pub(super) fn action(
             return None;
         }
     };
-    let table = report.keep(&[], source.json(&path))?;
+    let mut table = report.keep(&[], source.json(&path))?;
+    let file = report.keep_text(&["schema"], schema_file(&mut table, owner))?;
     check_head(&raw, name, report);
     check_tool(&raw, &owner.system.name, name, report);
-    let (schema, input) = input_schema(&raw, &table, report)?;
+    let (schema, input) = input_schema(&raw, &table, file.as_deref(), report)?;
     let output = output_schema(&table, report);
     let etag_bound = raw.preview.as_ref().is_some_and(|p| p.bind.as_deref() == Some("etag"));
     let effect = effect::effect(&raw, etag_bound, report);
@@ -85,7 +89,7 @@ pub(super) fn action(
 }
 
 /// Covers both tables as they are written, so no field can change without changing the digest (T03).
-fn revision(owner: &SystemTable, name: &str, table: &Value) -> Digest {
+fn revision(owner: &SystemTable<'_>, name: &str, table: &Value) -> Digest {
     Hasher::new(domain::ACTION)
         .field(name.as_bytes())
         .field(&canonical(&owner.table))
@@ -94,7 +98,7 @@ fn revision(owner: &SystemTable, name: &str, table: &Value) -> Digest {
 }
 
 /// The same by the format of version 1, under which open proposals may have been made.
-fn revision_v1(owner: &SystemTable, name: &str, table: &Value) -> Option<Digest> {
+fn revision_v1(owner: &SystemTable<'_>, name: &str, table: &Value) -> Option<Digest> {
     let hasher = Hasher::new(domain::ACTION_V1)
         .field(name.as_bytes())
         .field(&canonical_v1(&owner.table).ok()?)
@@ -163,18 +167,35 @@ fn check_tool(raw: &RawAction, system: &str, name: &str, report: &mut Report<'_>
     }
 }
 
-fn input_schema(raw: &RawAction, table: &Value, report: &mut Report<'_>) -> Option<(Value, InputSchema)> {
+/// Puts a schema from a file in the place of its name, so that everything that reads the table, its digest too, has the
+/// schema itself. Gives the file's name, if there is one.
+fn schema_file(table: &mut Value, owner: &SystemTable<'_>) -> Result<Option<String>, String> {
+    let Some(named @ Value::String(_)) = table.get_mut("schema") else { return Ok(None) };
+    let name = named.as_str().unwrap_or_default().to_owned();
+    *named = owner.schemas.read(&name)?;
+    Ok(Some(name))
+}
+
+fn input_schema(
+    raw: &RawAction,
+    table: &Value,
+    file: Option<&str>,
+    report: &mut Report<'_>,
+) -> Option<(Value, InputSchema)> {
     if raw.input.is_some() && raw.schema.is_some() {
         report.error(&["schema"], "`input` and `schema` are both there", "Keep one of them.");
     }
     let (root, schema) = match (table.get("schema"), table.get("input")) {
-        (Some(long @ Value::Object(_)), _) => ("schema", schema::close_long(long.clone())),
+        (Some(long @ Value::Object(_)), _) => match schema::inline(long) {
+            Ok(long) => ("schema", schema::close_long(long)),
+            Err(message) => {
+                let remedy = "References go to a schema in the same document, such as `#/$defs/Name`, and not in a circle.";
+                report.error(&["schema"], in_file(file, "", message), remedy);
+                return None;
+            }
+        },
         (Some(_), _) => {
-            report.error(
-                &["schema"],
-                "a schema in a file of its own is not supported yet",
-                "Write the schema here, as a table.",
-            );
+            report.error(&["schema"], "`schema` is no table", "Write a table, or the name of a JSON file.");
             return None;
         }
         (None, Some(Value::Object(fields))) => ("input", schema::close(fields.clone())),
@@ -184,7 +205,7 @@ fn input_schema(raw: &RawAction, table: &Value, report: &mut Report<'_>) -> Opti
         }
         (None, None) => ("input", schema::close(serde_json::Map::new())),
     };
-    if !keep(schema::lint(&schema), root, report) {
+    if !keep(schema::lint(&schema), root, file, report) {
         return None;
     }
     let input = report.keep_text(&[root], InputSchema::compile(&schema))?;
@@ -199,38 +220,49 @@ fn output_schema(table: &Value, report: &mut Report<'_>) -> Option<OutputSchema>
         return None;
     };
     let schema = schema::open(fields.clone());
-    if !keep(schema::lint_output(&schema), ROOT, report) {
+    if !keep(schema::lint_output(&schema), ROOT, None, report) {
         return None;
     }
     report.keep_text(&[ROOT], OutputSchema::compile(schema))
 }
 
-/// Reports what was found in a schema; whether it can be compiled.
-fn keep(found: Vec<LintFinding>, root: &str, report: &mut Report<'_>) -> bool {
+/// Reports what was found in a schema, which is in a file of its own or in the manifest; whether it can be compiled.
+fn keep(found: Vec<LintFinding>, root: &str, file: Option<&str>, report: &mut Report<'_>) -> bool {
     let before = report.errors();
     for finding in found {
         let mut path = vec![root];
         for (at, field) in finding.path.iter().enumerate() {
             // In the short form the fields stand directly in the table.
-            if field != "items" && (at > 0 || root == "schema") {
+            if !matches!(field.as_str(), "items" | "additionalProperties") && (at > 0 || root == "schema") {
                 path.push("properties");
             }
             path.push(field);
         }
+        let place = path.get(1..).unwrap_or_default().join("/");
+        let message = in_file(file, &place, finding.message);
         if finding.warning {
-            report.warn(&path, finding.message, &finding.remedy);
+            report.warn(&path, message, &finding.remedy);
         } else {
-            report.error(&path, finding.message, &finding.remedy);
+            report.error(&path, message, &finding.remedy);
         }
     }
     report.errors() == before
+}
+
+/// A message that says where in the schema's own file it belongs.
+fn in_file(file: Option<&str>, place: &str, message: String) -> String {
+    match file {
+        Some(file) if place.is_empty() => format!("`{file}`: {message}"),
+        Some(file) => format!("`{file}` at /{place}: {message}"),
+        None => message,
+    }
 }
 
 fn plan(
     raw: &RawAction,
     table: &Value,
     schema: &Value,
-    (owner, effect): (&SystemTable, &Effect),
+    (owner, effect): (&SystemTable<'_>, &Effect),
     report: &mut Report<'_>,
 ) -> Option<Plan> {
     let shown = raw.preview.as_ref();
@@ -299,7 +331,7 @@ fn warn_of_suffixes(value: &Value, path: &mut Vec<String>, schema: &Value, repor
 }
 
 /// What is only careless.
-fn warn(raw: &RawAction, owner: &SystemTable, class: EffectClass, report: &mut Report<'_>) {
+fn warn(raw: &RawAction, owner: &SystemTable<'_>, class: EffectClass, report: &mut Report<'_>) {
     let preview = raw.preview.as_ref();
     let reads_record = preview.is_some_and(|p| p.read.is_some());
     let credential = &owner.system.credential;

@@ -9,24 +9,27 @@ mod lets;
 mod preview;
 mod raw;
 mod request;
+mod schema_file;
 mod source;
 mod system;
 mod tree;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use super::registry::{Action, Registry, System};
 use crate::problem::{Problem, Severity, SourceFile};
+use schema_file::Schemas;
 use source::{Report, Source};
 
 impl Registry {
-    /// Loads manifests, one system a file. With any error nothing loads and every finding is returned,
+    /// Loads manifests (`*.toml`), one system a file; schemas that they name (`*.json`) are among the files. With any error nothing loads and every finding is returned,
     /// warnings included; without, the warnings come beside the registry.
     pub fn load(files: &[SourceFile], environments: &[String]) -> Result<(Self, Vec<Problem>), Vec<Problem>> {
         let mut registry = Self::default();
         let mut problems = Vec::new();
-        for file in files {
-            let Some((line, system, actions)) = load(file, environments, &mut problems) else {
+        for file in files.iter().filter(|file| !is_schema(file)) {
+            let Some((line, system, actions)) = load(file, files, environments, &mut problems) else {
                 continue;
             };
             let name = system.name.clone();
@@ -59,6 +62,11 @@ impl Registry {
     }
 }
 
+/// Whether a file is a schema that manifests may name, and no manifest.
+fn is_schema(file: &SourceFile) -> bool {
+    Path::new(&file.path).extension().is_some_and(|extension| extension == "json")
+}
+
 /// Actions with the lines of their tables.
 type Lined = Vec<(usize, Action)>;
 
@@ -66,6 +74,7 @@ type Lined = Vec<(usize, Action)>;
 /// `None` means that the file defines no usable system.
 fn load(
     file: &SourceFile,
+    all: &[SourceFile],
     environments: &[String],
     problems: &mut Vec<Problem>,
 ) -> Option<(usize, Arc<System>, Lined)> {
@@ -83,7 +92,12 @@ fn load(
     let loaded = system::load(&source, environments, &mut report);
     problems.append(&mut report.take());
     let (system, base) = loaded?;
-    let owner = build::SystemTable { system: Arc::new(system), base, table: source.json(&["system"]).ok()? };
+    let owner = build::SystemTable {
+        system: Arc::new(system),
+        base,
+        table: source.json(&["system"]).ok()?,
+        schemas: Schemas { manifest: file, all },
+    };
     let mut actions = Vec::new();
     for name in source.keys(&["action"]) {
         let mut report = Report::new(&source, &["action", name]);

@@ -211,8 +211,8 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     ),
     (
         "[action.\"refund.create\".undo]",
-        "[action.\"refund.create\".output]\nid = { type = \"object\", additionalProperties = true }\n[action.\"refund.create\".undo]",
-        "`additionalProperties` may only be false",
+        "[action.\"refund.create\".output]\nid = { type = \"object\", additionalProperties = \"yes\" }\n[action.\"refund.create\".undo]",
+        "`additionalProperties` is neither true, false nor a schema",
     ),
     (
         "[action.\"refund.create\".undo]",

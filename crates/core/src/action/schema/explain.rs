@@ -24,6 +24,14 @@ pub(super) fn explain(error: &ValidationError<'_>, schema: &Value, into: &mut Ve
         }
         return;
     }
+    if let Kind::OneOfNotValid { context } = error.kind()
+        && let Some(meant) = meant(context)
+    {
+        for error in meant {
+            explain(error, schema, into);
+        }
+        return;
+    }
     // What is missing is named by its own place, where the agent has to put it.
     let pointer = if let Kind::Required { property } = error.kind() {
         child(&pointer, property.as_str().unwrap_or_default())
@@ -31,6 +39,14 @@ pub(super) fn explain(error: &ValidationError<'_>, schema: &Value, into: &mut Ve
         pointer
     };
     into.push(InputError { pointer, detail: detail(error.kind()) });
+}
+
+/// The findings of the one form that a value was meant to have: the only one whose fixed values are all right.
+fn meant<'a, 'e>(forms: &'a [Vec<ValidationError<'e>>]) -> Option<&'a Vec<ValidationError<'e>>> {
+    let is_fixed =
+        |error: &ValidationError<'_>| matches!(error.kind(), Kind::Constant { .. } | Kind::Enum { .. });
+    let mut fitting = forms.iter().filter(|errors| !errors.iter().any(is_fixed));
+    fitting.next().filter(|_| fitting.next().is_none())
 }
 
 fn detail(kind: &Kind) -> String {
@@ -56,9 +72,18 @@ fn detail(kind: &Kind) -> String {
         Kind::ExclusiveMaximum { limit } => format!("must be less than {limit}"),
         Kind::MultipleOf { multiple_of } => format!("must be a multiple of {multiple_of}"),
         Kind::UniqueItems => "must not contain the same element twice".to_owned(),
+        Kind::Type { kind: TypeKind::Multiple(types) } => {
+            let mut names: Vec<String> = types.iter().map(|name| name.to_string()).collect();
+            // Null last, as it is written.
+            names.sort_by_key(|name| name == "null");
+            format!("must be of the type {}", names.join(" or "))
+        }
+        Kind::OneOfNotValid { context } => {
+            format!("fits none of the {} forms that it may have", context.len())
+        }
+        Kind::OneOfMultipleValid { .. } => "fits more than one of the forms that it may have".to_owned(),
         // None of these keywords is accepted by the linter, so none of these findings can appear.
-        Kind::Type { kind: TypeKind::Multiple(_) }
-        | Kind::AdditionalProperties { .. }
+        Kind::AdditionalProperties { .. }
         | Kind::AdditionalItems { .. }
         | Kind::AnyOf { .. }
         | Kind::BacktrackLimitExceeded { .. }
@@ -70,8 +95,6 @@ fn detail(kind: &Kind) -> String {
         | Kind::FalseSchema
         | Kind::FromUtf8 { .. }
         | Kind::Not { .. }
-        | Kind::OneOfMultipleValid { .. }
-        | Kind::OneOfNotValid { .. }
         | Kind::PropertyNames { .. }
         | Kind::UnevaluatedItems { .. }
         | Kind::UnevaluatedProperties { .. }

@@ -3,8 +3,8 @@
 
 use serde_json::{Map, Value};
 
-use super::{InputSchema, build, properties};
-use crate::limits::{JSON_STRING_BYTES_MAX, SCHEMA_BYTES_MAX, SCHEMA_DEPTH_MAX};
+use super::{InputSchema, build, forms, properties, type_of};
+use crate::limits::{JSON_STRING_BYTES_MAX, SCHEMA_BYTES_MAX, SCHEMA_DEPTH_MAX, SCHEMA_FORMS_MAX};
 
 /// One finding about a schema.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,7 +19,18 @@ pub(in crate::action) struct LintFinding {
     pub(in crate::action) remedy: String,
 }
 
-const ANY: [&str; 7] = ["type", "title", "description", "default", "enum", "const", "format"];
+const ANY: [&str; 10] = [
+    "type",
+    "title",
+    "description",
+    "default",
+    "enum",
+    "const",
+    "format",
+    "deprecated",
+    "examples",
+    "$comment",
+];
 const FORMATS: [&str; 9] = ["date-time", "date", "time", "email", "hostname", "ipv4", "ipv6", "uri", "uuid"];
 /// Formats whose texts cannot be long.
 const SHORT_FORMATS: [&str; 7] = ["date-time", "date", "time", "email", "ipv4", "ipv6", "uuid"];
@@ -37,13 +48,13 @@ pub(in crate::action) fn lint_output(schema: &Value) -> Vec<LintFinding> {
 }
 
 fn check(schema: &Value, output: bool) -> Vec<LintFinding> {
-    let mut linter = Linter { path: Vec::new(), found: Vec::new(), output };
+    let mut linter = Linter { path: Vec::new(), found: Vec::new(), output, in_form: false };
     if schema.to_string().len() > SCHEMA_BYTES_MAX {
         linter.error(
             format!("the schema is larger than {SCHEMA_BYTES_MAX} bytes"),
             "Split the action: a person has to review this.",
         );
-    } else if schema.get("type").and_then(Value::as_str) == Some("object") {
+    } else if type_of(schema) == Some(("object", false)) {
         linter.schema(schema, 1);
     } else {
         linter.error("the schema's type is not `object`", "An input is always a JSON object.");
@@ -56,6 +67,8 @@ struct Linter {
     found: Vec<LintFinding>,
     /// Of an answer and not of an input.
     output: bool,
+    /// Inside one of several forms.
+    in_form: bool,
 }
 
 impl Linter {
@@ -82,10 +95,14 @@ impl Linter {
                 "Make the input flatter.",
             );
         }
-        let Some(kind) = map.get("type").and_then(Value::as_str) else {
+        if let Some(found) = forms(schema) {
+            return self.forms(map, found, depth);
+        }
+        let Some((kind, _)) = type_of(schema) else {
             return self.error(
                 "`type` is missing or is not one name",
-                "Name exactly one type; alternatives are not supported yet.",
+                "Name exactly one type, and `nullable = true` where null is a value. An object of several forms has \
+                 `oneOf` instead.",
             );
         };
         let own: &[&str] = match kind {
@@ -120,10 +137,11 @@ impl Linter {
             }
             let remedy = match keyword {
                 "$ref" | "$defs" | "$dynamicRef" | "$id" | "$anchor" | "definitions" => {
-                    "References are not supported: write the schema out where it is used."
+                    "Only `schema` may have references, of the form `#/$defs/Name`: here, write the schema out."
                 }
+                "nullable" => "Write `nullable = true` beside one `type`.",
+                "oneOf" => "Name the forms and nothing else.",
                 "anyOf"
-                | "oneOf"
                 | "allOf"
                 | "not"
                 | "if"
@@ -133,7 +151,7 @@ impl Linter {
                 | "patternProperties"
                 | "unevaluatedProperties"
                 | "unevaluatedItems" => {
-                    "Combinators are not supported yet: use one closed type for each field."
+                    "Use one type for each field, or `oneOf` for an object of several forms."
                 }
                 _ => "Remove it, or correct its name: an unknown keyword would be ignored silently.",
             };
@@ -191,14 +209,66 @@ impl Linter {
         self.path.pop();
     }
 
-    fn object(&mut self, schema: &Value, map: &Map<String, Value>, depth: usize) {
-        let closed = map.get("additionalProperties");
-        if closed != Some(&Value::Bool(false)) && !(self.output && closed.is_none()) {
-            self.error(
-                "`additionalProperties` may only be false",
-                "Name every field: what is not named would reach the upstream unseen.",
+    /// Several forms of one object. People see a value whole; policy does not see it.
+    fn forms(&mut self, map: &Map<String, Value>, found: &[Value], depth: usize) {
+        for keyword in map.keys().filter(|key| !["oneOf", "title", "description"].contains(&key.as_str())) {
+            self.error(format!("`{keyword}` beside `oneOf`"), "Write it into each form.");
+        }
+        if !(2..=SCHEMA_FORMS_MAX).contains(&found.len()) {
+            return self.error(
+                format!("`oneOf` has {} forms", found.len()),
+                &format!("Write 2 to {SCHEMA_FORMS_MAX} forms."),
             );
         }
+        self.warn(
+            "policies do not see this field, because it has several forms",
+            "Split the action for them to see it.",
+        );
+        let outer = std::mem::replace(&mut self.in_form, true);
+        for (at, form) in found.iter().enumerate() {
+            let before = self.found.len();
+            if type_of(form) == Some(("object", false)) {
+                self.schema(form, depth.saturating_add(1));
+            } else {
+                self.error("its type is not `object`", "Only objects have several forms.");
+            }
+            for finding in self.found.iter_mut().skip(before) {
+                finding.message = format!("form {}: {}", at.saturating_add(1), finding.message);
+            }
+        }
+        self.in_form = outer;
+    }
+
+    /// What an object may have besides the fields that are named.
+    fn others(&mut self, map: &Map<String, Value>, depth: usize) {
+        let others = match map.get("additionalProperties") {
+            Some(Value::Bool(false)) => return,
+            None if self.output => return,
+            Some(Value::Bool(true)) => None,
+            Some(schema @ Value::Object(_)) => Some(schema),
+            Some(_) | None => {
+                return self.error(
+                    "`additionalProperties` is neither true, false nor a schema",
+                    "Leave it out for an object that has the named fields alone.",
+                );
+            }
+        };
+        self.warn(
+            "policies do not see the fields of this object that are not named here",
+            "Name what a policy should see; people see all of it.",
+        );
+        if !map.contains_key("maxProperties") {
+            self.warn("nothing bounds how many fields this object may have", "Add `maxProperties`.");
+        }
+        if let Some(schema) = others {
+            self.path.push("additionalProperties".to_owned());
+            self.schema(schema, depth.saturating_add(1));
+            self.path.pop();
+        }
+    }
+
+    fn object(&mut self, schema: &Value, map: &Map<String, Value>, depth: usize) {
+        self.others(map, depth);
         let known = properties(schema);
         if known.is_none() {
             return self.error("`properties` is not a table", "Name the fields of the object.");
@@ -234,6 +304,10 @@ impl Linter {
         if self.output {
             return self
                 .error("an answer has no defaults", "Remove `default`: an answer is shown as it came.");
+        }
+        if self.in_form {
+            let remedy = "Remove `default`: which form a value has is not known before it is valid.";
+            return self.error("a default inside one of several forms", remedy);
         }
         if self.found.iter().any(|f| !f.warning) {
             return;

@@ -4,6 +4,7 @@
 //! engine. What passes is what policy, people and the call see, with defaults already in place.
 
 mod explain;
+mod inline;
 mod lint;
 mod output;
 mod short;
@@ -12,6 +13,7 @@ mod strict;
 use jsonschema::{Draft, PatternOptions, Validator};
 use serde_json::{Map, Value};
 
+pub(super) use inline::inline;
 pub(super) use lint::{LintFinding, lint, lint_output};
 pub use output::OutputSchema;
 pub(super) use short::{close, close_long, open};
@@ -29,25 +31,21 @@ const PATTERN_BYTES_MAX: usize = 1024 * 1024;
 #[derive(Debug)]
 pub(super) struct InputSchema {
     validator: Validator,
-    has_defaults: bool,
 }
 
 impl InputSchema {
     /// Compiles a closed and linted schema.
     pub(super) fn compile(schema: &Value) -> Result<Self, String> {
-        let validator = build(schema)?;
-        Ok(Self { validator, has_defaults: mentions_default(schema) })
+        Ok(Self { validator: build(schema)? })
     }
 
-    /// Applies defaults, then validates. All mistakes are listed, sorted by place, at most fifty.
+    /// Takes a null for absent where the schema knows no null, applies defaults, then validates. All mistakes are listed, sorted by place, at most fifty.
     pub(super) fn validate(
         &self,
         schema: &Value,
         mut input: Value,
     ) -> Result<CanonicalInput, Vec<InputError>> {
-        if self.has_defaults {
-            apply_defaults(schema, &mut input);
-        }
+        complete(schema, &mut input);
         let mut errors = Vec::new();
         strict::check(schema, &input, &mut errors);
         if errors.is_empty() && self.validator.is_valid(&input) {
@@ -88,31 +86,65 @@ fn properties(schema: &Value) -> Option<&Map<String, Value>> {
     schema.get("properties").and_then(Value::as_object)
 }
 
-fn mentions_default(schema: &Value) -> bool {
-    schema.get("default").is_some()
-        || properties(schema).is_some_and(|p| p.values().any(mentions_default))
-        || schema.get("items").is_some_and(mentions_default)
+/// The one type that a schema names, and whether null is a value as well: `"string"`, or `["string", "null"]`.
+pub(crate) fn type_of(schema: &Value) -> Option<(&str, bool)> {
+    match schema.get("type")? {
+        Value::String(name) => Some((name, false)),
+        Value::Array(names) => match names.as_slice() {
+            [Value::String(null), Value::String(name)] | [Value::String(name), Value::String(null)]
+                if null == "null" && name != "null" =>
+            {
+                Some((name, true))
+            }
+            _ => None,
+        },
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => None,
+    }
 }
 
-/// Puts the default of every absent property in place, also inside objects that are there. Policy and people
-/// then always see the value that will be sent.
-fn apply_defaults(schema: &Value, value: &mut Value) {
+/// The forms that a value may have, if it may have several.
+fn forms(schema: &Value) -> Option<&Vec<Value>> {
+    schema.get("oneOf").and_then(Value::as_array)
+}
+
+/// The schema of one member of an object: a named property, or what the schema says of all others.
+fn member<'a>(schema: &'a Value, name: &str) -> Option<&'a Value> {
+    let named = properties(schema).and_then(|properties| properties.get(name));
+    named.or_else(|| schema.get("additionalProperties").filter(|others| others.is_object()))
+}
+
+fn is_required(schema: &Value, name: &str) -> bool {
+    let names = schema.get("required").and_then(Value::as_array);
+    names.is_some_and(|names| names.iter().any(|required| required == name))
+}
+
+/// Takes null for absent where a property may be absent and knows no null, and puts the default of every absent
+/// property in place, also inside objects that are there. Policy and people then always see the value that will be
+/// sent. Inside a value of several forms nothing is done: which one it has is not known before it is valid.
+fn complete(schema: &Value, value: &mut Value) {
     match value {
         Value::Object(map) => {
             for (name, property) in properties(schema).into_iter().flatten() {
-                if let Some(found) = map.get_mut(name) {
-                    apply_defaults(property, found);
-                } else if let Some(default) = property.get("default") {
-                    let mut filled = default.clone();
-                    apply_defaults(property, &mut filled);
-                    map.insert(name.clone(), filled);
+                let knows_null = type_of(property).is_none_or(|(_, nullable)| nullable);
+                if map.get(name).is_some_and(Value::is_null) && !knows_null && !is_required(schema, name) {
+                    map.remove(name);
+                }
+                if !map.contains_key(name)
+                    && let Some(default) = property.get("default")
+                {
+                    map.insert(name.clone(), default.clone());
+                }
+            }
+            for (name, found) in map.iter_mut() {
+                if let Some(schema) = member(schema, name) {
+                    complete(schema, found);
                 }
             }
         }
         Value::Array(items) => {
             if let Some(schema) = schema.get("items") {
                 for item in items {
-                    apply_defaults(schema, item);
+                    complete(schema, item);
                 }
             }
         }

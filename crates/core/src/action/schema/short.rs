@@ -1,9 +1,12 @@
 //! The short form of a schema, and the closing of both forms.
 //!
-//! Short: a table of fields, each a JSON Schema with `required = true` on the field. Both forms come out as
-//! JSON Schema 2020-12 in which every object says `additionalProperties: false`.
+//! Short: a table of fields, each a JSON Schema with `required = true` on the field and `nullable = true` where null is a
+//! value. Both forms come out as JSON Schema 2020-12 in which every object says `additionalProperties: false`, unless
+//! it says itself what other fields it may have.
 
 use serde_json::{Map, Value, json};
+
+use super::type_of;
 
 /// The closed schema of a table of fields.
 pub(in crate::action) fn close(fields: Map<String, Value>) -> Value {
@@ -35,12 +38,19 @@ pub(in crate::action) fn close_long(mut schema: Value) -> Value {
 /// Collects `required` from the fields of every object, and closes the object if it does not say otherwise.
 fn normalise(schema: &mut Value, close: bool) {
     let Some(map) = schema.as_object_mut() else { return };
-    if let Some(items) = map.get_mut("items") {
-        normalise(items, close);
+    for inner in ["items", "additionalProperties"] {
+        if let Some(inner) = map.get_mut(inner) {
+            normalise(inner, close);
+        }
     }
-    if map.get("type").and_then(Value::as_str) != Some("object") {
+    for form in map.get_mut("oneOf").and_then(Value::as_array_mut).into_iter().flatten() {
+        normalise(form, close);
+    }
+    null_as_a_type(map);
+    if type_of(schema).is_none_or(|(kind, _)| kind != "object") {
         return;
     }
+    let Some(map) = schema.as_object_mut() else { return };
     if close {
         map.entry("additionalProperties").or_insert(Value::Bool(false));
     }
@@ -69,6 +79,27 @@ fn normalise(schema: &mut Value, close: bool) {
     if !required.is_empty() && !map.contains_key("required") {
         required.sort_by(|a, b| a.as_str().cmp(&b.as_str()));
         map.insert("required".to_owned(), Value::Array(required));
+    }
+}
+
+/// `nullable: true` of the short form, and of OpenAPI 3.0, as a second type; the order of two types is always the same.
+fn null_as_a_type(map: &mut Map<String, Value>) {
+    let nullable = map.get("nullable") == Some(&Value::Bool(true));
+    let kind = match map.get("type") {
+        Some(Value::String(kind)) if nullable => Some(kind.clone()),
+        Some(list @ Value::Array(_)) => type_of(&json!({ "type": list })).map(|(kind, _)| kind.to_owned()),
+        Some(_) | None => None,
+    };
+    if map.get("nullable") == Some(&Value::Bool(false)) || (nullable && kind.is_some()) {
+        map.remove("nullable");
+    }
+    let Some(kind) = kind else { return };
+    map.insert("type".to_owned(), json!([kind, "null"]));
+    if nullable
+        && let Some(values) = map.get_mut("enum").and_then(Value::as_array_mut)
+        && !values.contains(&Value::Null)
+    {
+        values.push(Value::Null);
     }
 }
 

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::{child, properties};
+use super::{child, forms, member, type_of};
 use crate::refusal::InputError;
 
 /// Collects every integer that is written with a fraction.
@@ -12,9 +12,13 @@ pub(super) fn check(schema: &Value, value: &Value, errors: &mut Vec<InputError>)
 }
 
 fn walk(schema: &Value, value: &Value, pointer: &str, errors: &mut Vec<InputError>) {
+    // Where one form has an integer, no form takes one with a fraction: which form it is, is not known yet.
+    for form in forms(schema).into_iter().flatten() {
+        walk(form, value, pointer, errors);
+    }
     match value {
         Value::Number(number) => {
-            let integer = schema.get("type").and_then(Value::as_str) == Some("integer");
+            let integer = type_of(schema).is_some_and(|(kind, _)| kind == "integer");
             if integer && number.is_f64() {
                 errors.push(InputError {
                     pointer: pointer.to_owned(),
@@ -23,11 +27,11 @@ fn walk(schema: &Value, value: &Value, pointer: &str, errors: &mut Vec<InputErro
             }
         }
         Value::Object(map) => {
-            for (name, property) in properties(schema).into_iter().flatten() {
-                if let Some(member) = map.get(name)
-                    && (member.is_number() || member.is_object() || member.is_array())
+            for (name, found) in map {
+                if let Some(schema) = member(schema, name)
+                    && (found.is_number() || found.is_object() || found.is_array())
                 {
-                    walk(property, member, &child(pointer, name), errors);
+                    walk(schema, found, &child(pointer, name), errors);
                 }
             }
         }

@@ -90,7 +90,6 @@ fn weak_schemas_are_refused_t54_t55_t56() {
     let text = json!({"type": "string", "maxLength": 5});
     for (field, part) in [
         (json!({"maxLength": 5}), "`type` is missing"),
-        (json!({"type": ["string", "null"], "maxLength": 5}), "`type` is missing"),
         (json!({"type": "text"}), "not known"),
         (json!({"type": "null"}), "not known"),
         (json!({"type": "string", "maxlength": 5}), "keyword `maxlength`"),
@@ -102,8 +101,26 @@ fn weak_schemas_are_refused_t54_t55_t56() {
         (json!({"type": "string", "anyOf": [text]}), "keyword `anyOf`"),
         (json!({"type": "object", "allOf": []}), "keyword `allOf`"),
         (json!({"type": "object", "patternProperties": {}}), "keyword `patternProperties`"),
-        (json!({"type": "object", "additionalProperties": true}), "may only be false"),
-        (json!({"type": "object", "additionalProperties": text}), "may only be false"),
+        (json!({"type": "object", "additionalProperties": "yes"}), "neither true, false nor a schema"),
+        (json!({"type": "object", "additionalProperties": {"type": "text"}}), "type `text`"),
+        (json!({"type": ["string", "integer"]}), "not one name"),
+        (json!({"type": ["string", "null", "integer"]}), "not one name"),
+        (json!({"type": "string", "maxLength": 5, "nullable": "yes"}), "keyword `nullable`"),
+        (json!({"oneOf": [{"type": "object"}]}), "has 1 forms"),
+        (json!({"oneOf": [{"type": "object"}, text]}), "form 2: its type is not `object`"),
+        (
+            json!({"oneOf": [{"type": "object"}, {"type": "object"}], "type": "object"}),
+            "`type` beside `oneOf`",
+        ),
+        (
+            json!({"oneOf": [{"type": "object"}, {"type": "object", "properties": {"a": {"type": "text"}}}]}),
+            "form 2: the type `text` is not known",
+        ),
+        (
+            json!({"oneOf": [{"type": "object"}, {"type": "object", "properties":
+                {"a": {"type": "boolean", "default": true}}}]}),
+            "a default inside one of several forms",
+        ),
         (json!({"type": "object", "required": ["nope"]}), "which is no field"),
         (json!({"type": "object", "required": "yes"}), "neither true"),
         (json!({"type": "array", "maxItems": 3}), "without `items`"),
@@ -280,4 +297,169 @@ proptest! {
             prop_assert!(validate(&schema, Value::Object(input)).is_err());
         }
     }
+}
+
+/// A field that may be null, one that may be anything, and one of several forms.
+fn wide() -> Value {
+    fields(json!({
+        "milestone": {"type": "integer", "nullable": true},
+        "state": {"type": "string", "enum": ["open", "closed"], "nullable": true, "required": true},
+        "title": {"type": "string", "maxLength": 9},
+        "kind": {"type": "string", "maxLength": 9, "default": "a"},
+        "labels": {"type": "object", "additionalProperties": {"type": "integer"}, "maxProperties": 3},
+        "extra": {"type": "object", "additionalProperties": true, "maxProperties": 3},
+        "to": {"oneOf": [
+            {"type": "object", "properties": {
+                "kind": {"type": "string", "const": "user", "required": true},
+                "id": {"type": "integer", "required": true}}},
+            {"type": "object", "properties": {
+                "kind": {"type": "string", "const": "team", "required": true},
+                "slug": {"type": "string", "maxLength": 9, "required": true}}},
+        ]},
+    }))
+}
+
+#[test]
+fn null_is_a_value_where_the_schema_says_so_and_absent_where_a_field_may_be_absent() {
+    let schema = wide();
+    assert_eq!(schema["properties"]["milestone"], json!({"type": ["integer", "null"]}));
+    assert_eq!(
+        schema["properties"]["state"],
+        json!({"type": ["string", "null"], "enum": ["open", "closed", null]})
+    );
+    for (input, expect) in [
+        (json!({"state": "open", "title": null}), json!({"state": "open", "kind": "a"})),
+        // A null for what has a default is the default.
+        (json!({"state": null, "kind": null}), json!({"state": null, "kind": "a"})),
+        (json!({"state": null, "milestone": null}), json!({"state": null, "milestone": null, "kind": "a"})),
+        // In what may hold anything, null is what it says.
+        (
+            json!({"state": null, "extra": {"a": null}}),
+            json!({"state": null, "extra": {"a": null}, "kind": "a"}),
+        ),
+    ] {
+        assert_eq!(validate(&schema, input), Ok(expect));
+    }
+    let wrong = |input| validate(&schema, input).unwrap_err();
+    assert_eq!(wrong(json!({})), [("/state".to_owned(), "the field `state` is missing".to_owned())]);
+    assert_eq!(
+        wrong(json!({"state": null, "milestone": "x"})),
+        [("/milestone".to_owned(), "must be of the type integer or null".to_owned())]
+    );
+    // What must be there is not made absent.
+    let refused = validate(&refund(), json!({"charge": null})).unwrap_err();
+    assert_eq!(refused, [("/charge".to_owned(), "must be of the type string".to_owned())]);
+}
+
+#[test]
+fn an_object_may_have_any_fields_or_one_of_several_forms_t54() {
+    let schema = wide();
+    let with = |name: &str, value: Value| {
+        let mut input = json!({"state": "open"});
+        input[name] = value;
+        validate(&schema, input)
+    };
+    for (name, value) in [
+        ("labels", json!({})),
+        ("labels", json!({"a": 1, "b": 2})),
+        ("extra", json!({"a": {"b": [1, "x"]}})),
+        ("to", json!({"kind": "user", "id": 7})),
+        ("to", json!({"kind": "team", "slug": "ops"})),
+    ] {
+        assert!(with(name, value.clone()).is_ok(), "{name} {value}");
+    }
+    for (name, value, place, said) in [
+        ("labels", json!({"a": "x"}), "/labels/a", "must be of the type integer"),
+        ("labels", json!({"a": 1.0}), "/labels/a", "must be an integer, written without a fraction"),
+        ("labels", json!({"a": 1, "b": 1, "c": 1, "d": 1}), "/labels", "must have at most 3 fields"),
+        ("to", json!({"kind": "user", "id": "x"}), "/to/id", "must be of the type integer"),
+        (
+            "to",
+            json!({"kind": "user", "id": 7.0}),
+            "/to/id",
+            "must be an integer, written without a fraction",
+        ),
+        ("to", json!({"kind": "user", "id": 7, "slug": "x"}), "/to/slug", "unknown field `slug`"),
+        ("to", json!({"kind": "team"}), "/to/slug", "the field `slug` is missing"),
+        ("to", json!({"kind": "x"}), "/to", "fits none of the 2 forms that it may have"),
+        ("to", json!("x"), "/to", "fits none of the 2 forms that it may have"),
+    ] {
+        let errors = with(name, value.clone()).unwrap_err();
+        assert_eq!(errors[0].0, place, "{value}: {errors:?}");
+        assert!(errors[0].1.starts_with(said), "{value}: {errors:?}");
+    }
+    let twice = fields(json!({"to": {"oneOf": [{"type": "object"}, {"type": "object"}]}}));
+    assert_eq!(
+        validate(&twice, json!({"to": {}})).unwrap_err(),
+        [("/to".to_owned(), "fits more than one of the forms that it may have".to_owned())]
+    );
+    // People are told what policies do not see.
+    let unseen: Vec<_> =
+        lint(&schema).into_iter().filter(|f| f.message.starts_with("policies do not see")).collect();
+    assert_eq!(unseen.iter().map(|f| f.path.join("/")).collect::<Vec<_>>(), ["extra", "labels", "to"]);
+    assert!(lint(&schema).iter().all(|finding| finding.warning));
+}
+
+#[test]
+fn references_are_written_out_within_the_document_and_within_bounds_t55_t56() {
+    let document = json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "type": "object",
+        "properties": {
+            "from": {"$ref": "#/$defs/address", "description": "Where it comes from."},
+            "to": {"type": "array", "maxItems": 2, "items": {"$ref": "#/$defs/address"}},
+            // A field may have the name of a keyword, and a default the looks of a reference.
+            "definitions": {"type": "string", "maxLength": 5},
+            "note": {"type": "string", "maxLength": 5, "default": "x", "examples": [{"$ref": "#/nothing"}]},
+        },
+        "$defs": {
+            "address": {"type": "object", "properties": {"zip": {"$ref": "#/$defs/zip"}}},
+            "zip": {"type": "string", "pattern": "^[0-9]{5}$"},
+        },
+    });
+    let address = json!({"type": "object", "additionalProperties": false,
+                         "properties": {"zip": {"type": "string", "pattern": "^[0-9]{5}$"}}});
+    let schema = close_long(inline(&document).unwrap());
+    let mut from = address.clone();
+    from["description"] = json!("Where it comes from.");
+    assert_eq!(schema["properties"]["from"], from);
+    assert_eq!(schema["properties"]["to"]["items"], address);
+    assert_eq!(schema["properties"]["definitions"], json!({"type": "string", "maxLength": 5}));
+    assert!(schema.get("$defs").is_none() && schema.get("$schema").is_none());
+    assert_eq!(lint(&schema), Vec::new());
+
+    let refused = |references: Value, definitions: Value| {
+        inline(&json!({"type": "object", "properties": {"f": references}, "$defs": definitions})).unwrap_err()
+    };
+    for (reference, said) in [
+        ("https://example.com/schema", "is to no schema in this document"),
+        ("file:///etc/passwd", "is to no schema in this document"),
+        ("other.json#/a", "is to no schema in this document"),
+        ("#name", "is to no schema in this document"),
+        ("#", "is to no schema in this document"),
+        ("#/$defs/none", "is to no schema in this document"),
+        ("#/$defs/loop", "leads back to itself"),
+    ] {
+        let definitions = json!({"loop": {"type": "array", "items": {"$ref": "#/$defs/loop"}}});
+        let message = refused(json!({"$ref": reference}), definitions);
+        assert!(message.contains(said) && message.contains(reference), "{message}");
+    }
+    let beside = refused(json!({"$ref": "#/$defs/a", "maxLength": 3}), json!({"a": {"type": "string"}}));
+    assert_eq!(beside, "`maxLength` beside the reference `#/$defs/a`");
+    let mut levels = Map::new();
+    for level in 0..26 {
+        let next = json!({"$ref": format!("#/$defs/l{}", level + 1)});
+        levels.insert(format!("l{level}"), json!({"type": "object", "properties": {"a": next, "b": next}}));
+    }
+    levels.insert("l26".to_owned(), json!({"type": "boolean"}));
+    let message = refused(json!({"$ref": "#/$defs/l0"}), Value::Object(levels));
+    assert!(message.contains("more than 12 references in each other"), "{message}");
+    let mut wide = Map::new();
+    for level in 0..11 {
+        let next = json!({"$ref": format!("#/$defs/l{}", level + 1)});
+        wide.insert(format!("l{level}"), json!({"type": "object", "properties": {"a": next, "b": next}}));
+    }
+    wide.insert("l11".to_owned(), json!({"type": "boolean"}));
+    let message = refused(json!({"$ref": "#/$defs/l0"}), Value::Object(wide));
+    assert!(message.contains("unfold to more than 2000 schemas"), "{message}");
 }

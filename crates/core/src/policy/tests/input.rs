@@ -89,7 +89,8 @@ fn what_has_no_counterpart_is_not_visible() {
         "type": "object",
         "$defs": { "leaf": { "type": "string" }, "loop": { "$ref": "#/$defs/loop" } },
         "properties": {
-            "union": { "type": ["string", "null"] },
+            "union": { "type": ["string", "integer"] },
+            "forms": { "oneOf": [{ "type": "object", "properties": {} }] },
             "any": { "anyOf": [{ "type": "string" }] },
             "number": { "type": "number" },
             "fifths": { "type": "number", "multipleOf": 0.00001 },
@@ -240,7 +241,7 @@ fn checked_kind() -> impl Strategy<Value = Kind> {
             prop::collection::btree_map("[a-z]{1,3}", field(inner), 0..3).prop_map(|fields| {
                 let field = |(kind, required, null): (Kind, bool, bool)| {
                     let default = (!required && !null && kind == Kind::Long).then(|| json!(5));
-                    Field { kind, required, default, is_email: false }
+                    Field { kind, required, default, is_email: false, nullable: false }
                 };
                 Kind::Record(fields.into_iter().map(|(name, of)| (name, field(of))).collect())
             }),
