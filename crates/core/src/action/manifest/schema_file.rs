@@ -40,11 +40,14 @@ mod tests {
 
     /// The Stripe manifest whose refund takes its input from a file.
     fn with_schema_file(name: &str) -> String {
-        let input = STRIPE.find("[action.\"refund.create\".input]").unwrap();
-        let resource = STRIPE.find("[action.\"refund.create\".resource]").unwrap();
-        let (before, after) = (&STRIPE[..input], &STRIPE[resource..]);
+        let (before, rest) = STRIPE.split_once("[action.\"refund.create\".input]").unwrap();
+        let (_, after) = rest.split_once("[action.\"refund.create\".resource]").unwrap();
         let table = "[action.\"refund.create\"]\n";
-        format!("{before}{after}").replacen(table, &format!("{table}schema = \"{name}\"\n"), 1)
+        format!("{before}[action.\"refund.create\".resource]{after}").replacen(
+            table,
+            &format!("{table}schema = \"{name}\"\n"),
+            1,
+        )
     }
 
     const REFUND: &str = r##"{
