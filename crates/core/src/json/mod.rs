@@ -13,7 +13,7 @@ use serde_json::Value;
 
 pub use canonical::{canonical, canonical_of, canonical_v1, number, number_text};
 pub use pointer::{escape_token, unescape_token};
-pub use reader::{JsonError, read};
+pub use reader::{JsonError, read, read_file};
 pub use serializer::NotCanonical;
 
 /// An input that was validated against its action's schema, with the bytes that are hashed.

@@ -39,12 +39,33 @@ impl JsonError {
 /// beyond 2^53 - 1, exponents, `-0` and decimals that would be rounded (T51), lone surrogates,
 /// and the private keys of `serde_json` (T53).
 pub fn read(bytes: &[u8]) -> Result<Value, JsonError> {
+    let bounds = Bounds { depth: JSON_DEPTH_MAX, nodes: JSON_NODES_MAX, keys: JSON_KEYS_MAX };
+    read_within(bytes, bounds)
+}
+
+/// The same for a file of the operator, which may hold the schemas of a whole system: as strict, and of any length.
+pub fn read_file(bytes: &[u8]) -> Result<Value, JsonError> {
+    read_within(bytes, Bounds { depth: FILE_DEPTH_MAX, nodes: usize::MAX, keys: usize::MAX })
+}
+
+/// Nesting of a file of schemas: two or three levels of JSON for each level of a schema. It bounds the reader's stack.
+const FILE_DEPTH_MAX: usize = 64;
+
+/// How large a document may be.
+#[derive(Clone, Copy)]
+struct Bounds {
+    depth: usize,
+    nodes: usize,
+    keys: usize,
+}
+
+fn read_within(bytes: &[u8], bounds: Bounds) -> Result<Value, JsonError> {
     let text = std::str::from_utf8(bytes).map_err(|e| JsonError {
         pointer: String::new(),
         offset: e.valid_up_to(),
         detail: "the bytes are not UTF-8".to_owned(),
     })?;
-    let mut reader = Reader { text, at: 0, nodes: 0 };
+    let mut reader = Reader { text, at: 0, nodes: 0, bounds };
     if text.starts_with('\u{feff}') {
         return Err(reader.fail("a byte order mark is not accepted"));
     }
@@ -61,6 +82,7 @@ struct Reader<'a> {
     text: &'a str,
     at: usize,
     nodes: usize,
+    bounds: Bounds,
 }
 
 impl Reader<'_> {
@@ -107,16 +129,16 @@ impl Reader<'_> {
     }
 
     fn deeper(&self, depth: usize) -> Result<usize, JsonError> {
-        if depth >= JSON_DEPTH_MAX {
-            return Err(self.fail(format!("nested deeper than {JSON_DEPTH_MAX} levels")));
+        if depth >= self.bounds.depth {
+            return Err(self.fail(format!("nested deeper than {} levels", self.bounds.depth)));
         }
         Ok(depth.saturating_add(1))
     }
 
     fn count_node(&mut self) -> Result<(), JsonError> {
         self.nodes = self.nodes.saturating_add(1);
-        if self.nodes > JSON_NODES_MAX {
-            return Err(self.fail(format!("more than {JSON_NODES_MAX} members and elements")));
+        if self.nodes > self.bounds.nodes {
+            return Err(self.fail(format!("more than {} members and elements", self.bounds.nodes)));
         }
         Ok(())
     }
@@ -187,8 +209,8 @@ impl Reader<'_> {
         }
         let key = self.string()?;
         let refuse = |detail: String| Err(fail_at(start, detail).under(&key));
-        if map.len() >= JSON_KEYS_MAX {
-            return refuse(format!("an object has more than {JSON_KEYS_MAX} keys"));
+        if map.len() >= self.bounds.keys {
+            return refuse(format!("an object has more than {} keys", self.bounds.keys));
         }
         if map.contains_key(&key) {
             return refuse("the key appears twice".to_owned());

@@ -1,5 +1,6 @@
 //! The command line. Exit codes are part of the API and are documented in `docs/reference/cli.md`.
 
+mod actions;
 mod admin;
 mod agent;
 mod card;
@@ -73,6 +74,9 @@ enum Command {
     /// Find entries of the log, verify it, export it.
     #[command(subcommand)]
     Log(log::LogCommand),
+    /// Register what a system offers.
+    #[command(subcommand)]
+    Actions(actions::ActionsCommand),
     /// Make an API key for an agent.
     Key(admin::Key),
     /// List what is quarantined, or look at one proposal again after its stored row was put right.
@@ -141,6 +145,7 @@ async fn dispatch(command: Command, output: &mut Output) -> anyhow::Result<u8> {
         Command::Reject(args) => people::reject(&args, output).await,
         Command::Cancel(args) => people::cancel(&args, output).await,
         Command::Log(args) => log::run(&args, output).await,
+        Command::Actions(command) => actions::run(&command, output),
         Command::Key(args) => admin::key(&args, output),
         Command::Repair(args) => repair::run(&args, output).await,
         Command::Restore(args) => restore::run(&args, output).await,

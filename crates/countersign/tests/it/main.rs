@@ -42,6 +42,7 @@ mod golden;
 mod guides;
 mod headers;
 mod identity;
+mod import;
 mod inputs;
 mod json;
 mod lifecycle;

@@ -21,6 +21,7 @@ use crate::address::SuffixRule;
 use crate::digest::{Digest, Hasher, domain};
 use crate::json::{canonical, canonical_v1};
 use crate::limits;
+use crate::problem::SourceFile;
 
 /// The system that the actions of a file belong to.
 pub(super) struct SystemTable<'a> {
@@ -28,8 +29,10 @@ pub(super) struct SystemTable<'a> {
     pub(super) base: Base,
     /// The `[system]` table as JSON, for the revision digest.
     pub(super) table: Value,
+    /// Where it is written.
+    pub(super) manifest: &'a SourceFile,
     /// The schemas that its actions may name.
-    pub(super) schemas: Schemas<'a>,
+    pub(super) schemas: &'a Schemas,
 }
 
 /// Compiles one action. `None` if anything about it is an error.
@@ -172,7 +175,7 @@ fn check_tool(raw: &RawAction, system: &str, name: &str, report: &mut Report<'_>
 fn schema_file(table: &mut Value, owner: &SystemTable<'_>) -> Result<Option<String>, String> {
     let Some(named @ Value::String(_)) = table.get_mut("schema") else { return Ok(None) };
     let name = named.as_str().unwrap_or_default().to_owned();
-    *named = owner.schemas.read(&name)?;
+    *named = owner.schemas.find(owner.manifest, &name)?;
     Ok(Some(name))
 }
 
@@ -186,11 +189,11 @@ fn input_schema(
         report.error(&["schema"], "`input` and `schema` are both there", "Keep one of them.");
     }
     let (root, schema) = match (table.get("schema"), table.get("input")) {
-        (Some(long @ Value::Object(_)), _) => match schema::inline(long) {
+        (Some(long @ Value::Object(_)), _) => match schema::inline(long, long) {
             Ok(long) => ("schema", schema::close_long(long)),
             Err(message) => {
                 let remedy = "References go to a schema in the same document, such as `#/$defs/Name`, and not in a circle.";
-                report.error(&["schema"], in_file(file, "", message), remedy);
+                report.error(&["schema"], message, remedy);
                 return None;
             }
         },

@@ -28,8 +28,9 @@ impl Registry {
     pub fn load(files: &[SourceFile], environments: &[String]) -> Result<(Self, Vec<Problem>), Vec<Problem>> {
         let mut registry = Self::default();
         let mut problems = Vec::new();
+        let schemas = Schemas::read(files);
         for file in files.iter().filter(|file| !is_schema(file)) {
-            let Some((line, system, actions)) = load(file, files, environments, &mut problems) else {
+            let Some((line, system, actions)) = load(file, &schemas, environments, &mut problems) else {
                 continue;
             };
             let name = system.name.clone();
@@ -74,7 +75,7 @@ type Lined = Vec<(usize, Action)>;
 /// `None` means that the file defines no usable system.
 fn load(
     file: &SourceFile,
-    all: &[SourceFile],
+    schemas: &Schemas,
     environments: &[String],
     problems: &mut Vec<Problem>,
 ) -> Option<(usize, Arc<System>, Lined)> {
@@ -96,7 +97,8 @@ fn load(
         system: Arc::new(system),
         base,
         table: source.json(&["system"]).ok()?,
-        schemas: Schemas { manifest: file, all },
+        manifest: file,
+        schemas,
     };
     let mut actions = Vec::new();
     for name in source.keys(&["action"]) {

@@ -1,27 +1,41 @@
-//! `schema = "file.json"`: a whole JSON Schema beside the manifest.
+//! `schema = "file.json"`: a whole JSON Schema beside the manifest, or one of several in a file (`file.json#/name`).
+
+use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use crate::action::schema;
 use crate::json;
 use crate::problem::SourceFile;
 
-/// The files beside a manifest.
-pub(super) struct Schemas<'a> {
-    pub(super) manifest: &'a SourceFile,
-    pub(super) all: &'a [SourceFile],
-}
+/// The schemas of a gate directory: by path, each read once, because a file may hold those of a thousand actions.
+pub(super) struct Schemas(BTreeMap<String, Result<Value, String>>);
 
-impl Schemas<'_> {
-    /// The schema of this name, beside the manifest. Only what was read with the gate directory is looked at, so no name
-    /// leads out of it.
-    pub(super) fn read(&self, name: &str) -> Result<Value, String> {
-        let folder = self.manifest.path.rsplit_once('/').map_or("", |(folder, _)| folder);
-        let path = if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") };
-        let Some(file) = self.all.iter().find(|file| file.path == path && super::is_schema(file)) else {
-            return Err(format!("there is no schema `{name}` beside this file"));
+impl Schemas {
+    /// Reads the JSON files among these.
+    pub(super) fn read(files: &[SourceFile]) -> Self {
+        let read = |file: &SourceFile| {
+            let found = json::read_file(file.text.as_bytes());
+            found.map_err(|error| format!("is not JSON: {} at byte {}", error.detail, error.offset))
         };
-        json::read(file.text.as_bytes())
-            .map_err(|error| format!("`{name}` is not JSON: {} at byte {}", error.detail, error.offset))
+        let schemas = files.iter().filter(|file| super::is_schema(file));
+        Self(schemas.map(|file| (file.path.clone(), read(file))).collect())
+    }
+
+    /// The schema of this name, beside the manifest, with its references written out: what else is in its file is no part
+    /// of it. Only what was read with the gate directory is looked at, so no name leads out of it.
+    pub(super) fn find(&self, manifest: &SourceFile, name: &str) -> Result<Value, String> {
+        let (file, pointer) = name.split_once('#').unwrap_or((name, ""));
+        let folder = manifest.path.rsplit_once('/').map_or("", |(folder, _)| folder);
+        let path = if folder.is_empty() { file.to_owned() } else { format!("{folder}/{file}") };
+        let Some(found) = self.0.get(&path) else {
+            return Err(format!("there is no schema `{file}` beside this file"));
+        };
+        let document = found.as_ref().map_err(|error| format!("`{file}` {error}"))?;
+        let Some(schema) = document.pointer(pointer) else {
+            return Err(format!("`{file}` has nothing at `{pointer}`"));
+        };
+        schema::inline(document, schema).map_err(|message| format!("`{name}`: {message}"))
     }
 }
 
@@ -80,6 +94,24 @@ mod tests {
         assert_eq!(refund.schema["properties"]["charge"]["pattern"], "^ch_[A-Za-z0-9]{8,64}$");
         // What the file says belongs to the action's revision.
         assert_ne!(action(&REFUND.replace("99999999", "500")).revision, refund.revision);
+        // One of several schemas in a file: what else is there is no part of it.
+        let several = |other: &str| {
+            let properties = serde_json::json!({
+                "charge": { "$ref": "#/charge" },
+                "amount": { "type": "integer", "minimum": 1 },
+                "reason": { "type": "string", "maxLength": 40 },
+            });
+            let file_text = serde_json::json!({
+                "refund": { "type": "object", "properties": properties, "required": ["charge"] },
+                "charge": { "type": "string", "maxLength": 20 },
+                "other": other,
+            });
+            let (registry, _) =
+                both("refund.json#/refund", &file_text.to_string()).unwrap_or_else(|p| panic!("{p:?}"));
+            Arc::clone(registry.get("stripe.refund.create").unwrap())
+        };
+        assert_eq!(several("1").schema["properties"]["charge"]["maxLength"], 20);
+        assert_eq!(several("1").revision, several("2").revision);
         for (name, schema, said) in [
             ("refunds.json", REFUND, "there is no schema `refunds.json` beside this file"),
             ("../stripe.toml", REFUND, "there is no schema"),
@@ -88,6 +120,7 @@ mod tests {
             ("refund.json", "{", "`refund.json` is not JSON"),
             ("refund.json", r#"{"type": "object", "type": "object"}"#, "`refund.json` is not JSON"),
             ("refund.json", "7", "`schema` is no table"),
+            ("refund.json#/none", REFUND, "`refund.json` has nothing at `/none`"),
             (
                 "refund.json",
                 r#"{"type": "object", "properties": {"charge": {"type": "text"}}}"#,

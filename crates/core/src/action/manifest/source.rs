@@ -7,12 +7,14 @@ use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 use crate::action::expr::Fault;
 use crate::limits::JSON_INTEGER_MAX;
-use crate::problem::{Problem, SourceFile, line_of, toml_problem};
+use crate::problem::{Problem, SourceFile, toml_problem};
 
 /// One parsed file.
 pub(super) struct Source<'a> {
     file: &'a SourceFile,
     root: Spanned<DeValue<'a>>,
+    /// Where each line but the first begins: a manifest may have a thousand actions with many findings each.
+    lines: Vec<usize>,
 }
 
 impl<'a> Source<'a> {
@@ -29,7 +31,8 @@ impl<'a> Source<'a> {
         }
         let span = root.span();
         let root = Spanned::new(span, DeValue::Table(root.into_inner()));
-        errors.is_empty().then_some(Self { file, root })
+        let lines = file.text.match_indices('\n').map(|(at, _)| at.saturating_add(1)).collect();
+        errors.is_empty().then_some(Self { file, root, lines })
     }
 
     /// The keys of a table, in file order.
@@ -54,7 +57,8 @@ impl<'a> Source<'a> {
             offset = Some(start);
             at = value.get_ref();
         }
-        offset.map_or(0, |o| line_of(&self.file.text, o))
+        let line = |offset| self.lines.partition_point(|start| *start <= offset).saturating_add(1);
+        offset.map_or(0, line)
     }
 
     /// Reads a part into a type; unknown keys are refused by the type.

@@ -10,10 +10,10 @@ const BESIDE: [&str; 5] = ["title", "description", "deprecated", "examples", "$c
 /// Keywords of the whole document that are not part of its schema.
 const ROOT_ONLY: [&str; 4] = ["$schema", "$id", "$defs", "definitions"];
 
-/// The same schema without references, or what is wrong with one.
-pub(in crate::action) fn inline(document: &Value) -> Result<Value, String> {
+/// A schema of a document, or the document itself, without references; or what is wrong with one.
+pub(in crate::action) fn inline<'a>(document: &'a Value, schema: &'a Value) -> Result<Value, String> {
     let mut inliner = Inliner { document, nodes: 0, open: Vec::new() };
-    let mut schema = inliner.schema(document)?;
+    let mut schema = inliner.schema(schema)?;
     if let Some(map) = schema.as_object_mut() {
         map.retain(|key, _| !ROOT_ONLY.contains(&key.as_str()));
     }

@@ -419,7 +419,7 @@ fn references_are_written_out_within_the_document_and_within_bounds_t55_t56() {
     });
     let address = json!({"type": "object", "additionalProperties": false,
                          "properties": {"zip": {"type": "string", "pattern": "^[0-9]{5}$"}}});
-    let schema = close_long(inline(&document).unwrap());
+    let schema = close_long(inline(&document, &document).unwrap());
     let mut from = address.clone();
     from["description"] = json!("Where it comes from.");
     assert_eq!(schema["properties"]["from"], from);
@@ -429,7 +429,8 @@ fn references_are_written_out_within_the_document_and_within_bounds_t55_t56() {
     assert_eq!(lint(&schema), Vec::new());
 
     let refused = |references: Value, definitions: Value| {
-        inline(&json!({"type": "object", "properties": {"f": references}, "$defs": definitions})).unwrap_err()
+        let document = json!({"type": "object", "properties": {"f": references}, "$defs": definitions});
+        inline(&document, &document).unwrap_err()
     };
     for (reference, said) in [
         ("https://example.com/schema", "is to no schema in this document"),
